@@ -27,6 +27,7 @@ const ASSETS = [
   'view/page.css',
   ...['plain', 'symbols', 'series', 'recordings'].map(form => `interop/js/module-${form}.js`),
   'view/predict.js',
+  'interop/js/module-served.js',
   'interop/js/module.d.ts',
 ];
 
@@ -128,27 +129,28 @@ function without(left: readonly RegExp[]): Plugin {
   };
 }
 
-for (const [form, has] of Object.entries<readonly (keyof typeof PARTS)[]>({
-  plain: [],
-  symbols: ['symbols'],
-  series: ['series'],
-  recordings: ['recordings', 'symbols'],
-})) {
+for (const [form, has, file = 'runtime', globalName = 'cellrun'] of [
+  ['plain', []],
+  ['symbols', ['symbols']],
+  ['series', ['series']],
+  ['recordings', ['recordings', 'symbols']],
+  ['served', [], 'served', 'served'],
+] satisfies (readonly [form: string, has: (keyof typeof PARTS)[], file?: string, globalName?: string])[]) {
   const others = Object.entries(PARTS).filter(([part]) => !has.some(one => one === part));
   await build({
     absWorkingDir: packageRoot,
-    entryPoints: { [`module-${form}`]: join('src', 'interop', 'js', 'runtime.ts') },
+    entryPoints: { [`module-${form}`]: join('src', 'interop', 'js', `${file}.ts`) },
     outdir: join(compiled, 'interop', 'js'),
     bundle: true,
     minify: true,
     format: 'iife',
-    globalName: 'cellrun',
+    globalName,
     platform: 'browser',
     target: 'es2022',
     charset: 'utf8',
     legalComments: 'none',
     plugins: [withoutSideEffects, without([MAKERS, ...others.map(([, files]) => files)])],
-    banner: { js: ['fflate', 'pure-rand'].map(noticeOf).join('\n') },
+    banner: { js: file === 'runtime' ? ['fflate', 'pure-rand'].map(noticeOf).join('\n') : '' },
     // no warnings about the code that is left out
     logLevel: 'error',
   });

@@ -8,7 +8,7 @@ import { Filler } from './core/preparation.js';
 import { configError } from './core/problems.js';
 import type { Preparation, Scaling } from './core/record.js';
 import type { ForecastConfig } from './forecast.js';
-import { type Series, stepShape } from './forecast-series.js';
+import { type Series, seriesFeatures, stepShape } from './forecast-series.js';
 
 /**
  * Level of a step: the mean of the known values among those `period`, 2 `period`, … `count`
@@ -149,6 +149,7 @@ export function forecastSplit(
     targets: numTargets,
   } = stepShape(config, preparation);
   const width = columns.length;
+  const isNamedOnce = [config.series ?? []].flat().length < 2;
   const levels = levelsOf(config);
   const valuesOf = windowReader(config, preparation);
   const levelOf = (window: Window, { step, target }: Target): number => {
@@ -253,6 +254,7 @@ export function forecastSplit(
         series.cellAt(origin - input_steps + Math.floor(i / numTargets), i % numTargets),
       );
     },
+    ...(statics === 0 && isNamedOnce && { table: index => tableOf(windows[index], order, config) }),
     naive: {
       last_value: naive(1, (valueAt, { origin }) => valueAt(origin - 1)),
       drift: naive(2, (valueAt, { origin, h, start }) => {
@@ -340,6 +342,24 @@ interface Ahead {
   readonly h: number;
   /** The first step of the series with a value. */
   readonly start: number;
+}
+
+/** The steps of a window as in the data, without what it cannot know. */
+function tableOf(window: Window, order: readonly string[], config: ForecastConfig): string[][] {
+  const { series, origin } = window;
+  const { input_steps, time, series: named } = config;
+  const { width, observed, steps } = stepShape(config, undefined);
+  const names = seriesFeatures(config).map(({ column }) => column);
+  const cells = cellsOf(window, config);
+  const shown = width > observed ? steps : input_steps;
+  return [
+    [...names, ...(time === undefined ? [] : [time]), ...[named ?? []].flat()],
+    ...Array.from({ length: shown }, (_, step) => [
+      ...cells.map(column => String(column[step] ?? '').replace('NaN', '')),
+      ...(time === undefined ? [] : [timeAt(series, origin - input_steps + step, order)]),
+      ...(named === undefined ? [] : [series.name]),
+    ]),
+  ];
 }
 
 /** The cells of a window's steps; those that are unknown in the horizon end before it. */

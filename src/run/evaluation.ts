@@ -114,6 +114,11 @@ const facts = {
   constant: s.boolean(
     "Whether the model made the same prediction for every input although the targets differ: one class for all, or values that vary by less than a hundredth of their targets' range.",
   ),
+  example: s.optional(
+    s.text(
+      'The first sequence of the split, to start from in a report: a text, or a table (CSV) with a line for each step, below the names of the columns if these have some. Absent for recordings, for sequences of more than 10,000 values, and if cells have separators.',
+    ),
+  ),
 };
 const version = s.literal(1, 'Version of this format.');
 const confidence = {

@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { moduleCode } from '../interop/js/export.js';
+import type { ModelFacts } from '../interop/js/served.js';
 import { type OpenModelOptions, openModel } from '../predict/open.js';
 import type { StepValues } from '../predict/steps.js';
 import { runsAt } from '../run/find.js';
@@ -15,7 +16,7 @@ import { bodies, type Limits, textOf, write } from './bodies.js';
 import { Metrics } from './metrics.js';
 import { LINES_TYPE, openApi, parsed, recordingIn } from './requests.js';
 import { JobError, lostSession, Threads } from './threads.js';
-import type { Job, ModelFacts } from './worker.js';
+import type { Job } from './worker.js';
 
 /** A model to serve. */
 export interface Model {

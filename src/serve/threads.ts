@@ -3,10 +3,11 @@
  * else with it but the sessions of that thread: another thread starts in its place.
  */
 import { Worker } from 'node:worker_threads';
+import type { ModelFacts } from '../interop/js/served.js';
 import type { Diagnostic } from '../util/errors.js';
 import { programFile } from '../util/root.js';
 import { counted } from '../util/words.js';
-import type { Job, ModelFacts, Reply, ThreadSetup } from './worker.js';
+import type { Job, Reply, ThreadSetup } from './worker.js';
 
 /** Why a job has no result: a status of HTTP, and what the client is told. */
 export class JobError extends Error {

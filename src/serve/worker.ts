@@ -1,9 +1,9 @@
 /** Thread that runs exported modules. Its replies are texts that a response can contain. */
 import { compileFunction } from 'node:vm';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { ExportedModel, open } from '../interop/js/runtime.js';
+import { factsOf, type Module, predictedLine, styleOf } from '../interop/js/served.js';
 import type { GenerateOptions } from '../predict/generate.js';
-import { jsonLine, type PredictionStyle, stepFields } from '../predict/lines.js';
+import { type PredictionStyle, stepFields } from '../predict/lines.js';
 import type { Session } from '../predict/session.js';
 import type { SequenceValues, StepValues } from '../predict/steps.js';
 import { spellNonFinite } from '../run/json.js';
@@ -50,52 +50,16 @@ export interface Reply {
   readonly failure?: Failure;
 }
 
-type Module = ReturnType<typeof open>;
-export type ModelFacts = ReturnType<typeof factsOf>;
-
 const { modules } = workerData as ThreadSetup;
 const models = modules.map(code => (compileFunction(code) as () => Module)());
 /** Open sessions and unfinished texts of clients, by their ids. */
 const sessions = new Map<string, { readonly session: Session; readonly style: PredictionStyle }>();
 const texts = new Map<string, AsyncGenerator<string | number>>();
 
-/** What a client must know of a model. */
-function factsOf({ model, session }: Module) {
-  const { data, form, readers, columnNames } = model;
-  const { input, vocabulary } = data;
-  return {
-    input: input.kind === 'number' ? 'numbers' : vocabulary ? 'text' : 'symbols',
-    columns: readers?.columns.map(({ name }) => name) ?? columnNames,
-    level: vocabulary?.level,
-    max_steps: model.maxSteps,
-    prediction: form.kind,
-    per_step: form.perStep,
-    channel: model.channel,
-    class_names: form.classNames,
-    target_names: form.targetNames,
-    sessions: isPossible(session),
-    generates: input.kind === 'symbol' && vocabulary !== undefined && form.size === input.count,
-  };
-}
-
-function isPossible(begin: ExportedModel['session']): boolean {
-  try {
-    begin();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 async function carryOut(job: Job): Promise<string> {
   switch (job.kind) {
-    case 'predict': {
-      const { model, predict } = models[job.model];
-      const sequence = withoutUndefined(job.sequence) as SequenceValues;
-      const { warnings, ...prediction } = await predict(sequence);
-      const told = warnings && { warnings: warnings.map(({ message }) => message) };
-      return jsonLine(styleOf(model), { ...prediction, index: job.index }, told);
-    }
+    case 'predict':
+      return predictedLine(models[job.model], withoutUndefined(job.sequence) as SequenceValues, job.index);
     case 'open': {
       const { model, session } = models[job.model];
       sessions.set(job.session, { session: session(), style: styleOf(model) });
@@ -119,10 +83,6 @@ async function carryOut(job: Job): Promise<string> {
       texts.delete(job.session);
       return '';
   }
-}
-
-function styleOf({ form }: Module['model']): PredictionStyle {
-  return { ...form, hasIds: false, hasTimes: false };
 }
 
 function withoutUndefined(given: object): object {

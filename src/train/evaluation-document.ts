@@ -1,5 +1,6 @@
 /** Collects the content of `evaluation.json` while an evaluation runs over a split. */
 import { readSound, spectrogram } from '../data/audio/sounds.js';
+import { exampleText } from '../data/example.js';
 import type { Dataset, Split, SplitName } from '../data/index.js';
 import { classProbabilities, occupancyOf } from '../math/losses/ctc.js';
 import { targetSize, taskOf } from '../math/losses/index.js';
@@ -53,7 +54,16 @@ const MAX_OUTPUTS = 100;
 
 type Outcome = Evaluation & Pick<Position, 'epoch' | 'step'>;
 
-type CommonField = 'version' | 'kind' | 'split' | 'epoch' | 'step' | 'predictions' | 'loss' | 'constant';
+type CommonField =
+  | 'version'
+  | 'kind'
+  | 'split'
+  | 'epoch'
+  | 'step'
+  | 'predictions'
+  | 'loss'
+  | 'constant'
+  | 'example';
 
 /** Collects what the document of one task has besides the common fields. */
 interface TaskCollector<D extends SplitEvaluation = SplitEvaluation> {
@@ -90,8 +100,9 @@ export function evaluationCollector(run: ModelRun, dataset: Dataset, split: Spli
     },
     document: ({ epoch, step, count: predictions, loss }: Outcome): SplitEvaluation => {
       const common = { version: 1, kind: collector.kind, split, epoch, step, predictions, loss } as const;
-      const fields = { ...collector.fields(), ...confidence.fields };
-      return { ...common, ...fields, constant: spread.isConstant } as SplitEvaluation;
+      const fields = { ...collector.fields(), ...confidence.fields, constant: spread.isConstant };
+      const example = exampleText(dataset, split);
+      return { ...common, ...fields, ...(example !== undefined && { example }) } as SplitEvaluation;
     },
   };
 }

@@ -151,15 +151,19 @@ export function pageAsset(name: 'page.js' | 'page.css' | 'predict.js'): string {
 /** In the head of every page; identifies a report among HTML files. */
 export const GENERATOR = '<meta name="generator" content="cellrun">';
 
-/** The HTML; byte-identical for equal documents. */
-export function renderPage(report: Report): string {
+/**
+ * The HTML; byte-identical for equal documents.
+ * @param model body of a function that returns the exported module of the run
+ */
+export function renderPage(report: Report, model?: string): string {
   const shown = essentialsOf(report);
   const [code, style] = [pageAsset('page.js'), pageAsset('page.css')];
+  const opens = model === undefined ? undefined : openingScript(model);
   const policy = [
     "default-src 'none'",
     'img-src data:',
     'media-src data:',
-    `script-src ${hashOf(code)}`,
+    `script-src ${opens === undefined ? '' : `${hashOf(opens)} 'wasm-unsafe-eval' `}${hashOf(code)}`,
     `style-src ${hashOf(style)}`,
     "base-uri 'none'",
     "form-action 'none'",
@@ -171,8 +175,16 @@ ${essentials(shown)}
 <noscript><p>Charts need JavaScript; this file contains all their data.</p></noscript>
 </main>
 <script type="application/json" id="report">${inData(JSON.stringify(report))}</script>
-<script>${code}</script>`;
+${opens === undefined ? '' : `<script>${opens}</script>\n`}<script>${code}</script>`;
   return htmlPage(shown.title, head, body);
+}
+
+/** Declares the function that opens the model, which is not read before. */
+function openingScript(model: string): string {
+  const served = readFileSync(programFile('interop/js/module-served.js'), 'utf8');
+  const script = `function openModel(){${served}\nreturn{...served,module:(()=>{${model}})()}}`;
+  // as in its strings, where alone this can be
+  return script.replaceAll(/<(?=!--|\/?script)/gi, '\\x3c');
 }
 
 /** A page of a report or of the dashboard, as HTML. */

@@ -46,6 +46,12 @@ export interface Sample {
   readonly seed: number;
 }
 
+/** The model in the page of a report. */
+export interface LiveModel {
+  /** Why it is not there; null if it is. */
+  readonly left_out: string | null;
+}
+
 /** Pieces of a curve, of two points each: more than the pixels of an ordinary chart. */
 const CAPACITY = 600;
 
@@ -92,6 +98,8 @@ export function runReportOf(run: Run, history: RunHistory, audioOf: AudioOf = ()
     explanation: run.explanation === undefined ? null : explanationOf(run.explanation),
     // of a language model, which the verb `report` opens
     sample: null as Sample | null,
+    // which the verb `report` embeds
+    model: null as LiveModel | null,
     config: configValues(config, manifest?.command_line ?? []),
     environment: environmentOf(manifest),
     timings: ended === undefined ? null : timingsOf(ended),
@@ -245,7 +253,7 @@ function hearing(run: Run, split: Recorded['split'], audioOf: AudioOf) {
 }
 
 function evaluationOf(run: Run, written: SplitEvaluation, audioOf: AudioOf) {
-  const { split, step, epoch, predictions } = written;
+  const { split, step, epoch, predictions, example = null } = written;
   const { reliability = null, coverage = null } = { reliability: null, coverage: null, ...written };
   const nothing = { classes: null, values: null, forecasts: null, sequences: null, scores: null };
   const details = detailsOf(written, hearing(run, split, audioOf));
@@ -253,7 +261,7 @@ function evaluationOf(run: Run, written: SplitEvaluation, audioOf: AudioOf) {
     reliability,
     coverage: scoresOf('group', COVERAGES, coverage, coverage?.map(({ group }) => group) ?? null),
   };
-  return { split, step, epoch, predictions, ...confidence, ...nothing, ...details };
+  return { split, step, epoch, predictions, example, ...confidence, ...nothing, ...details };
 }
 
 function detailsOf(written: SplitEvaluation, heard: Heard) {

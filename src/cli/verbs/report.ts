@@ -3,25 +3,29 @@ import { dirname, join, resolve } from 'node:path';
 import { RunDirectory } from '../../run/directory.js';
 import { isAbsent, makeFolder, withFile, writeAtomic } from '../../run/files.js';
 import { EXIT, UserError, usageError } from '../../util/errors.js';
+import { formatBytes } from '../../util/numbers.js';
 import { atNamedPlace } from '../../util/system-errors.js';
 import { printable } from '../../util/words.js';
-import type { AudioOf, RunReport, Sample } from '../../view/run-report.js';
+import type { AudioOf, LiveModel, RunReport, Sample } from '../../view/run-report.js';
 import { audioOf } from '../command/recorded-audio.js';
-import { defineVerb, json, text } from '../command/verb.js';
+import { defineVerb, flag, json, text } from '../command/verb.js';
 import { warnOfDeeper } from './serve.js';
 
 export const verb = defineVerb({
   arguments: '<path>',
   options: {
     output: text('<file>', "output file; '-' is stdout (default: <path>/report.html)").with({ short: '-o' }),
+    noModel: flag('leave out the model, with which readers of the page can predict'),
     json: json("the report's data"),
   },
-  async action([path], { output, json }, { io }) {
+  async action([path], { output, noModel, json }, { io }) {
     const { buildReport, GENERATOR, renderPage } = await import('../../view/report.js');
     const built = buildReport(path, embeddedAudio);
-    const document = built.kind === 'run' ? { ...built, sample: await sampleOf(path, built) } : built;
+    const isAlive = built.kind === 'run' && !noModel && !json;
+    const { code, model }: Embedded = isAlive ? await embedded(path) : { model: null };
+    const document = built.kind === 'run' ? { ...built, sample: await sampleOf(path, built), model } : built;
     if (document.kind === 'index') warnOfDeeper(path, io);
-    const page = json ? `${JSON.stringify(document)}\n` : renderPage(document);
+    const page = json ? `${JSON.stringify(document)}\n` : renderPage(document, code);
     const target = output ?? (json ? '-' : join(path, 'report.html'));
     if (target === '-') io.data(page);
     else {
@@ -69,6 +73,33 @@ async function sampleOf(path: string, { config, checkpoints }: RunReport): Promi
   } catch (error) {
     if (error instanceof UserError) return null;
     throw error;
+  }
+}
+
+/** Maximum bytes of the weights in a report: as text, they are a third more. */
+const MAX_WEIGHTS = 4e6;
+
+interface Embedded {
+  readonly code?: string;
+  readonly model: LiveModel | null;
+}
+
+/** The model of a run as the code of its module; or why the report is without it. */
+async function embedded(path: string): Promise<Embedded> {
+  const { openModel } = await import('../../predict/open.js');
+  const { moduleCode } = await import('../../interop/js/export.js');
+  const { weightsAlone } = await import('../../train/weights.js');
+  const without = (why: string) => ({ model: { left_out: `This report is without the model: ${why}.` } });
+  try {
+    const saved = openModel(path);
+    const weights = [...weightsAlone(saved.tensors, saved.weights).values()];
+    const size = weights.reduce((sum, { data }) => sum + data.byteLength, 0);
+    return size > MAX_WEIGHTS
+      ? without(`its weights have ${formatBytes(size)}, more than ${formatBytes(MAX_WEIGHTS)}`)
+      : { code: await moduleCode(saved), model: { left_out: null } };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return without(error.diagnostics.map(({ message }) => message).join('; '));
   }
 }
 

@@ -222,10 +222,7 @@ export interface Split {
   load?(indices: Uint32Array): Promise<Split>;
   /** Name of sequence `index` in the data, or its position there; absent if there is neither. */
   id?(index: number): string;
-  /**
-   * The symbols of sequence `index` as the data have them (of a text, those of the vocabulary);
-   * absent if they are numbers.
-   */
+  /** The symbols of sequence `index` as in the data (of a text, known ones); absent for numbers. */
   symbols?(index: number): readonly string[];
   /** Set if `id` is a position such as `x[3]`, which is unrelated to ids of other splits. */
   readonly idIsPlace?: true;
@@ -260,6 +257,8 @@ export interface Split {
     /** The times of the steps, or their numbers in the series, from 1. */
     readonly times: readonly string[];
   };
+  /** The cells that a forecast reads, below the names of their columns; absent for other data. */
+  table?(index: number): readonly (readonly string[])[];
   /**
    * Naive forecasts `[C]` for prediction `at`, which counts like `targets.scaling`; undefined if
    * the series does not go back far enough. Present for forecasts only.

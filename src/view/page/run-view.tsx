@@ -28,6 +28,7 @@ import {
 } from './components.js';
 import { EvaluationView, MeasuredTable } from './evaluation-view.js';
 import { ExplanationView } from './explanation-view.js';
+import { LiveModel } from './live-model.js';
 import { byImportance, distinct } from './run-list.js';
 import { isConstantRate, type Places } from './scales.js';
 
@@ -38,6 +39,7 @@ export function RunView({ report }: { readonly report: RunReport }) {
       <TableSection title="Gates" columns={GATES} rows={report.gates} />
       <Curves report={report} />
       {report.sample !== null && <GeneratedText sample={report.sample} />}
+      <LiveModel report={report} />
       {report.evaluation !== null && <EvaluationView evaluation={report.evaluation} />}
       {report.explanation !== null && <ExplanationView explanation={report.explanation} />}
       <Baselines report={report} />

@@ -1,0 +1,168 @@
+/** Ways to change the text of an input: a slider for numbers of a table, and a drawing. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { formatNumber } from '../../util/numbers.js';
+
+interface InputProps {
+  readonly text: string;
+  set(text: string): void;
+}
+
+/** The cells of a table: a line for each step, below the names of the columns if it has some. */
+export function tableIn(text: string) {
+  const lines = text.split(/\r?\n/).filter(line => line.trim() !== '');
+  const cells = lines.map(line => line.split(/[,;\t]/).map(cell => cell.trim()));
+  const hasNames = cells[0]?.some(cell => cell !== '' && Number.isNaN(Number(cell))) === true;
+  return { names: hasNames ? cells[0] : undefined, rows: hasNames ? cells.slice(1) : cells };
+}
+
+function tableText(names: readonly string[] | undefined, rows: readonly (readonly string[])[]): string {
+  return [...(names ? [names] : []), ...rows].map(row => row.join()).join('\n');
+}
+
+const isNumber = (cell: string | undefined) =>
+  cell !== undefined && cell !== '' && !Number.isNaN(Number(cell));
+
+/** The step of a sequence that a slider changes if it changes them all. */
+const EVERY = -1;
+
+/** A slider that shifts the numbers of a column, in every step or in one. */
+export function Shift({ text, set }: InputProps) {
+  const [at, setAt] = useState({ column: 0, step: EVERY });
+  const [moved, setMoved] = useState({ from: text, to: text, by: 0 });
+  // a text that was typed is another start
+  const { from, by } = moved.to === text ? moved : { from: text, by: 0 };
+  const { names, rows } = tableIn(from);
+  const width = Math.max(0, ...rows.map(row => row.length));
+  const columns = Array.from({ length: width }, (_, c) => c).filter(c =>
+    rows.every(row => isNumber(row[c]) || row[c] === ''),
+  );
+  const column = columns.includes(at.column) ? at.column : columns[0];
+  const values = rows.flatMap(row => (isNumber(row[column]) ? [Number(row[column])] : []));
+  if (values.length === 0 || text.trim().startsWith('[')) return null;
+  const step = at.step < rows.length ? at.step : EVERY;
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const span = most - least || Math.abs(most) || 1;
+  const shift = (amount: number): void => {
+    const shifted = rows.map((row, s) =>
+      (step === EVERY || s === step) && isNumber(row[column])
+        ? row.with(column, String(Number((Number(row[column]) + amount).toPrecision(6))))
+        : row,
+    );
+    const to = tableText(names, shifted);
+    setMoved({ from, to, by: amount });
+    set(to);
+  };
+  const nameOf = (c: number) => names?.[c] ?? `value ${c}`;
+  const choose = (change: Partial<typeof at>) => {
+    setMoved({ from: text, to: text, by: 0 });
+    setAt({ ...at, ...change });
+  };
+  return (
+    <div class="toolbar">
+      {columns.length > 1 && (
+        <label>
+          shift{' '}
+          <select value={column} onChange={event => choose({ column: Number(event.currentTarget.value) })}>
+            {columns.map(c => (
+              <option key={c} value={c}>
+                {nameOf(c)}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      {rows.length > 1 && (
+        <label>
+          in{' '}
+          <select value={step} onChange={event => choose({ step: Number(event.currentTarget.value) })}>
+            <option value={EVERY}>every step</option>
+            {rows.map((_, s) => (
+              <option key={String(s)} value={s}>
+                step {s}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      <label>
+        by{' '}
+        <input
+          type="range"
+          min={-span}
+          max={span}
+          step={span / 100}
+          value={by}
+          onInput={event => shift(Number(event.currentTarget.value))}
+        />
+      </label>
+      <output>{formatNumber(by)}</output>
+    </div>
+  );
+}
+
+export interface Image {
+  readonly width: number;
+  readonly height: number;
+  /** Pixels of a step. */
+  readonly perStep: number;
+}
+
+/** An image, whose pixels are the numbers of the steps; one draws on it. */
+export function Drawing({
+  image: { width, height, perStep },
+  text,
+  set,
+}: InputProps & { readonly image: Image }) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const given = tableIn(text).rows.flat().map(Number);
+  const pixels = Array.from({ length: width * height }, (_, i) => given[i] || 0);
+  const white = Math.max(1, ...pixels);
+  const write = (drawn: readonly number[]) =>
+    set(
+      tableText(
+        undefined,
+        Array.from({ length: drawn.length / perStep }, (_, s) =>
+          drawn.slice(s * perStep, (s + 1) * perStep).map(String),
+        ),
+      ),
+    );
+  useEffect(() => {
+    const context = canvas.current?.getContext('2d');
+    const picture = context?.createImageData(width, height);
+    if (!context || !picture) return;
+    pixels.forEach((pixel, i) => {
+      const grey = (255 * pixel) / white;
+      picture.data.set([grey, grey, grey, 255], 4 * i);
+    });
+    context.putImageData(picture, 0, 0);
+  });
+  const draw = ({ offsetX, offsetY, buttons, currentTarget }: PointerEvent): void => {
+    if (buttons === 0) return;
+    const { clientWidth, clientHeight } = currentTarget as HTMLCanvasElement;
+    const [x, y] = [(offsetX / clientWidth) * width - 0.5, (offsetY / clientHeight) * height - 0.5];
+    // a pen about two pixels wide
+    write(
+      pixels.map((pixel, i) => {
+        const distance = Math.hypot((i % width) - x, Math.floor(i / width) - y);
+        return Math.max(pixel, Number((white * Math.min(1, Math.max(0, 2 - distance))).toFixed(3)));
+      }),
+    );
+  };
+  return (
+    <div class="toolbar">
+      <canvas
+        ref={canvas}
+        class="drawing"
+        width={width}
+        height={height}
+        role="img"
+        aria-label="The image, to draw on"
+        onPointerDown={draw}
+        onPointerMove={draw}
+      />
+      <button type="button" onClick={() => write(pixels.map(() => 0))}>
+        Clear
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,243 @@
+/** A form in which one types or drops an input of a model, and sees the prediction. */
+import { useEffect, useState } from 'preact/hooks';
+import type { ModelFacts } from '../../interop/js/served.js';
+import { formatNumber } from '../../util/numbers.js';
+import { Scroll } from './components.js';
+import { Drawing, type Image, Shift } from './inputs.js';
+
+/** A line of `predict`; its fields depend on the model. */
+export type Prediction = Readonly<Record<string, unknown>>;
+export type Outcome = { readonly prediction: Prediction } | { readonly problem: string };
+
+/**
+ * Predicts the steps of a sequence.
+ * @throws Error if `signal` is aborted
+ */
+export type Predict = (steps: unknown, signal: AbortSignal) => Promise<Outcome>;
+
+const PAUSE_MS = 150;
+/** Classes that are shown. */
+const MOST_CLASSES = 10;
+
+export interface PredictorProps {
+  readonly model: ModelFacts;
+  readonly predict: Predict;
+  /** A text to start from. */
+  readonly example?: string;
+  /** Of the images that the model reads; absent for other models. */
+  readonly image?: Image | undefined;
+  /** How long a pause in typing is. */
+  readonly pauseMs?: number;
+}
+
+export function Predictor({ model, predict, example = '', image, pauseMs = PAUSE_MS }: PredictorProps) {
+  const [text, setText] = useState(example);
+  const outcome = usePrediction({ model, predict, pauseMs }, text);
+  const take = async (file: File | undefined) => file && setText(await file.text());
+  return (
+    <>
+      <form
+        onSubmit={event => event.preventDefault()}
+        onDragOver={event => event.preventDefault()}
+        onDrop={event => {
+          event.preventDefault();
+          void take(event.dataTransfer?.files[0]);
+        }}
+      >
+        <p>
+          <label for="input">{wanted(model)}</label>
+        </p>
+        {image && <Drawing image={image} text={text} set={setText} />}
+        <textarea
+          id="input"
+          rows={10}
+          placeholder={exampleOf(model)}
+          spellcheck={false}
+          value={text}
+          onInput={event => setText(event.currentTarget.value)}
+        />
+        {!image && model.input === 'numbers' && <Shift text={text} set={setText} />}
+        <p>
+          <label>
+            or a file, which can also be dropped here{' '}
+            <input type="file" onChange={event => void take(event.currentTarget.files?.[0])} />
+          </label>
+        </p>
+      </form>
+      <section aria-live="polite" id="outcome">
+        {outcome && 'problem' in outcome && <p class="alert">{outcome.problem}</p>}
+        {outcome && 'prediction' in outcome && <Shown model={model} prediction={outcome.prediction} />}
+      </section>
+    </>
+  );
+}
+
+/** The prediction for a text after a pause in typing; undefined without an input. */
+function usePrediction({ model, predict, pauseMs }: PredictorProps, text: string): Outcome | undefined {
+  const [outcome, setOutcome] = useState<Outcome>();
+  useEffect(() => {
+    const controller = new AbortController();
+    const ask = async () => setOutcome(await predict(stepsIn(text, model), controller.signal));
+    const timer = text.trim() === '' ? undefined : setTimeout(() => void ask().catch(() => {}), pauseMs);
+    if (timer === undefined) setOutcome(undefined);
+    return () => {
+      clearTimeout(timer);
+      controller.abort();
+    };
+  }, [model, predict, pauseMs, text]);
+  return outcome;
+}
+
+/** What does not fit: the message of an error with the details of its first problem. */
+export function problemOf(
+  message: string,
+  [problem]: readonly { readonly expected?: string | undefined; readonly got?: string | undefined }[] = [],
+): Outcome {
+  const details = [problem?.expected && `expected ${problem.expected}`, problem?.got && `got ${problem.got}`];
+  return { problem: [message, ...details.filter(Boolean)].join('; ') };
+}
+
+function wanted({ input, columns }: ModelFacts): string {
+  if (input === 'text') return 'A text';
+  if (input === 'symbols') return 'The numbers of symbols';
+  return columns
+    ? `A table (CSV) or JSON: a line for each step, of ${columns.join(', ')}`
+    : 'A line of numbers for each step';
+}
+
+function exampleOf({ input, columns }: ModelFacts): string {
+  return input !== 'text' && columns ? `${columns.join()}\n${columns.map(() => 0).join()}` : '';
+}
+
+/**
+ * The steps in a text: those of JSON, or a line of a table each, by the names in its first line if
+ * these are names of columns.
+ */
+function stepsIn(text: string, { input, columns = [] }: ModelFacts): unknown {
+  if (input === 'text') return text;
+  try {
+    const given: unknown = JSON.parse(text);
+    // a number alone is a table
+    if (typeof given === 'object' && given !== null) return 'steps' in given ? given.steps : given;
+  } catch {
+    // a table
+  }
+  if (input === 'symbols') return (text.match(/[^\s,;]+/g) ?? []).map(Number);
+  const rows = text.split(/\r?\n/).flatMap(line => (line.trim() === '' ? [] : [line.split(/[,;\t]/)]));
+  const names = rows[0].map(cell => cell.trim());
+  if (!names.some(name => columns.includes(name))) return rows.map(row => row.map(cellValue));
+  return rows
+    .slice(1)
+    .map(row => Object.fromEntries(names.map((name, i) => [name, cellValue(row[i] ?? '')])));
+}
+
+function cellValue(cell: string): number | string | null {
+  const text = cell.trim();
+  const number = Number(text);
+  return text === '' ? null : Number.isNaN(number) ? text : number;
+}
+
+interface ShownProps {
+  readonly model: ModelFacts;
+  readonly prediction: Prediction;
+}
+
+function Shown({ model, prediction }: ShownProps) {
+  const { warnings = [] } = prediction as { readonly warnings?: readonly string[] };
+  return (
+    <>
+      {model.per_step ? <Steps prediction={prediction} /> : <Whole model={model} prediction={prediction} />}
+      {warnings.map(warning => (
+        <p key={warning} class="note">
+          {warning}
+        </p>
+      ))}
+      <details>
+        <summary>JSON</summary>
+        <pre>{JSON.stringify(prediction, undefined, 1)}</pre>
+      </details>
+    </>
+  );
+}
+
+function Whole({ model, prediction }: ShownProps) {
+  const { predicted, predicted_name, probability, probabilities, text } = prediction;
+  if (model.prediction === 'sequence')
+    return (
+      <p>
+        <strong>{String(text)}</strong> ({percentOf(probability)})
+      </p>
+    );
+  if (model.prediction === 'value') return <p>{shownOf(predicted)}</p>;
+  const all = (probabilities ?? []) as readonly number[];
+  const order = all.map((_, k) => k).sort((a, b) => all[b] - all[a]);
+  const name = (k: unknown) => model.class_names?.[Number(k)] ?? String(k);
+  return (
+    <>
+      <p>
+        <strong>{String(predicted_name ?? predicted)}</strong> ({percentOf(probability)})
+      </p>
+      <table>
+        <tbody>
+          {order.slice(0, MOST_CLASSES).map(k => (
+            <tr key={k}>
+              <th scope="row">{name(k)}</th>
+              <td>
+                <meter value={all[k]} aria-label={name(k)} />
+              </td>
+              <td>{percentOf(all[k])}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </>
+  );
+}
+
+/** A row for each step, of the fields that have a value for each. */
+function Steps({ prediction }: { readonly prediction: Prediction }) {
+  const fields = Object.entries(prediction).filter(
+    (field): field is [string, readonly unknown[]] =>
+      Array.isArray(field[1]) && field[0] !== 'probabilities' && field[0] !== 'warnings',
+  );
+  const count = fields[0]?.[1].length ?? 0;
+  return (
+    <Scroll label="Prediction at each step">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">step</th>
+            {fields.map(([name]) => (
+              <th key={name} scope="col">
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {Array.from({ length: count }, (_, step) => (
+            <tr key={step}>
+              <th scope="row">{step}</th>
+              {fields.map(([name, values]) => (
+                <td key={name}>{shownOf(values[step])}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Scroll>
+  );
+}
+
+function percentOf(probability: unknown): string {
+  return `${formatNumber(100 * Number(probability))} %`;
+}
+
+function shownOf(value: unknown): string {
+  if (typeof value === 'number') return formatNumber(value);
+  if (Array.isArray(value)) return value.map(shownOf).join(', ');
+  if (typeof value !== 'object' || value === null) return String(value ?? '');
+  return Object.entries(value)
+    .map(([name, one]) => `${name} ${shownOf(one)}`)
+    .join(', ');
+}
