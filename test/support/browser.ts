@@ -1,4 +1,6 @@
 /** Opens pages in a real browser and records console messages and requests. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import axe from 'axe-core';
@@ -17,6 +19,29 @@ const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking
 
 export function startChromium(): Promise<Browser> {
   return chromium.launch({ executablePath: PROGRAM, args: FLAGS, headless: true });
+}
+
+const FIREFOX = '/usr/bin/firefox-esr';
+
+/** Why the tests cannot run in Firefox; undefined if Debian's is installed. */
+export function firefoxMissing(): string | undefined {
+  return existsSync(FIREFOX) ? undefined : `not installed: ${FIREFOX} (Debian: firefox-esr)`;
+}
+
+/**
+ * Opens a page in a new Firefox, which says by requests what it finds out. Returns how to end it.
+ * @param profile an empty folder
+ */
+export function openFirefox(url: string, profile: string): () => Promise<unknown> {
+  // ends with the processes of its pages
+  const firefox = spawn(FIREFOX, ['--headless', '--no-remote', '--profile', profile, url], {
+    detached: true,
+    stdio: 'ignore',
+  });
+  return () => {
+    process.kill(-(firefox.pid as number));
+    return once(firefox, 'exit');
+  };
 }
 
 export interface Look {

@@ -333,3 +333,13 @@ export function predictionCases(work: Workplace) {
 
   return { cases, csvData, csvTest, csvTestPath, testX };
 }
+
+/** The largest distance of the numbers in two values, over the larger number or 1. */
+export function distance(a: unknown, b: unknown): number {
+  if (typeof a === 'number' && typeof b === 'number')
+    return Math.abs(a - b) / Math.max(1, Math.abs(a), Math.abs(b));
+  if (typeof a !== 'object' || a === null || typeof b !== 'object' || b === null)
+    return a === b ? 0 : Number.POSITIVE_INFINITY;
+  const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return Math.max(0, ...Array.from(keys, key => distance(Reflect.get(a, key), Reflect.get(b, key))));
+}

@@ -9,6 +9,7 @@ import { Workplace } from '../support/cli.js';
 import {
   config,
   crossEntropy,
+  distance,
   linesOf,
   noise,
   predictionCases,
@@ -91,15 +92,6 @@ async function reported(config: object): Promise<{ directory: string; url: strin
 async function predictionIn(page: Page): Promise<Record<string, unknown>> {
   await page.locator('#outcome pre, .alert:visible').first().waitFor({ state: 'attached' });
   return JSON.parse((await page.locator('#outcome pre').textContent({ timeout: 1000 })) ?? '');
-}
-
-/** The largest distance of two predictions, over the larger number or 1. */
-function distance(a: unknown, b: unknown): number {
-  if (typeof a === 'number' && typeof b === 'number') return Math.abs(a - b) / Math.max(1, Math.abs(a));
-  if (typeof a !== 'object' || a === null || typeof b !== 'object' || b === null)
-    return a === b ? 0 : Number.POSITIVE_INFINITY;
-  const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
-  return Math.max(0, ...keys.map(key => distance(Reflect.get(a, key), Reflect.get(b, key))));
 }
 
 t.test('in Chromium', { skip: chromiumMissing() ?? false, timeout: 600_000 }, async t => {

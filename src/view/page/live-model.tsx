@@ -1,7 +1,6 @@
 /** The model in a report: one changes an input and sees the prediction move. */
 import { useEffect, useState } from 'preact/hooks';
 import type * as served from '../../interop/js/served.js';
-import type { SequenceValues } from '../../predict/steps.js';
 import type { UserError } from '../../util/errors.js';
 import type { RunReport } from '../run-report.js';
 import { Section } from './components.js';
@@ -11,6 +10,7 @@ import { Predictor, type PredictorProps, problemOf } from './predictor.js';
 /** What the script of the model declares. */
 type Live = typeof served & { readonly module: served.Module };
 type ModelFacts = served.ModelFacts;
+type Sequence = Parameters<typeof served.predictedLine>[1];
 
 const NOTE = 'Change the input and see the prediction move. The model is in this page, which sends nothing.';
 
@@ -54,7 +54,7 @@ function propsOf({ module, factsOf, predictedLine }: Live, report: RunReport): P
       const turn = last.then(async () => {
         signal.throwIfAborted();
         try {
-          return { prediction: JSON.parse(await predictedLine(module, steps as SequenceValues)) };
+          return { prediction: JSON.parse(await predictedLine(module, steps as Sequence)) };
         } catch (error) {
           const { message, diagnostics } = error as Error & Partial<UserError>;
           return problemOf(message, diagnostics);
