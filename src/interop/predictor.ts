@@ -16,6 +16,7 @@ import { lossOf, taskOf } from '../math/losses/index.js';
 import type { Task } from '../math/metrics/metric.js';
 import type { ModelSpec } from '../math/model/spec.js';
 import { type OpenedModel, openWithData, openWithoutData, type SavedModel } from '../predict/open.js';
+import type { Decisions } from '../run/confidence.js';
 import { Run } from '../run/run.js';
 import { weightsAlone } from '../train/weights.js';
 import { UserError, usageError } from '../util/errors.js';
@@ -126,11 +127,12 @@ function perQuantile({ offset, scale }: Scaling, quantiles: number): Scaling {
 
 function factsOf(
   { manifest, step, weights }: SavedModel,
-  { data, dataset, columnNames, experiment }: OpenedModel & { readonly dataset?: Dataset },
+  { run, data, scaling, dataset, columnNames, experiment }: OpenedModel & { readonly dataset?: Dataset },
   { task, quantiles }: { readonly task: Task; readonly quantiles: readonly number[] | undefined },
 ) {
   const ofSteps = dataWidth(data) - staticWidth(data);
   const features = featureSettings(experiment.dataset, data);
+  const { thresholds, intervals } = run.decisions ?? {};
   // those of recordings have no names
   const names = features
     ? data.series_scaling && dataset?.columnNames
@@ -151,8 +153,20 @@ function factsOf(
     class_names: data.class_names,
     target_names: data.target_names,
     quantiles,
+    thresholds,
+    intervals: intervals && ofOutputs(intervals, scaling?.targets?.scale ?? [1]),
     feature_settings: features,
   };
+}
+
+/** The quantiles of scores in the units of the outputs, as `widths`. */
+function ofOutputs(
+  { quantiles, ...intervals }: NonNullable<Decisions['intervals']>,
+  scale: readonly number[],
+) {
+  const widthOf = (quantile: number | null, i: number) =>
+    quantile === null ? Number.MAX_VALUE : quantile * scale[i % scale.length];
+  return { ...intervals, widths: quantiles.map(row => row.map(widthOf)) };
 }
 
 /** How the inputs of a predictor are computed that does not read the data as they are. */

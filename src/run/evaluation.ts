@@ -200,14 +200,19 @@ const forecastSteps = {
   times: s.list(s.text({}), 'The time of each step, or its number in the series, from 1.'),
   actual: numbers('The value of each step; null if it is missing.'),
   predicted: numbers('The forecast of each step; null if it is not finite.'),
-  lower: s.optional(numbers('The lowest quantile of each step. Absent without two quantiles.')),
-  upper: s.optional(numbers('The highest quantile of each step. Absent without two quantiles.')),
+  lower: s.optional(
+    numbers('The lowest quantile of each step, or the lower end of its interval. Absent without both.'),
+  ),
+  upper: s.optional(
+    numbers('The highest quantile of each step, or the upper end of its interval. Absent without both.'),
+  ),
 };
 
 const forecasts = s.struct('The forecasts of a `forecast` dataset, to draw them. Absent for other data.', {
   quantiles: s.nullable(s.list(s.number({}), 'The levels of `lower` and `upper`.'), {
-    description: 'The levels of `lower` and `upper`; null without two quantiles.',
+    description: 'The levels of `lower` and `upper`; null without two quantiles, and with `coverage`.',
   }),
+  coverage: s.optional(s.number('The coverage of `intervals`, which `lower` and `upper` are the ends of.')),
   series: s.list(
     s.struct('A target of a series.', {
       series: s.text('Its name; empty if the table is one series.'),

@@ -33,6 +33,7 @@ export function forecastCollector(
   const names = dataset.targetNames ?? [columnNames?.features(0) ?? ''];
   const { quantiles = [] } = lossOf(run.loss);
   const levels = quantiles.map(({ level }) => level).toSorted((a, b) => a - b);
+  const { coverage } = run.decisions?.intervals ?? {};
   /** The first step of each series after the windows so far, which do not overlap. */
   const next = new Map<string, number>();
   const series = new Map<string, readonly SeriesForecast[]>();
@@ -64,7 +65,7 @@ export function forecastCollector(
       const [lower, upper] = [each(({ interval }) => interval?.[0]), each(({ interval }) => interval?.[1])];
       return actual.map((_, k) => ({
         ...{ target: names[k], times, actual: actual[k], predicted: predicted[k] },
-        ...(levels.length > 1 && { lower: lower[k], upper: upper[k] }),
+        ...((levels.length > 1 || coverage) && { lower: lower[k], upper: upper[k] }),
       }));
     };
     const scale = errorScale?.(index);
@@ -82,7 +83,8 @@ export function forecastCollector(
     add,
     get document(): ForecastEvaluation {
       return {
-        quantiles: levels.length > 1 ? [levels[0], levels[levels.length - 1]] : null,
+        quantiles: levels.length > 1 && !coverage ? [levels[0], levels[levels.length - 1]] : null,
+        ...(coverage && { coverage }),
         series: [...series.values()].flat(),
         windows: windows.items.flat(),
       };

@@ -2,11 +2,13 @@
  * What a run fits on its validation split: calibrated probabilities, thresholds, intervals. Held
  * against what the predictions say.
  */
+import { execFileSync } from 'node:child_process';
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadModel } from '../../src/index.js';
 import { RandomStream } from '../../src/util/random.js';
+import { exportRun, lacksPython, PYTHON } from '../soak/exports.js';
 import { floats, integers, npz, Workplace } from '../support/cli.js';
 import { copies, resume, seal, stopAt, train } from '../support/runs.js';
 
@@ -51,7 +53,12 @@ function sequences(targets: Targets, count: number, seed: number) {
         sums.flatMap(sum => [Number(sum > 1), Number(sum < 0)]),
       ),
   }[targets]();
-  return { x: floats([count, STEPS, FEATURES], x), y };
+  const steps = Array.from({ length: count }, (_, i) =>
+    Array.from({ length: STEPS }, (_, t) =>
+      x.slice((i * STEPS + t) * FEATURES, (i * STEPS + t + 1) * FEATURES),
+    ),
+  );
+  return { x: floats([count, STEPS, FEATURES], x), y, steps };
 }
 
 const data = (targets: Targets, testSeed = 2) => {
@@ -211,6 +218,99 @@ t.test('labels have a temperature and a threshold each', async t => {
       applies,
       thresholds.map((threshold: number, i: number) => predicted[i] >= threshold),
     );
+});
+
+const IN_PYTORCH = `
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from modeling import load
+print(json.dumps(load().predict(json.load(sys.stdin))))
+`;
+
+t.test('forecasts have an interval for each step of the horizon and each series', async t => {
+  const random = RandomStream.of(4, 'test/confidence/series');
+  const scales = { low: 10, high: 1000 };
+  const rows = Array.from({ length: 300 }, (_, day) =>
+    Object.entries(scales).map(
+      ([shop, scale]) =>
+        `${shop},${day},${scale * (5 + Math.sin((2 * Math.PI * day) / 7) + 0.3 * random.normal())}`,
+    ),
+  );
+  const path = work.file('sales.csv', ['shop,day,sold', ...rows.flat()].join('\n'));
+  for (const head of ['last', 'every'] as const) {
+    const { summary } = await train(work, {
+      version: 1,
+      name: 'sales',
+      dataset: {
+        ...{
+          kind: 'forecast',
+          path,
+          target: 'sold',
+          series: 'shop',
+          time: 'day',
+          input_steps: 7,
+          horizon: 3,
+        },
+        ...{ test_fraction: 0.3, validation: { fraction: 0.3 }, per_step: head === 'every' },
+      },
+      model: { cell: 'gru', hidden_size: 8, head: { from: head } },
+      loss: { kind: 'mse' },
+      optimizer: { kind: 'adam', learning_rate: 0.02 },
+      training: { num_epochs: 4, batch_size: 32 },
+      intervals: { coverage: 0.8 },
+    });
+    const { directory, metrics } = summary;
+    await agrees(t, directory);
+    const { quantiles } = read(directory).intervals;
+    t.equal(quantiles.flat().length, 3, 'one for each step');
+    const windows = await lines(directory, '--split', 'test');
+    let [covered, count] = [0, 0];
+    for (const { lower, upper, target } of windows as readonly Record<string, number[][]>[])
+      target.forEach(([y], step) => {
+        covered += Number(lower[step][0] <= y && y <= upper[step][0]);
+        count++;
+      });
+    t.ok(Math.abs(Number(metrics.test.coverage) - covered / count) < 0.005, 'coverage is that of the lines');
+    t.ok(covered / count > 0.72 && covered / count < 0.88, `${covered} of ${count} covered`);
+    const groups = read(directory, 'evaluation.json').coverage as { group: string; width: number }[];
+    const [low, high] = ['low', 'high'].map(name =>
+      Number(groups.find(({ group }) => group === name)?.width),
+    );
+    t.ok(high / low > 50 && high / low < 200, `the widths ${low} and ${high} follow the series`);
+    const future = await lines(directory);
+    t.same([future.length, (future[0].lower as number[]).length], [2, 3], 'beyond the data');
+  }
+});
+
+t.test('a module decides like predict, and so does PyTorch', { skip: lacksPython('pytorch') }, async t => {
+  const quantiles = { kind: 'quantile', quantiles: [0.2, 0.5, 0.8] };
+  const labels = { calibrate: true, threshold: { for: 'f1' } };
+  for (const [targets, loss, more] of [
+    ['two', CLASSES, ALL],
+    ['values', quantiles, { intervals: { coverage: 0.8 } }],
+    ['values', quantiles, { intervals: { coverage: 0.8, method: 'split' } }],
+    ['labels', { kind: 'binary_cross_entropy' }, labels],
+  ] as const) {
+    const { summary } = await train(work, config(targets, loss, more));
+    const module = await exportRun(work, summary.directory, 'js');
+    t.match(
+      module.stderr,
+      /the predictions of 400 test sequences are equal/,
+      'all of a prediction is compared',
+    );
+    const { folder } = await exportRun(work, summary.directory, 'pytorch');
+    const input = JSON.stringify(sequences(targets, 400, 2).steps.slice(0, 40));
+    const found = JSON.parse(execFileSync(PYTHON, ['-c', IN_PYTORCH, folder], { input }).toString());
+    const expected = await lines(summary.directory, '--limit', '40');
+    const near = (a: number, b: number) => Math.abs(a - b) < 1e-3;
+    for (const [i, one] of found.entries()) {
+      const { predicted, set, lower, upper, applies } = expected[i];
+      if (set) t.same([one.class, one.set], [predicted, set]);
+      if (applies) t.same(one.applies, applies);
+      if (lower)
+        t.ok(near(one.lower[0], lower[0]) && near(one.upper[0], upper[0]), `${one.lower} to ${one.upper}`);
+    }
+  }
 });
 
 t.test('the fit reads nothing of the test split', async t => {

@@ -6,7 +6,7 @@ interface NamedLine extends ChartLine {
   readonly name: string;
 }
 
-type Form = Pick<PredictionForm, 'quantiles' | 'size' | 'targetNames'>;
+type Form = Pick<PredictionForm, 'quantiles' | 'coverage' | 'size' | 'targetNames'>;
 
 export function forecastCharts(sequence: SequencePrediction, form: Form): Block[] {
   return Array.from({ length: form.size }, (_, target) => chartOf(sequence, form, target));
@@ -15,7 +15,7 @@ export function forecastCharts(sequence: SequencePrediction, form: Form): Block[
 /** Steps are counted from the last one that the model read. */
 function chartOf(
   { id, history = new Float64Array(), predictions }: SequencePrediction,
-  { quantiles, size, targetNames }: Form,
+  { quantiles, coverage, size, targetNames }: Form,
   target: number,
 ): Block {
   const steps = predictions.filter((one): one is ValuePrediction => one.kind === 'value');
@@ -28,12 +28,14 @@ function chartOf(
     return { label, name, points: points.filter(({ y }) => Number.isFinite(y)) };
   };
   const levels = [...quantiles.keys()].sort((a, b) => quantiles[a] - quantiles[b]);
-  const bounds = levels.length > 1 ? [levels[0], levels[levels.length - 1]] : [];
+  const bounds = levels.length > 1 && !coverage ? [levels[0], levels[levels.length - 1]] : [];
+  const ends = coverage ? (['lower', 'upper'] as const) : [];
   const length = history.length / size;
   const past = Array.from({ length }, (_, i) => ({ x: i + 1 - length, y: history[i * size + target] }));
   const drawn = [
     { label: 'y', name: 'series', points: past.filter(({ y }) => Number.isFinite(y)) },
     ...bounds.map((k, i) => line('lu'[i], `quantile ${quantiles[k]}`, step => step.quantiles[k])),
+    ...ends.map(end => line(end[0], `${end} end`, step => step.interval?.[end])),
     line('t', 'target', step => step.target),
     line('f', 'forecast', step => step.values),
   ].filter(({ points }) => points.length > 0);

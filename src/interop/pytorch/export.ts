@@ -206,6 +206,8 @@ function modelingOf({ spec, task, data, scaling, outputScaling, facts, model }: 
     values: task === 'values' || task === 'labels',
     labels: task === 'labels',
     quantiles: facts.quantiles !== undefined,
+    thresholds: facts.thresholds !== undefined,
+    intervals: facts.intervals !== undefined,
   };
   const template = readFileSync(join(scriptsOf('pytorch'), 'modeling.py'), 'utf8');
   return partsOf(template, name => parts[name]);

@@ -416,31 +416,60 @@ class Model(nn.Module):
         return [self.labelling(one) for one in inside]
         # end
         # if not ctc
-        return [[self.prediction(step) for step in one] for one in inside]
+        return [[self.prediction(step, t) for t, step in enumerate(one)] for one in inside]
         # end
         # end
         # end
 
     # if classes
-    def prediction(self, logits):
+    def prediction(self, logits, t=0):
         probabilities = logits.double().softmax(-1).tolist()
         best = int(logits.argmax())
+        # if intervals
+        width = self.config["intervals"]["widths"][0][0]
+        inside = [k for k, p in enumerate(probabilities) if k == best or 1 - p <= width]
+        # end
+        # if thresholds
+        best = int(probabilities[1] >= self.config["thresholds"][0])
+        # end
         names = self.config.get("class_names") or list(range(len(probabilities)))
         of_all = dict(zip(names, probabilities))
-        return {"class": names[best], "probability": probabilities[best], "probabilities": of_all}
+        found = {"class": names[best], "probability": probabilities[best], "probabilities": of_all}
+        # if intervals
+        found["set"] = [names[k] for k in inside]
+        # end
+        return found
 
     # end
     # if values
-    def prediction(self, outputs):
+    def prediction(self, outputs, t=0):
         # if labels
         outputs = outputs.sigmoid()
         # end
         # if quantiles
         outputs = outputs.unflatten(-1, (-1, len(self.config["quantiles"])))
         # end
-        values = outputs.tolist()
         names = self.config.get("target_names", [])
-        return dict(zip(names, values)) if len(names) == len(values) else values
+        named = lambda values: dict(zip(names, values)) if len(names) == len(values) else values
+        # if thresholds
+        applies = [p >= threshold for p, threshold in zip(outputs.tolist(), self.config["thresholds"])]
+        return {"probabilities": named(outputs.tolist()), "applies": named(applies)}
+        # end
+        # if intervals
+        low, high = outputs, outputs
+        # if quantiles
+        levels = self.config["quantiles"]
+        order = sorted(range(len(levels)), key=lambda k: levels[k])
+        middle = min(range(len(levels)), key=lambda k: abs(levels[k] - 0.5))
+        ends = (order[0], order[-1]) if self.config["intervals"]["method"] == "quantile" else (middle, middle)
+        low, high = (outputs[..., k] for k in ends)
+        # end
+        widths = self.config["intervals"]["widths"]
+        far = outputs.new_tensor(widths[min(max(0, t - self.config["intervals"].get("first_step", 0)), len(widths) - 1)])
+        lower, upper = torch.minimum(low - far, high + far), torch.maximum(low - far, high + far)
+        return {"values": named(outputs.tolist()), "lower": named(lower.tolist()), "upper": named(upper.tolist())}
+        # end
+        return named(outputs.tolist())
 
     # end
     # if ctc

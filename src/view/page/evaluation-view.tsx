@@ -486,10 +486,11 @@ interface ForecastsProps {
   readonly place: string;
 }
 
-function Forecasts({ forecasts: { quantiles, series, windows }, place }: ForecastsProps) {
+function Forecasts({ forecasts: { quantiles, coverage, series, windows }, place }: ForecastsProps) {
   const Heading = useHeading(2);
   const [lowest, highest] = quantiles ?? [];
-  const band = quantiles === null ? '' : ` The band is from quantile ${lowest} to ${highest}.`;
+  const levels = quantiles === null ? '' : ` The band is from quantile ${lowest} to ${highest}.`;
+  const band = coverage ? ` The band is the interval with coverage ${coverage}.` : levels;
   return (
     <Section title="Forecasts" note={`Each step is forecast once; ${place}.${band}`}>
       <ul class="legend">
