@@ -465,10 +465,14 @@ function* checkGate(
   }
 }
 
-function* checkFolds({ folds, repeat, dataset }: PartialExperiment, locator: Locator): Found {
+function* checkFolds({ folds, repeat, dataset, optimizer }: PartialExperiment, locator: Locator): Found {
   if (folds === undefined) return;
-  const { count, by, group } = folds;
+  const { count, by, group, final } = folds;
   const code = 'config/folds';
+  if (final && optimizer?.schedule?.kind === 'plateau') {
+    const message = 'the final model has no metrics that a `plateau` schedule could follow';
+    yield locator.atValue(['folds', 'final'], code, message, { expected: 'another schedule' });
+  }
   if (repeat !== undefined) yield locator.atBoth(['folds'], code, 'repeat');
   if (by === 'leave_one_out' && count !== undefined) {
     const message = '`leave_one_out` has as many folds as there are groups, or sequences';

@@ -40,7 +40,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
   const { experiment, locator } = loaded;
   const { model, loss } = experiment;
   const { train, validation, test, input, sequenceLength, labels, largestSymbol } = data;
-  const splits = { training: train, ...(validation && { validation }), test };
+  const splits = { training: train, ...(validation && { validation }), ...(test.count > 0 && { test }) };
   const all = Object.entries(splits).map(([name, { targets }]) => ({ name, targets }));
   const { targets } = train;
   const numClasses = Math.max(

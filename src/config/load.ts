@@ -9,7 +9,7 @@ import { type Diagnostic, type UserError, usageErrors } from '../util/errors.js'
 import { crossCheck } from './cross-checks.js';
 import { fileDigest, hashExperiment } from './key-facts.js';
 import { type Assignment, applyAssignments, applyOverrides, readLayers, withFirstFold } from './layers.js';
-import { hasValidation } from './metrics.js';
+import { hasTest, hasValidation } from './metrics.js';
 import type { Experiment, MetricName, PartialExperiment } from './schema/experiment.js';
 import {
   experimentSchema,
@@ -201,7 +201,11 @@ function fill(schema: Schema, whole: unknown): unknown {
 function fillDerived(config: PartialExperiment): PartialExperiment {
   const { training, checkpoint, loss, model, dataset, optimizer, intervals, seed = 0 } = config;
   const selects = loss ? TASKS[taskOf(lossFor(loss, model))].selects : 'accuracy';
-  const selecting: MetricName = `${hasValidation(dataset) ? 'validation' : 'test'}.${selects}`;
+  const selecting: MetricName = hasValidation(dataset)
+    ? `validation.${selects}`
+    : hasTest(dataset)
+      ? `test.${selects}`
+      : 'train.loss';
   const best = checkpoint?.metric ?? training?.early_stopping?.metric ?? selecting;
   const selectsBest = hasValidation(dataset) || training?.early_stopping !== undefined;
   const derived = {

@@ -1,5 +1,5 @@
 /** The splits of a config, the metrics that it measures on them, and its selections by metrics. */
-import { hasRandomSplit, kindOf } from '../data/index.js';
+import { hasRandomSplit, kindOf, type TestPartConfig } from '../data/index.js';
 import { losses, lossFor, lossKind, outputsPerNumber, taskOf } from '../math/losses/index.js';
 import {
   defaultMetrics,
@@ -31,8 +31,14 @@ export function validationKeys(dataset: DatasetConfig): readonly string[] {
   );
 }
 
+/** False for a final model, which is trained on what the folds tested. */
+export function hasTest(dataset: DatasetConfig | undefined): boolean {
+  return (dataset as TestPartConfig | undefined)?.test?.fold !== 0;
+}
+
 export function splitsOf(dataset: DatasetConfig | undefined): readonly SplitName[] {
-  return hasValidation(dataset) ? ['train', 'validation', 'test'] : ['train', 'test'];
+  const validation = hasValidation(dataset) ? (['validation'] as const) : [];
+  return ['train', ...validation, ...(hasTest(dataset) ? (['test'] as const) : [])];
 }
 
 /** `seed` of a dataset with random splits; null if it is not set, undefined without such splits. */
@@ -93,7 +99,8 @@ export function possibleMetrics(
 
 /** Metrics that a run can select by, because it measures them repeatedly during training. */
 export function selectingMetrics(loss: Kind, dataset: DatasetConfig | undefined): readonly MetricName[] {
-  return namesOf(metricsOfLoss(loss), ['train', hasValidation(dataset) ? 'validation' : 'test']);
+  const splits = splitsOf(dataset);
+  return namesOf(metricsOfLoss(loss), hasValidation(dataset) ? splits.slice(0, 2) : splits);
 }
 
 /** Metrics that all runs with this loss report; empty for an unknown loss. */

@@ -35,7 +35,7 @@ export { type Feature, featuresOf } from './core/preparation.js';
 export * from './core/record.js';
 export * from './core/recorded-files.js';
 export { inDataUnits } from './core/scaling.js';
-export { hasRandomSplit } from './core/selection.js';
+export { hasRandomSplit, type TestPartConfig } from './core/selection.js';
 export { eachChunk } from './core/store.js';
 export { MAX_RATE, rawSamples } from './formats/wav.js';
 export {

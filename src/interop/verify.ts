@@ -1,4 +1,7 @@
-/** Runs an exported predictor on the test split of its run, and compares the outputs. */
+/**
+ * Runs an exported predictor on the test split of its run, or on the training split of one on all
+ * data, and compares the outputs.
+ */
 import {
   type Dataset,
   dataWidth,
@@ -36,6 +39,7 @@ export interface Runtime {
 export interface Verification {
   readonly runtime: string;
   readonly sequences: number;
+  readonly split: 'test' | 'train';
   /** The largest difference of an output, relative to the largest output. */
   readonly difference: number;
 }
@@ -45,6 +49,11 @@ const TOLERANCE = 1e-5;
 
 /** Sequences that are run at once. */
 const BATCH = 64;
+
+/** The training split if there is no test split. */
+export function splitToVerify({ test }: Pick<Dataset, 'test'>): Verification['split'] {
+  return test.count > 0 ? 'test' : 'train';
+}
 
 /**
  * Returns why not, if the predictor cannot be run here.
@@ -58,10 +67,11 @@ export async function verify(
   if (typeof runtime === 'string') return runtime;
   try {
     const { dataset } = model as OpenedModel & { readonly dataset: Dataset };
-    const split = dataset.unprepared?.splits.test ?? dataset.test;
+    const name = splitToVerify(dataset);
+    const split = dataset.unprepared?.splits[name] ?? dataset[name];
     let [largest, distance, sequences, worst] = [0, 0, 0, 0];
     let rows = 0;
-    for await (const list of new Predictor(model).outputs(dataset.test)) {
+    for await (const list of new Predictor(model).outputs(dataset[name])) {
       // row b of a batch continues row b of the one before
       const size = spec.carriesState ? list.length : BATCH;
       for (let first = 0; first < list.length; first += size) {
@@ -88,7 +98,7 @@ export async function verify(
       }
     }
     const difference = distance / Math.max(largest, Number.MIN_VALUE);
-    if (difference <= TOLERANCE) return { runtime: runtime.name, sequences, difference };
+    if (difference <= TOLERANCE) return { runtime: runtime.name, sequences, split: name, difference };
     throw damagedError(
       'export/different',
       'the exported model does not reproduce the test predictions of its run',

@@ -476,10 +476,10 @@ function sizeOfTarget({ loss }: ModelRun, { output_size }: DataRecord): number {
 
 export function splitOf(dataset: Dataset, name: SplitName): Split {
   const split = dataset[name];
-  if (split) return split;
+  if (split?.count) return split;
   throw usageError('data/no-split', `this run has no ${name} split`, {
     file: '--split',
-    expected: (['train', 'validation', 'test'] as const).filter(one => dataset[one]).join(' | '),
+    expected: (['train', 'validation', 'test'] as const).filter(one => dataset[one]?.count).join(' | '),
     got: name,
   });
 }

@@ -8,9 +8,11 @@ import { layersOf } from '../math/model/settings.js';
 import { checkName, createStamped } from '../run/directory.js';
 import { readText, writeAtomic, writeJsonAtomic } from '../run/files.js';
 import { parseJson } from '../run/json.js';
+import { Run } from '../run/run.js';
 import { damagedError, usageError } from '../util/errors.js';
 import { now } from './journal.js';
-import { type Base, plan as planShape, type SweepPlan } from './schedule/plan.js';
+import { type Base, plan as planShape, replicatesOf, type SweepPlan } from './schedule/plan.js';
+import { middleOf } from './schedule/pruners.js';
 import { type JournalRecord, type RunOfTrial, runName, type Segment } from './schedule/records.js';
 import { assignments, type Point } from './search/space.js';
 import { manifestOf } from './trials.js';
@@ -106,8 +108,9 @@ export class SweepDirectory {
     });
   }
 
+  /** The final model is apart from the trials: it has no test metrics to compare. */
   runPath(run: RunOfTrial): string {
-    return join(this.files.trials, runName(run));
+    return join(run.fold === 0 ? this.path : this.files.trials, runName(run));
   }
 
   write(file: 'summary' | 'table' | 'best', text: string): void {
@@ -149,7 +152,8 @@ export function trialArguments(
   const path = directory.runPath(segment);
   const { seed, fold } = segment;
   const ofFold = fold === undefined ? [] : [`dataset.test.fold=${fold}`];
-  const set = [...overridesOf(plan, point), `seed=${seed}`, ...ofFold];
+  const ofAll = fold === 0 ? onAllData(directory, segment) : [];
+  const set = [...overridesOf(plan, point), `seed=${seed}`, ...ofFold, ...ofAll];
   return [
     ...['run', directory.baseFile(baseOf(plan, point))],
     ...set.flatMap(override => ['--set', override]),
@@ -158,6 +162,28 @@ export function trialArguments(
     ...(width === undefined ? [] : ['--width', String(width)]),
     ...['--directory', path, '--pause-after-epoch', String(segment.to)],
     ...['--threads', String(threads), '--quiet'],
+  ];
+}
+
+/**
+ * The overrides of the final model. Nothing selects its weights: it is trained for the median of
+ * the steps that the kept weights of the folds had. Its learning rates span these steps.
+ */
+function onAllData(directory: SweepDirectory, { trial, seed }: Pick<Segment, 'trial' | 'seed'>): string[] {
+  const kept = replicatesOf(directory.plan, [seed]).map(({ fold }) => {
+    const { summary } = Run.open(directory.runPath({ trial, seed, fold }));
+    return summary?.restored?.step ?? summary?.steps ?? 1;
+  });
+  const steps = Math.round(middleOf(kept));
+  return [
+    'dataset.validation=null',
+    'training.early_stopping=null',
+    `training.max_steps=${Math.max(1, steps)}`,
+    'checkpoint.metric=null',
+    'checkpoint.mode=null',
+    'checkpoint.final=last',
+    'checkpoint.keep.best=0',
+    'gates=[]',
   ];
 }
 

@@ -68,19 +68,20 @@ function bestYaml({ plan, directory, records }: SweepResults, row: TrialRow): st
     `  ${launcher} best.yaml`,
   ];
   const file = directory.baseFile(baseOf(plan, row.point));
-  const folds = plan.folds === undefined ? [] : [`folds=${JSON.stringify(foldsOf(file))}`];
+  const folds =
+    plan.folds === undefined ? [] : [`folds=${JSON.stringify(foldsOf(file, plan.final ?? false))}`];
   const set = [...overridesOf(plan, row.point), `seed=${plan.seeds[0]}`, ...folds];
   const { resolvedYaml } = loadExperiment(file, { set });
   return `${head.map(line => `# ${line}\n`).join('')}${resolvedYaml}`;
 }
 
 /** `folds` of a config whose test split is one of them. */
-function foldsOf(file: string): Experiment['folds'] {
+function foldsOf(file: string, final: boolean): Experiment['folds'] {
   const { of: count, select, group } = Object(Object(loadExperiment(file).experiment.dataset).test);
   const random = group === undefined ? 'random' : 'group';
   const by = { stratified: 'stratified', random, last: 'time' }[String(select)] as 'random' | undefined;
-  if (count === undefined) return { by: 'leave_one_out', group };
-  return { count, ...(by && { by }), group };
+  if (count === undefined) return { by: 'leave_one_out', group, final };
+  return { count, ...(by && { by }), group, final };
 }
 
 /** True for one point with several seeds or folds: an experiment whose gates count. */
@@ -96,6 +97,7 @@ export function summaryOf(results: SweepResults): SweepSummary {
   const baseline = objectiveBaseline(results);
   const metrics = finalMetrics(results);
   const selected = selectedOnTest(plan, rows);
+  const final = finalRun(results);
   const described = ({ trial, state, epochs, value, spread, point }: TrialRow) => {
     const runs = runsOf(results, trial, plan.seeds);
     return { trial, state, epochs, value, spread, point, runs };
@@ -116,6 +118,7 @@ export function summaryOf(results: SweepResults): SweepSummary {
     ...(selected.length > 0 && { selected_on_test: selected }),
     best: best === undefined ? null : described(best),
     ...(best && plan.repeat_best && { repeats: runsOfResult(results) }),
+    ...(final !== undefined && { final }),
     ...(metrics.length > 0 && { metrics }),
     ...(baseline && { baseline }),
     better_earlier: better === undefined ? null : described(better),
@@ -136,14 +139,23 @@ export function runsOfResult(results: SweepResults): string[] {
   return best === undefined ? [] : runsOf(results, best.trial, plan.repeat_best ?? plan.seeds);
 }
 
+/** The run on all data, once it is trained. */
+export function finalRun({ directory, best, plan }: SweepResults): string | undefined {
+  const isDone = best?.final?.some(({ status }) => status === 'done');
+  return isDone ? directory.runPath({ trial: best?.trial ?? 0, seed: plan.seeds[0], fold: 0 }) : undefined;
+}
+
 /**
- * The runs that predict for each path: the run itself; of a sweep those of its result, together.
+ * The runs that predict for each path: the run itself; of a sweep the one on all data, or else those
+ * of its result, together.
  * @throws UserError (exit 2) if a sweep has no best trial
  */
 export function predictingRuns(paths: readonly string[]): string[] {
   return paths.flatMap(path => {
     if (kindOf(path) !== 'sweep') return [path];
-    const runs = runsOfResult(readSweepResults(path));
+    const results = readSweepResults(path);
+    const final = finalRun(results);
+    const runs = final === undefined ? runsOfResult(results) : [final];
     if (runs.length > 0) return runs;
     throw usageError('sweep/no-best', 'no trial of this sweep has a value yet', { file: path });
   });
@@ -469,6 +481,9 @@ export const sweepSummary = s.document(
         s.text('A run directory.'),
         'Absolute paths of the runs of the best trial with the seeds of `repeat_best`, in their order. Absent without `repeat_best`, or without a best trial.',
       ),
+    ),
+    final: s.optional(
+      s.text('Absolute path of the run on all data (`folds.final`). Absent until it is completed.'),
     ),
     metrics: s.optional(
       s.list(

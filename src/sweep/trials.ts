@@ -55,6 +55,8 @@ export interface TrialRow {
   readonly seeds: readonly SeedResult[];
   /** How its runs with the seeds of `repeat_best` ended, if it is the best. */
   readonly repeats: readonly (SeedResult & Pick<SegmentEnd, 'status' | 'message'>)[];
+  /** How its run on all data ended. */
+  readonly final?: TrialRow['repeats'];
   /** Seconds of training steps, summed over `seeds`. */
   readonly seconds: number;
   readonly message: string | null;
@@ -62,9 +64,10 @@ export interface TrialRow {
 
 /** All runs that a trial may have. */
 export function allReplicates(
-  plan: Pick<SweepPlan, 'seeds' | 'repeat_best' | 'folds'>,
+  plan: Pick<SweepPlan, 'seeds' | 'repeat_best' | 'folds' | 'final'>,
 ): readonly Replicate[] {
-  return replicatesOf(plan, [...plan.seeds, ...(plan.repeat_best ?? [])]);
+  const { seeds, repeat_best = [], final } = plan;
+  return [...replicatesOf(plan, [...seeds, ...repeat_best]), ...(final ? [{ seed: seeds[0], fold: 0 }] : [])];
 }
 
 export function isRunOf(plan: Parameters<typeof allReplicates>[0], { seed, fold }: Replicate): boolean {
@@ -149,7 +152,7 @@ export function recordsOf(
   };
 }
 
-type DecidedRow = Omit<TrialRow, 'epochs' | 'seeds' | 'repeats' | 'seconds' | 'message'>;
+type DecidedRow = Omit<TrialRow, 'epochs' | 'seeds' | 'repeats' | 'final' | 'seconds' | 'message'>;
 
 const STATES = {
   'trial.advanced': 'running',
@@ -184,7 +187,8 @@ function decidedRows(decisions: readonly Decision[]): readonly DecidedRow[] {
 }
 
 function rowOf(row: DecidedRow, all: readonly SegmentEnd[], repeated: readonly number[]): TrialRow {
-  const ends = all.filter(({ seed }) => !repeated.includes(seed));
+  const folds = all.filter(({ fold }) => fold !== 0);
+  const ends = folds.filter(({ seed }) => !repeated.includes(seed));
   // a run's summary counts from its start, so the last one is the total
   const seconds = new Map(
     ends.flatMap(end => (end.train_s === null ? [] : [[replicateWords(end), end.train_s]])),
@@ -197,7 +201,8 @@ function rowOf(row: DecidedRow, all: readonly SegmentEnd[], repeated: readonly n
     ...row,
     epochs: Math.min(row.rung, epochs),
     seeds,
-    repeats: lastOfSeeds(all.filter(({ seed }) => repeated.includes(seed))),
+    repeats: lastOfSeeds(folds.filter(({ seed }) => repeated.includes(seed))),
+    final: lastOfSeeds(all.filter(({ fold }) => fold === 0)),
     seconds: sumOf(seconds.values()),
     message:
       row.state === 'failed' ? (ends.findLast(({ message }) => message !== null)?.message ?? null) : null,
@@ -225,12 +230,13 @@ function epochsAt({ to, epochs }: SegmentEnd): number {
  * all diverged, or this one, otherwise exit 1). Undefined if it did not fail or is not finished.
  */
 export function troubleOf({ rows, reason, winner }: SweepRecords) {
-  const ended = rows.find(({ trial }) => trial === winner)?.repeats.find(({ status }) => status !== 'done');
+  const { repeats = [], final = [] } = rows.find(({ trial }) => trial === winner) ?? {};
+  const ended = [...repeats, ...final].find(({ status }) => status !== 'done');
   if (ended !== undefined) {
-    const { seed, status, message } = ended;
+    const { status, message } = ended;
     return {
       exitCode: status === 'diverged' ? EXIT.diverged : EXIT.unexpected,
-      message: `the best trial ${status} with seed ${seed}${message === null ? '' : `: ${message}`}`,
+      message: `the best trial ${status} ${ended.fold === 0 ? 'on' : 'with'} ${replicateWords(ended)}${message === null ? '' : `: ${message}`}`,
     };
   }
   if (reason === 'trial_error') {
@@ -280,8 +286,8 @@ export function sweepCautions(plan: Pick<SweepPlan, 'objective'>, rows: readonly
 
 /** The runs that have a result in the journal, but no directory. */
 export function missingRuns(directory: SweepDirectory, { rows }: Pick<SweepRecords, 'rows'>): Diagnostic[] {
-  return rows.flatMap(({ trial, seeds, repeats }) =>
-    [...seeds, ...repeats.filter(({ status }) => status !== 'failed')].flatMap(run => {
+  return rows.flatMap(({ trial, seeds, repeats, final = [] }) =>
+    [...seeds, ...[...repeats, ...final].filter(({ status }) => status !== 'failed')].flatMap(run => {
       const file = directory.runPath({ ...run, trial });
       if (RunDirectory.isOne(file)) return [];
       const message = `the run of trial ${trial}, ${replicateWords(run)} is missing, but the journal has its result`;

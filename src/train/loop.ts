@@ -330,10 +330,11 @@ async function measure(
     if (!evaluation) return null;
     const seconds = (performance.now() - began) / 1000;
     const { loss, metrics, count: samples } = evaluation;
+    const measured = split.count === 0 ? {} : { loss, ...metrics };
     // after a restore, the evaluated weights are those of an earlier step
     const { step, epoch } = state.restored ?? position;
     const document = collector.document({ step, epoch, ...evaluation });
-    return { ...place, metrics: { loss, ...metrics }, samples, seconds, document };
+    return { ...place, metrics: measured, samples, seconds, document };
   } finally {
     restore();
   }

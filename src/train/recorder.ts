@@ -175,6 +175,7 @@ export class Recorder {
     const { loss, ...others } = metrics;
     const restored = state.restored && { restored_step: state.restored.step };
     state.evalSeconds += seconds;
+    if (samples === 0) return;
     events.emit({ event, split, epoch, step, loss, ...others, samples, ...restored, duration_s: seconds });
   }
 

@@ -110,7 +110,7 @@ async function train(parts: RunParts): Promise<LoopEnd> {
   });
   const restoreFrom = checkpoint.final === 'best' ? directory.files.checkpoints : undefined;
   const { validation, test } = session.dataset;
-  const largest = Math.max(validation?.count ?? 0, test.count);
+  const largest = Math.max(validation?.count ?? 0, test.count, 1);
   const recorder = new Recorder(parts, plan);
   const end = await trainingLoop({
     ...{ trainer, order, totalSteps, settings, state, ...options },

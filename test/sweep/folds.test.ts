@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { validateAgainst } from '../../src/config/schema/validator.js';
 import type { Summary } from '../../src/run/summary.js';
 import type { Task } from '../../src/sweep/segment.js';
 import { Workplace } from '../support/cli.js';
@@ -164,6 +165,64 @@ t.test('a cross-validation that stops goes on to the same predictions', async t 
   t.same(json(directory, 'out_of_fold.json'), json(straight.directory, 'out_of_fold.json'));
 });
 
+t.test('the final model is trained on all data for the median of the steps that the folds chose', async t => {
+  const folds = { count: 3, final: true };
+  const { directory, code, stdout } = await folded(folds);
+  t.equal(code, 0);
+  const final = join(directory, 'final');
+  t.match(stdout, `\nThe final model is trained on all data for`);
+  const kept = [1, 2, 3].map(fold => {
+    const summary: Summary = json(directory, 'trials', `t0000-f${fold}`, 'summary.json');
+    return summary.restored?.step ?? summary.steps;
+  });
+  const summary: Summary = json(final, 'summary.json');
+  t.equal(summary.steps, kept.sort((a, b) => a - b)[1]);
+  t.same(summary.metrics.test, {});
+  t.equal(json(directory, 'summary.json').final, final);
+  const schemas = { summary: ['summary.json'], manifest: ['manifest.json'], evaluation: ['evaluation.json'] };
+  for (const [schema, [file]] of Object.entries(schemas))
+    t.same(validateAgainst(schema, json(final, file)), []);
+  const logged = readFileSync(join(final, 'log.jsonl'), 'utf8').trim().split('\n');
+  for (const line of logged) t.same(validateAgainst('log-event', JSON.parse(line)), [], line);
+  t.equal((await namesIn(final, 'train')).length, 36);
+  // the scaling is that of all data
+  const numbers = rows.map(row => Number(row.split(',')[3]));
+  const mean = numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
+  const [found] = json(final, 'manifest.json').scaling.features.offset;
+  t.ok(Math.abs(found - mean) < 1e-6, `the mean ${found} for ${mean}`);
+  const predicted = await work.cellrun('predict', directory, '--input', path);
+  t.equal(linesIn(predicted.stdout).length, 36);
+  t.equal(predicted.stdout, (await work.cellrun('predict', final, '--input', path)).stdout);
+  t.match(await work.cellrun('evaluate', directory), { code: 2, stderr: /this run has no test split/ });
+  const exported = await work.cellrun('export', directory, '--format', 'js', '--output', work.folder());
+  t.match(exported.stderr, /the predictions of 36 training sequences are equal/);
+  t.match(await work.cellrun('report', final), { code: 0 });
+  const plain = (await folded({ count: 3 })).directory;
+  t.equal(predictions(directory), predictions(plain), 'the folds do not depend on it');
+  const { sides } = JSON.parse((await work.cellrun('compare', directory, plain, '--json')).stdout);
+  t.match(sides, [{ folds: [1, 2, 3] }, { folds: [1, 2, 3] }]);
+});
+
+t.test('a final model that stops goes on to the same weights', async t => {
+  const base = work.config({ ...config, folds: { count: 3, final: true } });
+  const file = work.file('folded.yaml', JSON.stringify({ version: 1, name: 'folded', base, method: 'grid' }));
+  const output = work.folder();
+  const stopping = async ({ fold, args }: Task) => {
+    if (fold !== 0) return;
+    await work.cellrun(...args.with(args.indexOf('--pause-after-epoch') + 1, '1'));
+    throw new Error('stopped');
+  };
+  await t.rejects(sweepInProcess(work, file, output, stopping), { message: 'stopped' });
+  const directory = only(join(output, 'sweeps', 'folded'));
+  t.match(await work.cellrun('sweep', 'resume', directory), { code: 0 });
+  const straight = (await folded({ count: 3, final: true })).directory;
+  const weights = (of: string) => {
+    const folder = join(of, 'final', 'checkpoints');
+    return readdirSync(folder).map(name => [name, readFileSync(join(folder, name), 'base64')]);
+  };
+  t.same(weights(directory), weights(straight));
+});
+
 t.test('gates and comparisons of folds', async t => {
   const gates = [
     { metric: 'test.accuracy', over: 'folds', min: 0 },
@@ -208,6 +267,13 @@ t.test('folds that are not possible are refused with their place', async t => {
     [{ folds: { count: 3, by: 'group' } }, /`by: group` needs a column/],
     [{ folds: { count: 3, by: 'random', group: 'subject' } }, /random folds have no groups/],
     [{ folds: { count: 7, group: 'subject' } }, /there are fewer groups than folds/],
+    [
+      {
+        folds: { count: 3, final: true },
+        optimizer: { ...config.optimizer, schedule: { kind: 'plateau', factor: 0.5, patience: 1 } },
+      },
+      /the final model has no metrics that a `plateau` schedule could follow/,
+    ],
     [{ folds: { count: 3 }, repeat: 2 }, /`repeat` and `folds` cannot be combined/],
     [
       { folds: { count: 3 }, dataset: synthetic, loss: { kind: 'mse' } },

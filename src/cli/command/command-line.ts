@@ -125,7 +125,9 @@ export function printResult(summary: Summary, quiet: boolean, io: Io): void {
     const restored = restoredWords(summary);
     const weights = restored && ` with the weights of ${restored},`;
     const metric = mainMetric(metrics.test);
-    const sentence = `${metricSentence('Test', metric, metrics.test[metric])}${weights}`;
+    const value = metrics.test[metric];
+    const tested = value === undefined ? 'Trained on all data' : metricSentence('Test', metric, value);
+    const sentence = `${tested}${weights}`;
     io.out(`${sentence} after ${counted(steps, 'step')} in ${formatDuration(duration_s)}.\n`);
     const more = quiet ? [] : [intervalsSentence(summary), baselinesSentence(summary)];
     for (const told of more) if (told !== '') io.out(`${told}\n`);

@@ -5,8 +5,10 @@ import { relative } from 'node:path';
 import type { OutOfFold } from '../../predict/out-of-fold.js';
 import { readText } from '../../run/files.js';
 import { parseJson } from '../../run/json.js';
+import { Run } from '../../run/run.js';
 import {
   finalMetrics,
+  finalRun,
   metricsTable,
   objectiveBaseline,
   readSweepResults,
@@ -88,6 +90,14 @@ export function outOfFoldMetrics({ directory }: SweepResults, io: Io): string {
     metrics,
   );
   return `\n${formatTable(table, 'text', widthOf(io))}`;
+}
+
+/** Where the model on all data is, and what to expect of it; empty without one. */
+export function finalSentence(results: SweepResults): string {
+  const path = finalRun(results);
+  if (path === undefined) return '';
+  const { summary } = Run.open(path);
+  return `\nThe final model is trained on all data for ${counted(summary?.steps ?? 0, 'step')}, the median of the folds.\nIts expected metrics are those of the folds: ${printable(path)}\n`;
 }
 
 function paragraph(lines: readonly string[]): string {

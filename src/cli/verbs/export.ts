@@ -11,6 +11,7 @@ import { makeFolder, writeAtomic } from '../../run/files.js';
 import { kindOf, runsAt } from '../../run/find.js';
 import { Run } from '../../run/run.js';
 import { encodeSafetensors } from '../../run/safetensors.js';
+import { finalRun, readSweepResults } from '../../sweep/results.js';
 import { weightsAlone } from '../../train/weights.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { formatNumber } from '../../util/numbers.js';
@@ -138,8 +139,8 @@ function exportWeights({ tensors: all, weights, step }: SavedModel) {
 
 function verificationText(verified: Exported['verified']): string {
   if (typeof verified === 'string') return `Not verified: ${verified}.`;
-  const { runtime, sequences, difference } = verified;
-  return `Verified with ${runtime}: the predictions of ${counted(sequences, 'test sequence')} ${difference === 0 ? 'are equal' : `agree within ${formatNumber(difference)} of the largest output`}.`;
+  const { runtime, sequences, split, difference } = verified;
+  return `Verified with ${runtime}: the predictions of ${counted(sequences, split === 'test' ? 'test sequence' : 'training sequence')} ${difference === 0 ? 'are equal' : `agree within ${formatNumber(difference)} of the largest output`}.`;
 }
 
 /**
@@ -148,7 +149,7 @@ function verificationText(verified: Exported['verified']): string {
  */
 function runsWithTargets(paths: readonly string[], output: string | undefined, subfolder: string) {
   const isOne = paths.length === 1 && kindOf(paths[0]) === 'run';
-  return paths.flatMap(runsAt).map(({ path, name, id }) => ({
+  return paths.flatMap(runsOf).map(({ path, name, id }) => ({
     path,
     target:
       output === undefined
@@ -157,6 +158,12 @@ function runsWithTargets(paths: readonly string[], output: string | undefined, s
           ? resolve(output)
           : join(resolve(output), name, id),
   }));
+}
+
+/** The run on all data of a cross-validation that has one; else all runs of a folder or sweep. */
+function runsOf(path: string): ReturnType<typeof runsAt> {
+  const final = kindOf(path) === 'sweep' ? finalRun(readSweepResults(path)) : undefined;
+  return runsAt(final ?? path);
 }
 
 /** The deepest directory that contains all of `folders`. */

@@ -64,7 +64,7 @@ import {
 import { formatDiagnostics, HintedError } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { widthOf } from '../terminal/text.js';
-import { bestMetrics, bestTable, outOfFoldMetrics, remarks } from './compare-trials.js';
+import { bestMetrics, bestTable, finalSentence, outOfFoldMetrics, remarks } from './compare-trials.js';
 import { besideDashboard } from './serve.js';
 import { createSweepView } from './sweep-view.js';
 import { addNotes } from './tag.js';
@@ -202,6 +202,7 @@ function print(directory: SweepDirectory, { json, quiet }: SweepRunOptions, io: 
       io.out(formatTable(table, 'text', widthOf(io)));
     io.out(bestMetrics(results, io));
     io.out(outOfFoldMetrics(results, io));
+    io.out(finalSentence(results));
     io.out(remarks(results));
     if (quiet) io.out(`Sweep directory: ${printable(directory.path)}\n`);
     else {

@@ -24,7 +24,7 @@ import { mapSplits, subset } from './store.js';
 export interface HeldOutConfig {
   readonly fraction?: number;
   readonly count?: number;
-  /** Number of the fold, from 1. */
+  /** Number of the fold, from 1; 0: none is held out. */
   readonly fold?: number;
   /** Number of folds. Default: one for each group, or for each sequence. */
   readonly of?: number;
@@ -235,6 +235,7 @@ function divided(sequences: Divisible, config: HeldOutConfig, means: Means): Div
   const { key, where } = means;
   refuseFewer(count, 'sequence', { key, where });
   const all = range(count);
+  if (config.fold === 0) return { held: all.subarray(0, 0), rest: all };
   if (config.fold !== undefined) {
     const folds = foldOfEach(sequences, config, means);
     const number = config.fold - 1;

@@ -325,8 +325,8 @@ export const validation = key.section(selected('training '), VALIDATION_HEADING)
 const folds = {
   fold: key.integer({
     description:
-      'Number of the fold to hold out, from 1, of the `of` folds that the seed divides the sequences into. `folds` of the config trains a run for each.',
-    min: 1,
+      'Number of the fold to hold out, from 1, of the `of` folds that the seed divides the sequences into. `folds` of the config trains a run for each. 0 holds out none: there is no test split.',
+    min: 0,
     max: 2 ** 32 - 1,
     examples: [1],
     excludes: ['fraction', 'count', 'column', 'is'],
@@ -369,6 +369,11 @@ export const crossValidation = key.section(
       defaultText: '`dataset.test.group`' as string | undefined,
       examples: ['subject'],
       aliases: ['groups', 'group_by', 'column'],
+    }),
+    final: key.boolean({
+      description:
+        'Trains one more run, on all data: without test and validation split, for the number of steps that the kept weights of the folds had (the median), in the folder `final` of the sweep. Its expected metrics are those of the folds.',
+      default: false,
     }),
   },
   {

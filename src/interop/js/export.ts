@@ -38,7 +38,7 @@ import {
   type Source,
   type Weights,
 } from '../predictor.js';
-import type { Verification } from '../verify.js';
+import { splitToVerify, type Verification } from '../verify.js';
 import { storedPlan } from './plans.js';
 import {
   type CarriedStates,
@@ -332,13 +332,14 @@ export async function verify(written: Files, { saved, model: { dataset } }: Sour
           'the exported module does not reproduce the predictions of its run',
           {
             file: saved.path,
-            got: `another prediction of test sequence ${given.position}`,
+            got: `another prediction of sequence ${given.position}`,
           },
         );
       }
       sequences++;
     }
-    return { runtime: 'the engine of the module', sequences, difference };
+    const split = splitToVerify(dataset as Dataset);
+    return { runtime: 'the engine of the module', sequences, split, difference };
   } finally {
     await model.pool.close();
   }
@@ -364,9 +365,11 @@ export async function moduleCode(saved: SavedModel): Promise<string> {
 /** The predictions of the sequences of the test split, with what was read for each. */
 async function* testPredictions(
   model: OpenedModel,
-  { test, unprepared, sequenceLength }: Dataset,
+  dataset: Dataset,
 ): AsyncGenerator<readonly [SequencePrediction, Placed]> {
-  const split = unprepared?.splits.test ?? test;
+  const { unprepared, sequenceLength } = dataset;
+  const name = splitToVerify(dataset);
+  const split = unprepared?.splits[name] ?? dataset[name];
   const width = dataWidth(model.data);
   const waiting: Placed[] = [];
   const { targets } = split;

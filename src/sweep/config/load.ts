@@ -114,7 +114,7 @@ function checkSweep({ file, tree, givenYaml, set, problems }: SweepText, content
     plan: {
       ...{ name, seed, seeds, ...(repeat_best !== undefined && { repeat_best: repeated }) },
       // 0 until the data tell how many there are
-      ...(folds && { folds: folds.count ?? 0 }),
+      ...(folds && { folds: folds.count ?? 0, ...(folds.final && { final: true as const }) }),
       ...{ space, method, pruner, objective },
       budget: {
         trials: budget.trials ?? null,

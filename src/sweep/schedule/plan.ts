@@ -64,6 +64,9 @@ export const plan = s.namedStruct('plan', 'The sweep with all defaults filled in
   folds: s.optional(
     s.count('Number of folds; each point is trained once for each. Absent: the configs have no `folds`.', 1),
   ),
+  final: s.optional(
+    s.literal(true, 'After the folds of the best trial, a run on all data. Absent: there is none.'),
+  ),
   space,
   method: complete(method, 'How to choose points.'),
   pruner: complete(prunerSettings, 'Which trials to stop before their last epoch.'),
@@ -93,7 +96,7 @@ export type Base = s.TypeOf<typeof base>;
 /** What distinguishes the runs of a trial: the seed, and the fold if there are folds. */
 export interface Replicate {
   readonly seed: number;
-  /** From 1. */
+  /** From 1; 0 is the final model, which is trained on all data. */
   readonly fold?: number | undefined;
 }
 
@@ -107,6 +110,7 @@ export function replicatesOf(
 
 /** `seed 3`, or `fold 2` */
 export function replicateWords({ seed, fold }: Replicate): string {
+  if (fold === 0) return 'all data';
   return fold === undefined ? `seed ${seed}` : `fold ${fold}`;
 }
 

@@ -193,7 +193,7 @@ export const hyperband = pruner({
 });
 
 /** The median; for an even count the mean of the middle two, as in NumPy. */
-function middleOf(values: readonly number[]): number {
+export function middleOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;

@@ -32,7 +32,10 @@ export const endReason = s.choice(
 );
 export type EndReason = s.TypeOf<typeof endReason>;
 const trial = trialNumber;
-const fold = s.named('fold', s.count('Number of the fold, from 1; absent without folds.', 1));
+const fold = s.named(
+  'fold',
+  s.count('Number of the fold, from 1; 0 for the final model on all data; absent without folds.'),
+);
 export const segment = { trial, seed, fold: s.optional(fold), from, to };
 
 const record = <const E extends string, P extends Readonly<Record<string, s.Shape>>>(
@@ -144,8 +147,9 @@ export function segmentKey({ from, to, ...run }: Segment): string {
 
 export type RunOfTrial = Pick<Segment, 'trial'> & Replicate;
 
-/** `t0007-s0`, or `t0007-f2` on a fold. */
+/** `t0007-s0`, or `t0007-f2` on a fold; `final` on all data. */
 export function runName({ trial, seed, fold }: RunOfTrial): string {
+  if (fold === 0) return 'final';
   return `t${String(trial).padStart(4, '0')}-${fold === undefined ? `s${seed}` : `f${fold}`}`;
 }
 

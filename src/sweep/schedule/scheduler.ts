@@ -78,7 +78,7 @@ export class Scheduler {
   private endIsNear = false;
   /** Virtual time at which the last segment ended. */
   private now = 0;
-  /** True after the search, while the best trial is trained with more seeds. */
+  /** True after the search, while the best trial is trained with more seeds, or on all data. */
   isDecided = false;
   private repeats: readonly Segment[] = [];
   /** Segments that were handed out and have not ended. */
@@ -378,8 +378,11 @@ export class Scheduler {
     // what was handed out before is stopped
     this.running.clear();
     if (best !== null && reason !== 'trial_error') {
-      const { repeat_best = [], epochs } = this.plan;
-      this.repeats = repeat_best.map(seed => ({ trial: best.trial, seed, from: 0, to: epochs }));
+      const { repeat_best = [], final, seeds, epochs } = this.plan;
+      const others: readonly Replicate[] = final ? [{ seed: seeds[0], fold: 0 }] : [];
+      this.repeats = [...repeat_best.map(seed => ({ seed })), ...others].map(replicate => ({
+        ...{ trial: best.trial, ...replicate, from: 0, to: epochs },
+      }));
     }
     this.decisions.push({ event: 'sweep.decided', reason, best });
   }
