@@ -146,8 +146,8 @@ export function finalRun({ directory, best, plan }: SweepResults): string | unde
 }
 
 /**
- * The runs that predict for each path: the run itself; of a sweep the one on all data, or else those
- * of its result, together.
+ * The runs that predict for each path: the run itself; of a sweep the one on all data, or else
+ * those of its result, together.
  * @throws UserError (exit 2) if a sweep has no best trial
  */
 export function predictingRuns(paths: readonly string[]): string[] {

@@ -472,6 +472,7 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'folds.count': [[set(HELD_OUT, 'folds', { by: 'random' }), 3, 4]],
   'folds.by': [[set(HELD_OUT, 'folds', { count: 3 }), 'stratified', 'random']],
   'folds.group': [[set(HELD_OUT, 'folds', { count: 3 }), undefined, 'p']],
+  'folds.final': [[set(HELD_OUT, 'folds', { count: 3 }), false, true]],
   'dataset.normalize': [[CLASSES, 'standard', 'none']],
   ...ofMissing('dataset.missing'),
   'dataset.column_names': [[HEADLESS, NAMES, NAMES.map(name => ({ a: 'b', b: 'a' })[name] ?? name)]],
