@@ -5,7 +5,7 @@ import { type Accumulator, ERROR, FRACTION, meanOf, metric, type Scored } from '
  * The fraction of the numbers of a target that its interval contains, or 1 if the set of classes
  * has its class; undefined without both.
  */
-export function covered({ interval, set, target }: Scored): number | undefined {
+function covered({ interval, set, target }: Scored): number | undefined {
   if (set) return Number(set.includes(target[0]));
   return meanOver(interval, (lower, upper, i) => Number(lower <= target[i] && target[i] <= upper));
 }
