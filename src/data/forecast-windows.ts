@@ -149,7 +149,7 @@ export function forecastSplit(
     targets: numTargets,
   } = stepShape(config, preparation);
   const width = columns.length;
-  const isNamedOnce = [config.series ?? []].flat().length < 2;
+  const hasTable = statics === 0 && [config.series ?? []].flat().length < 2 && !config.resample;
   const levels = levelsOf(config);
   const valuesOf = windowReader(config, preparation);
   const levelOf = (window: Window, { step, target }: Target): number => {
@@ -254,7 +254,7 @@ export function forecastSplit(
         series.cellAt(origin - input_steps + Math.floor(i / numTargets), i % numTargets),
       );
     },
-    ...(statics === 0 && isNamedOnce && { table: index => tableOf(windows[index], order, config) }),
+    ...(hasTable && { table: index => tableOf(windows[index], order, config) }),
     naive: {
       last_value: naive(1, (valueAt, { origin }) => valueAt(origin - 1)),
       drift: naive(2, (valueAt, { origin, h, start }) => {
@@ -348,13 +348,12 @@ interface Ahead {
 function tableOf(window: Window, order: readonly string[], config: ForecastConfig): string[][] {
   const { series, origin } = window;
   const { input_steps, time, series: named } = config;
-  const { width, observed, steps } = stepShape(config, undefined);
+  const { steps } = stepShape(config, undefined);
   const names = seriesFeatures(config).map(({ column }) => column);
   const cells = cellsOf(window, config);
-  const shown = width > observed ? steps : input_steps;
   return [
     [...names, ...(time === undefined ? [] : [time]), ...[named ?? []].flat()],
-    ...Array.from({ length: shown }, (_, step) => [
+    ...Array.from({ length: steps }, (_, step) => [
       ...cells.map(column => String(column[step] ?? '').replace('NaN', '')),
       ...(time === undefined ? [] : [timeAt(series, origin - input_steps + step, order)]),
       ...(named === undefined ? [] : [series.name]),

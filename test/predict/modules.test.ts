@@ -491,6 +491,24 @@ t.test('a module that predicts something else is not written', async t => {
   }
 });
 
+t.test('a module of forecasts that scales series otherwise is not written', async t => {
+  const { config } = CASES['logarithms of series, each step relative to its season'];
+  const { directory } = (await train(work, config)).summary;
+  const saved = openModel(directory);
+  const model = await openWithData(saved, options);
+  t.teardown(() => model.pool.close());
+  const source = { saved, model, facts: {} } as Source;
+  const exact = weightsAlone(saved.tensors, saved.weights) as Weights;
+  const files = await filesOf(source, { exact, precision: 'float32', cost: undefined });
+  const { difference } = (await verify(files, source)) as { readonly difference: number };
+  t.ok(difference < 1e-6, String(difference));
+  const scale = /("series":\[\{"name":"north".*?"scale":\[)([^,\]]*)/;
+  const parts = (files.get('model.js') ?? []).map(part => Buffer.from(part).toString());
+  t.match(parts.join(''), scale);
+  const planted = new Map([['model.js', parts.map(part => Buffer.from(part.replace(scale, '$19$2')))]]);
+  t.match(await verify(planted, source).catch(error => error), { exitCode: 5 });
+});
+
 t.test('modules of two layers of 128 are small', async t => {
   const limits = {
     'text, character level': 50,

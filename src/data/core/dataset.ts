@@ -257,7 +257,7 @@ export interface Split {
     /** The times of the steps, or their numbers in the series, from 1. */
     readonly times: readonly string[];
   };
-  /** The cells that a forecast reads, below the names of their columns; absent for other data. */
+  /** The cells that a forecast reads, below the names of their columns; absent if unknown. */
   table?(index: number): readonly (readonly string[])[];
   /**
    * Naive forecasts `[C]` for prediction `at`, which counts like `targets.scaling`; undefined if
