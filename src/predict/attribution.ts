@@ -89,7 +89,10 @@ export class Attributor {
     const { run } = model;
     const sequenceLength = stepsRead(run.spec.steps, steps);
     const { spec, loss } = explainedModel(run, sequenceLength);
-    const derived: ModelRun = { ...run, spec, loss, metrics: [], sequenceLength, variableLength: true };
+    // what is predicted may be longer than all targets
+    const targetLength = run.targetLength && Math.max(run.targetLength, run.decode?.limit ?? sequenceLength);
+    const lengths = { sequenceLength, targetLength, variableLength: true };
+    const derived: ModelRun = { ...run, spec, loss, metrics: [], ...lengths };
     const pool = await ShardPool.open(derived);
     return new Attributor(model, derived, pool, new ShardedBatches(pool, derived, ROWS, true));
   }

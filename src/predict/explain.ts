@@ -2,9 +2,11 @@
 import { inputWidth } from '../data/core/dataset.js';
 import type { DataRecord } from '../data/core/record.js';
 import type { Split, SplitName } from '../data/index.js';
+import { hasAttention } from '../math/model/spec.js';
 import type { Explanation } from '../run/explanation.js';
 import { writeJsonAtomic } from '../run/files.js';
 import { Run } from '../run/run.js';
+import { Evaluator } from '../train/evaluator.js';
 import type { BackendOptions } from '../train/session.js';
 import { type Diagnostic, usageError } from '../util/errors.js';
 import { percent } from '../util/numbers.js';
@@ -114,6 +116,7 @@ async function attributions(
     const reference = [...attributor.meanStep(training)];
     const explainer = new SequenceExplainer(model, attributor, { groups, reference });
     const parts = partsOf(model, split);
+    const attention = await attentionOf(model, split);
     const width = inputWidth(model.data.input);
     const row = new Float32Array(model.run.sequenceLength * width);
     const sequences: Explanations['sequences'][number][] = [];
@@ -125,7 +128,12 @@ async function attributions(
         const length = split.lengths?.[index] ?? model.run.sequenceLength;
         const symbols = split.symbols?.(index) ?? symbolsOf(model.data, row, length);
         const found = await explainer.explain(prediction, { row, length, parts });
-        sequences.push({ ...found.told, ...(symbols && { symbols: symbols.slice(0, length) }) });
+        const attended = attention.get(index);
+        sequences.push({
+          ...found.told,
+          ...(attended && { attention: attended }),
+          ...(symbols && { symbols: symbols.slice(0, length) }),
+        });
         pairs.push(found.pairs);
       }
     }
@@ -149,6 +157,25 @@ async function attributions(
   }
 }
 
+/** Mean weight of each step over the predicted symbols, by sequence; empty without attention. */
+async function attentionOf({ run, pool }: OpenedModel, split: Split) {
+  const found = new Map<number, number[]>();
+  if (!hasAttention(run.spec)) return found;
+  await new Evaluator(pool, run, split.count).evaluate(split, {
+    observe: ({ index, predictions }) => {
+      const all = predictions[0]?.decoded?.[0]?.attended ?? [];
+      const [{ weights: { length = 0 } = [] } = {}] = all;
+      if (length === 0) return;
+      const mean = (t: number) => all.reduce((sum, { weights }) => sum + weights[t], 0) / all.length / 255;
+      found.set(
+        index,
+        Array.from({ length }, (_, t) => rounded(mean(t))),
+      );
+    },
+  });
+  return found;
+}
+
 function symbolsOf({ input, vocabulary }: DataRecord, row: Float32Array, length: number) {
   if (input.kind !== 'symbol') return undefined;
   return Array.from(row.subarray(0, length), symbol => vocabulary?.symbols[symbol] ?? String(symbol));
@@ -163,7 +190,7 @@ interface SequenceRead {
 }
 
 /** Explains predictions of sequences, one by one. */
-export class SequenceExplainer {
+class SequenceExplainer {
   private readonly width: number;
 
   constructor(

@@ -56,6 +56,12 @@ const sequence = s.namedStruct('sequence', 'A sequence whose prediction is expla
     s.list(s.number({}), 'Of each step; one number if the feature is static.'),
     'Of each feature in the order of `groups`. Their sum is `output` minus `reference`.',
   ),
+  attention: s.optional(
+    s.list(
+      s.number({}),
+      'Mean weight of each step of the model in the attention over the predicted symbols; present if the model has one.',
+    ),
+  ),
   symbols: s.optional(s.list(s.text({}), 'The symbol of each step; absent if steps are numbers.')),
 });
 

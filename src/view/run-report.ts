@@ -384,21 +384,32 @@ function explanationOf({ split, step, scores, features, parts, attributions }: E
     scores: scores.map(({ score }) => score),
     features: withContributions(features, both.features),
     parts: withContributions(parts, both.parts),
-    sequences: sequences.map(({ index, id, predicted, output, reference, contributions, symbols = null }) => {
-      const ofGroup = (name: string) => contributions[groups.indexOf(name)];
-      const values = (named.length > 0 ? named : inSteps).flatMap(ofGroup);
-      const most = Math.max(...values.map(Math.abs), Number.MIN_VALUE);
-      const shades = (sign: number) =>
-        Buffer.from(values.map(value => Math.max(0, Math.round((255 * sign * value) / most)))).toString(
-          'base64',
-        );
-      return {
-        ...{ name: id ?? `#${index}`, predicted: visible(predicted), output, reference },
-        ...{ labels: named, rows: inSteps.length, steps: values.length / Math.max(1, inSteps.length) },
-        ...{ symbols: symbols?.map(visible) ?? null, speaksFor: shades(1), against: shades(-1) },
-        statics: groups.filter(isStatic).map(name => ({ name, value: ofGroup(name)[0] })),
-      };
-    }),
+    sequences: sequences.map(
+      ({ index, id, predicted, output, reference, contributions, attention, symbols = null }) => {
+        const ofGroup = (name: string) => contributions[groups.indexOf(name)];
+        const values = (named.length > 0 ? named : inSteps).flatMap(ofGroup);
+        const most = Math.max(...values.map(Math.abs), Number.MIN_VALUE);
+        const steps = values.length / inSteps.length;
+        // of the same steps, unless the model reads several as one
+        const attended = named.length > 0 && attention?.length === steps ? attention : [];
+        const strongest = Math.max(...attended, Number.MIN_VALUE);
+        const bytes = (of: readonly number[]) =>
+          Buffer.from(of.map(value => Math.max(0, Math.round(255 * value)))).toString('base64');
+        const ofContributions = (sign: number) => values.map(value => (sign * value) / most);
+        const ofAttention = attended.map(weight => weight / strongest);
+        const labels = attended.length > 0 ? [...named, 'attention'] : named;
+        return {
+          ...{ name: id ?? `#${index}`, predicted: visible(predicted), output, reference },
+          ...{ labels, rows: Math.max(inSteps.length, labels.length), steps },
+          ...{
+            symbols: symbols?.map(visible) ?? null,
+            speaksFor: bytes([...ofContributions(1), ...ofAttention]),
+          },
+          against: bytes([...ofContributions(-1), ...ofAttention.map(() => 0)]),
+          statics: groups.filter(isStatic).map(name => ({ name, value: ofGroup(name)[0] })),
+        };
+      },
+    ),
   };
 }
 

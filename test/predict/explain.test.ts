@@ -304,7 +304,29 @@ for (const { name, model, loss, reference, sequences } of expected) {
   });
 }
 
-for (const [name, { config }] of Object.entries(predictionCases(work).cases)) {
+const reversed = {
+  version: 1,
+  name: 'reversed',
+  dataset: { kind: 'synthetic', problem: 'reverse', sequence_length: 5, train_size: 40, test_size: 6 },
+  optimizer: { kind: 'adam', learning_rate: 0.01 },
+  training: { num_epochs: 1, batch_size: 8 },
+};
+const symbols = { cell: 'gru', hidden_size: 6, embedding: { size: 4 } };
+const decoder = { cell: 'gru', hidden_size: 6, embedding_size: 4, attention: 'general' };
+const ofSequences = {
+  'a decoder with attention': {
+    config: { ...reversed, model: { ...symbols, decoder }, loss: { kind: 'cross_entropy' } },
+  },
+  'ctc, several steps of the model for one of the data': {
+    config: {
+      ...reversed,
+      model: { ...symbols, steps: { repeat: 2 }, head: { from: 'every' } },
+      loss: { kind: 'ctc' },
+    },
+  },
+};
+
+for (const [name, { config }] of Object.entries({ ...predictionCases(work).cases, ...ofSequences })) {
   t.test(`every kind of model is explained: ${name}`, async t => {
     const { summary } = await train(work, config);
     const { written, explanation } = await explained(
@@ -322,6 +344,11 @@ for (const [name, { config }] of Object.entries(predictionCases(work).cases)) {
       );
       t.ok(error <= 0.01);
     }
-    t.comment(`agreement ${agreement}`);
+    t.ok(agreement === null || agreement > 0.9, `contributions and occlusion agree: ${agreement}`);
+    const { attention = 'none' } = Object(Object(Object(config).model).decoder);
+    for (const { attention: weights = [] } of sequences) {
+      const sum = weights.reduce((total, weight) => total + weight, 0);
+      t.ok(attention === 'none' ? sum === 0 : Math.abs(sum - 1) < 0.1, `weights of the attention: ${sum}`);
+    }
   });
 }

@@ -52,7 +52,7 @@ export function ExplanationView({ explanation }: { readonly explanation: Explain
       />
       <Section
         title="Contributions to predictions"
-        note={`A row is a feature, a column a step. Blue speaks for the prediction, orange against it; together they are the difference of the ${of} from that of a sequence of mean steps; ${place}.`}
+        note={`A row is a feature, a column a step. Blue speaks for the prediction, orange against it (attention, if the model has one, is the mean over the predicted symbols); together they are the difference of the ${of} from that of a sequence of mean steps; ${place}.`}
       >
         <div class="multiples">
           {sequences.map(sequence => (
