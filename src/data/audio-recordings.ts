@@ -1,12 +1,14 @@
 /** The recordings of a dataset: what the names of their files or a table say about them. */
-import { dirname, resolve, sep } from 'node:path';
+
+import { dirname, resolve, sep } from '../host/index.js';
 import type { Diagnostic } from '../util/errors.js';
 import type { Recording } from './audio/recording.js';
-import { badNumber, cellNumber, type Decimal, missingCell } from './core/cells.js';
+import { badNumber, cellNumber, missingCell } from './core/cells.js';
 import type { NamedColumn } from './core/columns.js';
 import type { Purpose } from './core/dataset.js';
 import { Problems } from './core/problems.js';
 import { findColumns } from './csv-columns.js';
+import type { Decimal } from './formats/numbers.js';
 import { type Delimiter, type RowPlace, readTable } from './formats/tables.js';
 import { attemptField, jsonLines, RECORDS_NAME, type RecordLine, textOf } from './jsonl-records.js';
 import type { ByteSource } from './reading/byte-sources.js';

@@ -1,5 +1,5 @@
 /** Dataset kind `audio`: recordings in WAV files, each a sequence of frames. */
-import { dirname, relative, sep } from 'node:path';
+import { dirname, relative, sep } from '../host/index.js';
 import { type Diagnostic, UserError } from '../util/errors.js';
 import * as key from '../util/schema.js';
 import { augmentation, augmentSettings, changesSamples, checkAugment, sampleCache } from './audio/augment.js';

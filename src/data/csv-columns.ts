@@ -1,13 +1,15 @@
 /** Columns of tables: which are read, for all purposes, and where the header has them. */
+
 import { type Diagnostic, damagedErrors } from '../util/errors.js';
 import { badDate, ISO_DATES, looksLikeDate } from './core/cells.js';
 import type { FeatureColumn, NamedColumn } from './core/columns.js';
 import type { Purpose, Targets } from './core/dataset.js';
 import type { Resampling } from './core/intervals.js';
-import { NUMBER, type targetSymbolReader } from './core/labels.js';
+import type { targetSymbolReader } from './core/labels.js';
 import { type ConfigDiagnostic, configError } from './core/problems.js';
 import type { TextLevel } from './core/record.js';
 import type { CellForms } from './feature-columns.js';
+import { NUMBER } from './formats/numbers.js';
 import {
   blankHeader,
   type CellPlace,

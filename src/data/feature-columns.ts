@@ -8,6 +8,7 @@
  *     calendar   sine and cosine of each part of the date
  *     elapsed    the time since the step before; 0 in the first step
  */
+
 import type { Diagnostic } from '../util/errors.js';
 import { calendarNames, calendarValues } from './core/calendar.js';
 import { badDate, missingCell, missingTest, orderKey } from './core/cells.js';
@@ -21,11 +22,11 @@ import type {
   ValueReaders,
 } from './core/columns.js';
 import type { FeatureKeys } from './core/feature-keys.js';
-import { NUMBER } from './core/labels.js';
 import type { ConfigDiagnostic } from './core/problems.js';
 import type { DataRecord } from './core/record.js';
 import type { TextCodes } from './core/store.js';
 import { dateReader, isOfDigits } from './formats/dates.js';
+import { NUMBER } from './formats/numbers.js';
 
 /** Number of a category that the training split does not have. */
 export const UNKNOWN_CATEGORY = -1;

@@ -3,6 +3,7 @@
  * advance from the rows after them, whose target is empty; or, to evaluate, all windows with
  * targets.
  */
+
 import { type Diagnostic, damagedError, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import type {
@@ -13,7 +14,6 @@ import type {
   SeriesReader,
 } from './core/dataset.js';
 import { doubtsOf, type ReadColumn } from './core/doubts.js';
-import { NUMBER } from './core/labels.js';
 import { Problems } from './core/problems.js';
 import type { DataRecord, Interval, SeriesScaling } from './core/record.js';
 import type { RowList } from './csv-rows.js';
@@ -24,6 +24,7 @@ import { gapWarnings, type InputSeries, type WindowRange } from './forecast-gaps
 import { cellProblem, lastTarget, seriesOf, staticsIn, stepShape, tableColumns } from './forecast-series.js';
 import { intervalOf, timesAfter } from './forecast-times.js';
 import { forecastSplit, hasTarget, type Window } from './forecast-windows.js';
+import { NUMBER } from './formats/numbers.js';
 import type { RowPlace } from './formats/tables.js';
 import { allBytes, inTurn, oneChunk } from './reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from './reading/files.js';

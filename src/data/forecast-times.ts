@@ -1,9 +1,10 @@
 /** The usual interval between the steps of a series, and the times that continue it. */
+
 import { counted } from '../util/words.js';
 import { MS_OF_DAY } from './core/calendar.js';
 import { DATE_LENGTH, dateParts, orderKey, ZONED } from './core/cells.js';
-import { NUMBER } from './core/labels.js';
 import type { Interval } from './core/record.js';
+import { NUMBER } from './formats/numbers.js';
 
 /** The time of each row. */
 export interface Times {

@@ -29,7 +29,6 @@ import {
   splitFiles,
 } from './core/dataset.js';
 import { missingInSeries, seriesColumns, staticColumns } from './core/feature-keys.js';
-import { NUMBER } from './core/labels.js';
 import { featureName } from './core/preparation.js';
 import { CellProblems, type ConfigDiagnostic, configError } from './core/problems.js';
 import { requestedCount } from './core/selection.js';
@@ -60,6 +59,7 @@ import {
   type Window,
   windowsOf,
 } from './forecast-windows.js';
+import { NUMBER } from './formats/numbers.js';
 import { TABLE_NAME } from './formats/tables.js';
 
 const settings = key.section(

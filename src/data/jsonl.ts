@@ -1,5 +1,5 @@
 /** Dataset kind `jsonl`: one sequence per line, as numbers, symbols or text. */
-import { createHash } from 'node:crypto';
+import { createHash } from '../host/index.js';
 import type { Diagnostic } from '../util/errors.js';
 import * as key from '../util/schema.js';
 import type { FeatureColumn, StepColumns } from './core/columns.js';

@@ -1,18 +1,10 @@
 /** The columns of a table: types, dates and missing values, as found in their cells. */
 
-import {
-  badNumber,
-  COMMA_NUMBER,
-  cellNumber,
-  type Decimal,
-  decimalOf,
-  missingTest,
-  orderKey,
-  plainNumber,
-} from '../../data/core/cells.js';
+import { badNumber, cellNumber, missingTest, orderKey } from '../../data/core/cells.js';
 import { Problems } from '../../data/core/problems.js';
 import { likelyMarkers, MAY_BE_MEASURED } from '../../data/core/statistics.js';
 import { repeatedHeader } from '../../data/csv-columns.js';
+import { COMMA_NUMBER, type Decimal, decimalOf, plainNumber } from '../../data/formats/numbers.js';
 import { isParquet } from '../../data/formats/parquet.js';
 import {
   type Delimiter,

@@ -1,8 +1,9 @@
 /** Configs for readings of data: the templates of `configs/templates`, and what fills them in. */
+
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Decimal } from '../../data/core/cells.js';
 import { BLOCK } from '../../data/formats/archives.js';
+import type { Decimal } from '../../data/formats/numbers.js';
 import type { Delimiter } from '../../data/formats/tables.js';
 import { isImpossible } from '../../math/losses/ctc.js';
 import { packageRoot } from '../../util/root.js';

@@ -16,7 +16,7 @@
  * Masks are those of SpecAugment (Park et al., 2019) as by `mask_along_axis` of torchaudio; noise
  * is added as by its `add_noise`.
  */
-import { relative } from 'node:path';
+import { relative } from '../../host/index.js';
 import { uniform } from '../../util/random.js';
 import * as key from '../../util/schema.js';
 import type { DataFile } from '../core/dataset.js';

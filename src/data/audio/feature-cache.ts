@@ -7,9 +7,7 @@
  *               features, and their number (uint32)
  *     footer    SHA-256 of the index, number of recordings (uint32)
  */
-import { randomInt } from 'node:crypto';
-import * as fs from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, fs, join, randomInt } from '../../host/index.js';
 import { EXIT, UserError } from '../../util/errors.js';
 import { isSystemError, tidyUp, withFileErrors, writeWhole } from '../../util/system-errors.js';
 import type { Place } from '../core/store.js';

@@ -1,5 +1,5 @@
 /** Pictures of recordings: their waveform and spectrogram, computed from the samples of a file. */
-import { readFileSync } from 'node:fs';
+import { fs } from '../../host/index.js';
 import { type Diagnostic, damagedError, UserError } from '../../util/errors.js';
 import { codeOf } from '../../util/system-errors.js';
 import type { RecordingPart } from '../core/dataset.js';
@@ -40,7 +40,7 @@ export function rangeOf(
 export function readSound(part: RecordingPart): Sound | undefined {
   const { file, channel } = part;
   try {
-    const wav = new WavFile(memoryBytes(file, decompressed(readFileSync(file), file)));
+    const wav = new WavFile(memoryBytes(file, decompressed(fs.readFileSync(file), file)));
     const { from, to } = rangeOf(wav, part, { file }, Number.POSITIVE_INFINITY);
     const samples = new Float64Array(to - from);
     let at = 0;

@@ -1,43 +1,13 @@
 /** Cells of tables: numbers, dates and missing values, and what is wrong with them. */
+
 import type { Diagnostic } from '../../util/errors.js';
-import { NUMBER } from './labels.js';
+import { COMMA_NUMBER, NUMBER } from '../formats/numbers.js';
 import { MISSING_VALUE } from './problems.js';
 
 /** Texts that always mean a missing value of a feature: the usual ones of pandas, `-` and `?`. */
 export const MARKERS = [
   ...['', 'NA', 'N/A', 'n/a', '#N/A', '<NA>', 'NaN', 'nan', 'null', 'NULL', 'None', '-', '?'],
 ] as const;
-
-/** The mark between a number and its decimals; the other one may stand between thousands. */
-export const DECIMALS = ['.', ','] as const;
-export type Decimal = (typeof DECIMALS)[number];
-
-/** A number with a decimal comma, or with commas between thousands. */
-export const COMMA_NUMBER = /^[+-]?\d+(?:,\d+)+(?:\.\d+)?$|^[+-]?\d{1,3}(?:\.\d{3})+,\d+$/;
-
-const MARKED: Readonly<Record<Decimal, RegExp>> = {
-  '.': /^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?$/,
-  ',': /^[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+(?:e[+-]?\d+)?)?$/i,
-};
-
-/** A number as JavaScript writes it; other texts unchanged. */
-export function plainNumber(cell: string, decimal: Decimal): string {
-  const text = cell.trim();
-  if (!MARKED[decimal].test(text)) return cell;
-  return decimal === '.' ? text.replaceAll(',', '') : text.replaceAll('.', '').replace(',', '.');
-}
-
-/**
- * The mark before the decimals of some numbers with commas: undefined if they are written in both
- * ways, or may be.
- */
-export function decimalOf(cells: readonly string[]): Decimal | undefined {
-  // 5.123 and 5,123 may be either
-  const sure = cells.filter(cell => !/^[+-]?\d{1,3}[.,]\d{3}$/.test(cell) && !/^[+-]?\d+$/.test(cell));
-  const fitting = DECIMALS.filter(one => sure.every(cell => NUMBER.test(plainNumber(cell, one))));
-  const [decimal] = fitting.filter(one => one === '.' || !sure.some(cell => NUMBER.test(cell)));
-  return sure.some(cell => COMMA_NUMBER.test(cell)) ? decimal : undefined;
-}
 
 /** Returns the float64 value of a cell; undefined if it is no number, or infinite in float32. */
 export function cellNumber(cell: string): number | undefined {

@@ -2,7 +2,9 @@
  * Class labels: facts about them, to be checked against the config, and the numbers of labels that
  * are texts, over all files of a dataset.
  */
+
 import { type Diagnostic, damagedError } from '../../util/errors.js';
+import { NUMBER } from '../formats/numbers.js';
 import { MAX_CLASSES } from '../reading/files.js';
 import { type Dataset, IGNORED } from './dataset.js';
 import { TextCodes } from './store.js';
@@ -73,12 +75,6 @@ function largestOf(file: FileLabels): { readonly value: number; readonly place: 
   const value = [...file.firsts.keys()].reduce((a, b) => Math.max(a, b));
   return { value, place: file.at(file.firsts.get(value) as number) };
 }
-
-/**
- * Decimal numbers with an optional exponent; excludes other formats that JavaScript accepts (hex,
- * empty, Infinity).
- */
-export const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 const BOOLEAN = /^(?:true|false)$/i;
 

@@ -1,8 +1,9 @@
 /** Keys of several kinds of data, and the facts of such keys. */
+
 import * as key from '../../util/schema.js';
 import { DATE_FORMAT } from '../formats/dates.js';
+import { DECIMALS } from '../formats/numbers.js';
 import { CALENDAR_FEATURES } from './calendar.js';
-import { DECIMALS } from './cells.js';
 import { DURATION, RESAMPLE_BY } from './intervals.js';
 
 const NO_EFFECT = { effects: [] } as const satisfies key.KeyFacts;
