@@ -17,7 +17,7 @@ const packages = (...names) => `(^|/)node_modules/(${names.map(n => n.replace(/\
 
 const { peerDependencies } = require('./package.json');
 /** Development packages that the build puts into the program. */
-const BUNDLED = ['@bufbuild/protobuf', 'acorn', 'commander', 'fastest-levenshtein', 'fflate', 'fft.js', 'gpu.js', 'picocolors', 'pino', 'pure-rand', 'safe-stable-stringify', 'tinyglobby', 'yaml'];
+const BUNDLED = ['@bufbuild/protobuf', '@noble/hashes', 'acorn', 'buffer', 'commander', 'fastest-levenshtein', 'fflate', 'fft.js', 'gpu.js', 'pathe', 'picocolors', 'picomatch', 'pure-rand', 'safe-stable-stringify', 'tinyglobby', 'yaml'];
 /** Those that a user installs who needs them. */
 const OPTIONAL = Object.keys(peerDependencies);
 
@@ -38,13 +38,15 @@ module.exports = {
 
     only('gpu.js-in-engine', 'the engine alone knows how kernels run, so that everything else works on every backend', inside('engine'), `${packages('gpu.js', 'webgpu')}(?!package\\.json$)`),
     only('yaml-in-config', 'every YAML file is read through one helper, which words and locates the errors', '^(src/config/|test/)', packages('yaml')),
-    only('pino-in-run', 'the log has one writer, which numbers the events', '^(src/run/|test/)', packages('pino')),
     only('bullmq-in-launchers', 'who uses no queue does not pay for one', '^src/sweep/launchers/', packages('bullmq', 'ioredis')),
     only('commander-in-cli', 'no other part may know that it was started from a command line', inside('cli'), packages('commander', 'picocolors')),
     only('browser-packages-in-page', 'what draws in a browser is no part of the program that runs in Node', '^src/view/page/', packages('preact')),
     only('page-is-bundled', 'the page is built for browsers: to the program it is a file', '^(src/view/page/|test/)', '^src/view/page/'),
     only('library-is-for-programs', 'it is built from the other parts; the command line shares what both do', '^(src/(cli|library)/|src/index\\.ts$|test/)', '^src/library/'),
     only('cli-is-the-top', 'the command line uses everything and nothing uses it', '^(src/cli/|test/)', '^src/cli/'),
+
+    { name: 'core-without-node', comment: 'pages train and predict with the same code: only the host differs (types of Node cost nothing)', severity: 'error', from: { path: '^src/(config|data|engine|math|predict|run|train|util)/', pathNot: '^src/(train/worker|engine/probe)\\.ts$' }, to: { dependencyTypes: ['core'], dependencyTypesNot: ['type-only'] } },
+    only('browser-libraries-in-host', 'a host of pages is what a page has instead of Node', '^(src/host/|test/)', packages('@noble/hashes', 'buffer', 'pathe', 'picomatch')),
 
     never('graph-knows-no-op', 'differentiation and compilation must not know an op by name: a new op then touches no graph code', inside('math/graph'), { path: inside('math/ops', 'math/cells', 'math/model', 'math/losses', 'math/optimizers', 'engine', 'train', 'run', 'data', 'config') }),
     never('mathematics-knows-no-machine', 'ops, cells, losses, optimizers and schedules say what is computed; where and when is decided elsewhere', inside('math/ops', 'math/cells', 'math/model', 'math/losses', 'math/optimizers', 'math/schedules'), { path: inside('engine', 'train', 'predict', 'run') }),

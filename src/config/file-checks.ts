@@ -1,8 +1,9 @@
 /** The files that a config names: each is read once, and problems with one point to the config. */
-import { resolve } from 'node:path';
+
 import { type ConfigDiagnostic, configError, isConfigDiagnostic } from '../data/core/problems.js';
 import { kindOf } from '../data/index.js';
 import { inputFiles, realPath } from '../data/reading/files.js';
+import { resolve } from '../host/index.js';
 import { type Diagnostic, EXIT, UserError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
 import type { LoadedExperiment } from './load.js';

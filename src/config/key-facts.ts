@@ -3,9 +3,7 @@
  * hash of all that change results.
  */
 
-import { createHash } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
+import { createHash, fs, join, relative, sep } from '../host/index.js';
 import { Recent } from '../util/recent.js';
 import {
   type Effect,
@@ -108,10 +106,12 @@ const digests = new Recent<string>(20);
  */
 export function fileDigest(path: string): string | undefined {
   try {
-    const stat = statSync(path);
+    const stat = fs.statSync(path);
     if (stat.isDirectory()) return fileDigest(join(path, 'summary.json'));
     const { ino, size, mtimeMs, ctimeMs } = stat;
-    return digests.get(JSON.stringify([path, ino, size, mtimeMs, ctimeMs]), () => sha256(readFileSync(path)));
+    return digests.get(JSON.stringify([path, ino, size, mtimeMs, ctimeMs]), () =>
+      sha256(fs.readFileSync(path)),
+    );
   } catch {
     return undefined;
   }

@@ -1,5 +1,5 @@
 /** Merges a config file, the files that it extends and `--set` into one tree. */
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from '../host/index.js';
 import { caught, type Diagnostic, UserError, usageError, usageErrors } from '../util/errors.js';
 import { decidedBranch, decidingKeys, narrow, propertiesOf, type Schema, schemaAt } from './schema/schema.js';
 import { parseConfig, parseText } from './yaml/parse.js';

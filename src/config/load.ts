@@ -1,7 +1,7 @@
 /** Loads configs: files -> merged tree -> overrides -> schema -> defaults -> rules -> frozen. */
 
-import { dirname, resolve } from 'node:path';
 import { stringify } from 'yaml';
+import { dirname, resolve } from '../host/index.js';
 import { lossFor, outputsPerNumber, taskOf } from '../math/losses/index.js';
 import { largerIsBetter, TASKS } from '../math/metrics/index.js';
 import { initialWeightsOf } from '../math/model/settings.js';

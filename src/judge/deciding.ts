@@ -1,9 +1,9 @@
 /** What determines a run's results, read from its files: config, data, code and backend. */
 
-import { dirname, isAbsolute, relative, sep } from 'node:path';
 import stableStringify from 'safe-stable-stringify';
 import { changesResults, effectsOf, isEarlier, isInputPath, isWeightsPath } from '../config/key-facts.js';
 import { flatValues, mapPaths } from '../config/schema/schema.js';
+import { dirname, isAbsolute, relative, sep } from '../host/index.js';
 import type { Baseline } from '../run/baseline.js';
 import type { Json } from '../run/json.js';
 import type { Manifest } from '../run/manifest.js';

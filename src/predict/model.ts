@@ -1,7 +1,7 @@
 /** Trained models for programs: `loadModel` opens the model of a run directory. */
 
 import type { Readable } from 'node:stream';
-import { type InspectOptions, inspect } from 'node:util';
+import type { InspectOptions } from 'node:util';
 import type { Experiment } from '../config/index.js';
 import {
   type Dataset,
@@ -16,6 +16,7 @@ import {
   streamBytes,
 } from '../data/index.js';
 import { BACKEND_REQUESTS, type BackendRequest } from '../engine/backend-names.js';
+import { inspect } from '../host/index.js';
 import type { WhichWeights } from '../train/weights.js';
 import * as args from '../util/arguments.js';
 import { UserError, usageError } from '../util/errors.js';

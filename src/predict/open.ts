@@ -17,7 +17,6 @@ import {
   isRejected,
   JoinedDoubts,
   kindOf,
-  NAIVE_FORECASTS,
   type NewSequence,
   type NewSequencesOptions,
   newSequences,
@@ -34,14 +33,11 @@ import { chooseBackend, usableCores } from '../engine/backend.js';
 import type { BackendRequest } from '../engine/backend-names.js';
 import { isImpossible } from '../math/losses/ctc.js';
 import { type LossSettings, lossFor, lossOf, targetSize, taskOf } from '../math/losses/index.js';
-import { absoluteError, scaledError } from '../math/metrics/errors.js';
-import { accumulators } from '../math/metrics/index.js';
-import type { Scored } from '../math/metrics/metric.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import { stepsRead } from '../math/model/spec.js';
 import { Run } from '../run/run.js';
-import type { SplitBaselines, SplitMetrics } from '../run/summary.js';
-import { type BaselineScores, fitBaselines, naiveOutputs, trivialBaselines } from '../train/baselines.js';
+import type { SplitBaselines } from '../run/summary.js';
+import { type BaselineScores, fitBaselines, trivialBaselines } from '../train/baselines.js';
 import { checkSameData, dataRecord, fittedBy } from '../train/changes.js';
 import {
   type Evaluation,
@@ -52,7 +48,6 @@ import {
   type PredictedSequence,
 } from '../train/evaluator.js';
 import { ShardPool } from '../train/pool.js';
-import { Readout } from '../train/readout.js';
 import {
   type BackendOptions,
   decodeSettings,
@@ -346,9 +341,15 @@ export async function evaluateInput(
       size: sizeOfTarget(run, data),
       ignoredLabel: loss.kind === 'cross_entropy' ? loss.ignored_index : undefined,
     };
+    // steps that a loss ignores, or that forecasts only read, need none
+    const areCounted =
+      targets.perStep &&
+      kind !== 'sequence' &&
+      (targets.ignoredLabel ?? IGNORED) === IGNORED &&
+      data.first_prediction === undefined;
     const { reader, model } = readerFor(opened, { targets, collects: onRejected === undefined });
     const isUnlearned = (symbol: number) => symbol === UNKNOWN && !data.vocabulary?.has_unknown;
-    let [symbols, unlearned, empty, unlabelled] = [0, 0, 0, 0];
+    let [symbols, unlearned, empty, unlabelled, bare] = [0, 0, 0, 0, 0];
     const doubts = new JoinedDoubts(true);
     const warnings = await trainedOn(saved, sources);
     const unknown = new Set<string | undefined>();
@@ -369,6 +370,7 @@ export async function evaluateInput(
           if (isRejected(sequence)) continue;
           if (sequence.length === 0) empty++;
           else if (hasNoTarget(sequence)) unlabelled++;
+          else if (areCounted) bare += stepsWithout(sequence);
           if (!data.vocabulary) continue;
           symbols += sequence.length;
           unlearned += sequence.values.filter(isUnlearned).length;
@@ -390,9 +392,13 @@ export async function evaluateInput(
       const file = sources.length === 1 ? sources[0].name : undefined;
       throw damagedError('data/nothing-to-evaluate', 'the input has no sequence with a target', { file });
     }
-    for (const [count, part] of [[empty, 'a step'] as const, [unlabelled, 'a target'] as const]) {
+    for (const [count, what, part] of [
+      [empty, 'sequence', 'a step'],
+      [unlabelled, 'sequence', 'a target'],
+      [bare, 'step', 'a target'],
+    ] as const) {
       if (count === 0) continue;
-      const message = `left out: ${counted(count, 'sequence')} without ${part}`;
+      const message = `left out: ${counted(count, what)} without ${part}`;
       warnings.push({ code: 'predict/left-out', message });
     }
     warnings.push(...doubts.all);
@@ -451,6 +457,12 @@ function hasNoTarget({ targets }: NewSequence): boolean {
   return targets === undefined || (targets.length > 0 && targets.every(isMissingTarget));
 }
 
+function stepsWithout({ targets = new Int32Array(), length }: NewSequence): number {
+  const size = targets.length / length;
+  const isWithout = (step: number) => targets.subarray(step * size, (step + 1) * size).every(isMissingTarget);
+  return Array.from({ length }, (_, step) => isWithout(step)).filter(Boolean).length;
+}
+
 function isMissingTarget(target: number): boolean {
   return target === IGNORED || Number.isNaN(target);
 }
@@ -482,113 +494,4 @@ export function splitOf(dataset: Dataset, name: SplitName): Split {
     expected: (['train', 'validation', 'test'] as const).filter(one => dataset[one]?.count).join(' | '),
     got: name,
   });
-}
-
-/** Errors of a forecast, in the units of the data. */
-export interface ForecastErrors {
-  /** Mean over the steps of the horizon. */
-  readonly mean_absolute_error: number;
-  /** Absent if the error of the naive forecast in training is unknown or 0. */
-  readonly mase?: number;
-  /** Of the model, if it predicts quantiles. */
-  readonly coverage?: number;
-  readonly interval_width?: number;
-}
-
-const INTERVALS = ['coverage', 'interval_width'] as const;
-
-/** In the order of their columns. */
-const FORECASTS = ['model', ...NAIVE_FORECASTS] as const;
-
-/** A naive forecast is absent if the series is too short for it. */
-export type ForecastsErrors = Readonly<Partial<Record<(typeof FORECASTS)[number], ForecastErrors>>>;
-
-/**
- * Runs a rolling backtest of a forecasting model on a split: forecasts from successive origins one
- * horizon apart, so that each step of the split is forecast once. Weights do not change. The data
- * are those of the run in directory `path`. Returns the errors of each origin, series by series,
- * and their means over the origins that have the respective forecast.
- */
-export async function backtest(
-  path: string,
-  { split, set = [], ...options }: BackendOptions & OpenModelOptions & { readonly split: SplitName },
-) {
-  const { dataset } = openModel(path, { ...options, set }).loaded.experiment;
-  if (dataset.kind !== 'forecast') {
-    throw usageError('cli/backtest', '--backtest needs a forecasting run', {
-      file: path,
-      expected: 'a run of `dataset.kind: forecast`',
-      got: dataset.kind,
-    });
-  }
-  const { horizon } = dataset;
-  const saved = openModel(path, { ...options, set: [...set, `dataset.stride=${horizon}`] });
-  const model = await openWithData(saved, options);
-  try {
-    const windows = splitOf(model.dataset, split);
-    const origins = await originsOf(model, windows);
-    const mean = eachForecast(name => meanOf(origins.flatMap(({ [name]: errors }) => errors ?? [])));
-    return { saved, horizon, origins, mean };
-  } finally {
-    await model.pool.close();
-  }
-}
-
-async function originsOf({ run, pool, experiment }: OpenedModel, windows: Split) {
-  const origins: (ForecastsErrors & { readonly id: string })[] = [];
-  const { targets, count, naive } = windows;
-  const readout = new Readout(run, targets);
-  const size = targetSize(run.loss, run.spec.outputSize);
-  const perWindow = targets.values.length / size / count;
-  await new Evaluator(pool, run, evaluationRows(run, experiment.training, count)).evaluate(windows, {
-    observe: ({ index, id = '', predictions }) => {
-      const scored = predictions.filter(({ counts }) => counts);
-      const scale = windows.errorScale?.(index);
-      const errors = eachForecast(name => {
-        if (name !== 'model' && naive?.[name] === undefined) return undefined;
-        const steps = scored.flatMap(({ step, point }) => {
-          const at = index * perWindow + step;
-          const outputs = name === 'model' ? undefined : naiveOutputs(windows, name, at, run.spec.outputSize);
-          const forecast = name === 'model' ? point : outputs && readout.point(outputs, at);
-          return forecast ? [{ point: forecast, target: readout.target(at) }] : [];
-        });
-        if (steps.length < scored.length) return undefined;
-        const intervals = name === 'model' && intervalScores(scored, size);
-        return {
-          mean_absolute_error: average(steps.map(absoluteError)),
-          ...(scale && { mase: average(steps.map(step => scaledError(step, scale))) }),
-          ...intervals,
-        };
-      });
-      origins.push({ id, ...errors });
-    },
-  });
-  return origins;
-}
-
-/** Empty if the model predicts no quantiles. */
-function intervalScores(scored: readonly Scored[], size: number): SplitMetrics {
-  const metrics = accumulators('values', INTERVALS, size);
-  for (const prediction of scored) metrics.add(prediction);
-  return metrics.values;
-}
-
-function eachForecast(
-  errorsOf: (name: (typeof FORECASTS)[number]) => ForecastErrors | undefined,
-): ForecastsErrors {
-  const found = FORECASTS.map(name => [name, errorsOf(name)] as const);
-  return Object.fromEntries(found.filter(([, errors]) => errors !== undefined));
-}
-
-function average(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function meanOf(all: readonly ForecastErrors[]): ForecastErrors | undefined {
-  if (all.length === 0) return undefined;
-  const known = (['mean_absolute_error', 'mase', ...INTERVALS] as const).flatMap(name => {
-    const values = all.flatMap(errors => errors[name] ?? []);
-    return values.length === 0 ? [] : [[name, average(values)] as const];
-  });
-  return Object.fromEntries(known) as unknown as ForecastErrors;
 }

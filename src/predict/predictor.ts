@@ -1,7 +1,8 @@
 /** Predicts splits of a run's data, and files and streams of new sequences, batch by batch. */
-import { setTimeout } from 'node:timers/promises';
+
 import type { Experiment } from '../config/index.js';
 import { isRejected, type ReadSequence, type Split } from '../data/index.js';
+import { sleep } from '../host/index.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import {
   batchesOf,
@@ -178,7 +179,7 @@ async function* pausing<T>(source: AsyncIterable<T>): AsyncGenerator<T | undefin
     for (;;) {
       const next = iterator.next();
       const settled = Promise.allSettled([next]);
-      const isSettled = await Promise.race([settled, setTimeout(PAUSE_MS)]);
+      const isSettled = await Promise.race([settled, sleep(PAUSE_MS)]);
       if (!isSettled) yield undefined;
       const { value, done } = await next;
       if (done) return;

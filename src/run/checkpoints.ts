@@ -6,8 +6,7 @@
  * removed.
  */
 
-import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, fs, join } from '../host/index.js';
 import {
   caught,
   type Diagnostic,
@@ -101,7 +100,7 @@ export type SavedCheckpoint = ReturnType<CheckpointStore['save']>;
 export function openCheckpoints(folder: string, { keep, metric: name, mode }: CheckpointPolicy) {
   withFileErrors(folder, () => {
     refuseLink(folder);
-    mkdirSync(folder, { recursive: true });
+    fs.mkdirSync(folder, { recursive: true });
     flushFolder(dirname(folder));
   });
   removeTemporaryFiles(folder);
@@ -148,12 +147,12 @@ export function openCheckpoints(folder: string, { keep, metric: name, mode }: Ch
 
 function remove(path: string): void {
   refuseUnlessOwned(path);
-  withFileErrors(path, () => rmSync(path, { force: true }));
+  withFileErrors(path, () => fs.rmSync(path, { force: true }));
 }
 
 /** A run's files must stay inside its directory. */
 function refuseLink(folder: string): void {
-  if (!lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink()) return;
+  if (!fs.lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink()) return;
   throw usageError('checkpoint/link', 'checkpoints/ is a symbolic link, which cellrun does not follow', {
     file: folder,
     expected: 'a real directory in each run',
@@ -201,7 +200,8 @@ export function checkpointNames(folder: string): string[] {
   try {
     // steps of more than eight digits have longer names
     const byStep = (a: string, b: string) => a.length - b.length || (a < b ? -1 : 1);
-    return readdirSync(folder)
+    return fs
+      .readdirSync(folder)
       .filter(name => FILE_NAME.test(name))
       .sort(byStep);
   } catch (error) {
@@ -307,7 +307,7 @@ const ASIDE = '.damaged';
 function lostCheckpoints(folder: string, index = readIndex(folder)) {
   const paths = (index?.checkpoints ?? []).map(({ file }) => join(folder, file));
   return paths
-    .filter(path => !['', ASIDE].some(end => existsSync(path + end)))
+    .filter(path => !['', ASIDE].some(end => fs.existsSync(path + end)))
     .map(file => ({
       code: 'checkpoint/lost',
       message: 'this checkpoint is missing: checkpoints/index.json lists it, but the file does not exist',
@@ -345,7 +345,7 @@ export function latestCheckpoint(folder: string, { strict }: { readonly strict: 
   if (found.length > 0 && strict) throw damagedErrors(found);
   const setAside = () => {
     for (const path of damaged.keys()) refuseUnlessOwned(path);
-    for (const path of damaged.keys()) withFileErrors(path, () => renameSync(path, `${path}${ASIDE}`));
+    for (const path of damaged.keys()) withFileErrors(path, () => fs.renameSync(path, `${path}${ASIDE}`));
   };
   return { checkpoint, whole, damaged: found, setAside };
 }

@@ -2,10 +2,9 @@
  * The directory of one run: created exclusively, inside the output root, with its config written
  * before anything runs.
  */
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+
 import type { LoadedExperiment } from '../config/index.js';
+import { basename, createHash, dirname, fs, join, relative, resolve, sep } from '../host/index.js';
 import {
   caught,
   type Diagnostic,
@@ -73,7 +72,7 @@ export class RunDirectory {
   }
 
   get isResumable(): boolean {
-    return existsSync(this.files.resolvedConfig) && existsSync(this.files.manifest);
+    return fs.existsSync(this.files.resolvedConfig) && fs.existsSync(this.files.manifest);
   }
 
   /** Creates `<outputRoot>/<name>/<UTC time>-<8 hex>/` with both configs in it. */
@@ -112,7 +111,7 @@ export class RunDirectory {
       [FILES.config]: givenYaml,
       [FILES.resolvedConfig]: resolvedYaml,
     };
-    const foreign = readdirSync(this.path, { withFileTypes: true }).find(entry => {
+    const foreign = fs.readdirSync(this.path, { withFileTypes: true }).find(entry => {
       const { name } = entry;
       if (entry.isDirectory()) return name !== FILES.baselines;
       if (!entry.isFile()) return true;
@@ -130,13 +129,13 @@ export class RunDirectory {
   /** Throws (exit 5) if the manifest is missing although a log or checkpoints exist. */
   refuseLostManifest(): void {
     const { resolvedConfig, manifest, log, checkpoints } = this.files;
-    if (!existsSync(resolvedConfig) || !isAbsent(manifest)) return;
+    if (!fs.existsSync(resolvedConfig) || !isAbsent(manifest)) return;
     if (!isAbsent(log) || checkpointNames(checkpoints).length > 0) throw lost(manifest);
   }
 
   private get hasLostConfig(): boolean {
     const { resolvedConfig, manifest, log } = this.files;
-    return !existsSync(resolvedConfig) && existsSync(manifest) && existsSync(log);
+    return !fs.existsSync(resolvedConfig) && fs.existsSync(manifest) && fs.existsSync(log);
   }
 
   static hasBegun(path: string): boolean {
@@ -146,7 +145,7 @@ export class RunDirectory {
   /** True if `path` is a run directory, even if its config is missing. */
   static isOne(path: string): boolean {
     const directory = new RunDirectory(resolve(path));
-    return existsSync(directory.files.resolvedConfig) || directory.hasLostConfig;
+    return fs.existsSync(directory.files.resolvedConfig) || directory.hasLostConfig;
   }
 
   /** True if `path` has the name of one of the files of a run in whose directory it is. */
@@ -159,15 +158,15 @@ export class RunDirectory {
     const directory = new RunDirectory(resolve(path));
     const fail = (message: string, suggestion?: string, expected?: string): UserError =>
       usageError('run/not-a-run', message, { file: path, expected, suggestion });
-    const info = statSync(directory.path, { throwIfNoEntry: false });
+    const info = fs.statSync(directory.path, { throwIfNoEntry: false });
     if (info === undefined) throw fail('the run directory does not exist', nearestFile(path));
     if (!info.isDirectory()) throw fail('this is a file, not a run directory');
     if (directory.hasLostConfig) throw lost(directory.files.resolvedConfig);
-    if (existsSync(join(path, 'plan.json'))) {
+    if (fs.existsSync(join(path, 'plan.json'))) {
       const { message, expected } = severalRuns(path);
       throw fail(message, undefined, expected);
     }
-    if (!existsSync(directory.files.resolvedConfig))
+    if (!fs.existsSync(directory.files.resolvedConfig))
       throw fail('this is not a run directory: it has no config.resolved.yaml', newestRunIn(path));
     return directory;
   }
@@ -197,8 +196,8 @@ export class RunDirectory {
     if (isAbsent(nextConfig)) return;
     const current = this.currentConfig(manifest);
     withFileErrors(nextConfig, () => {
-      if (current === nextConfig) renameSync(nextConfig, files.resolvedConfig);
-      else rmSync(nextConfig);
+      if (current === nextConfig) fs.renameSync(nextConfig, files.resolvedConfig);
+      else fs.rmSync(nextConfig);
       flushFolder(this.path);
     });
   }
@@ -269,7 +268,7 @@ function severalRuns(path: string) {
 
 function newestRunIn(folder: string): string | undefined {
   try {
-    const names = readdirSync(folder).sort();
+    const names = fs.readdirSync(folder).sort();
     const newest = names.findLast(name => RunDirectory.isOne(join(folder, name)));
     return newest === undefined ? undefined : join(folder, newest);
   } catch {
@@ -310,7 +309,7 @@ export function createStamped(
 /** False if it exists. Not recursive, so that one that another process just created is refused. */
 function makeExclusively(path: string, named: string): boolean {
   try {
-    mkdirSync(path);
+    fs.mkdirSync(path);
     flushFolder(dirname(path));
     return true;
   } catch (error) {

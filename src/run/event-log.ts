@@ -3,8 +3,7 @@
  * the process loses nothing. Byte layout of a line: `{"level":…,"time":…,"v":…,"seq":…,"event":…,`
  * the event's fields in the order given, `}\n`.
  */
-import { createHash } from 'node:crypto';
-import { pino } from 'pino';
+import { createHash } from '../host/index.js';
 import { EVENT_VERSION, type RunEvent } from './events.js';
 import { readBytes } from './files.js';
 import { type JsonObject, spellNonFinite } from './json.js';
@@ -16,26 +15,16 @@ export function openLog(path: string, seq = 0, clock = () => new Date()) {
   const hash = createHash('sha256');
   if (seq > 0) hash.update(readBytes(path));
   let records = seq;
-  const logger = pino(
-    {
-      // no process id and host: they would make equal runs differ
-      base: undefined,
-      timestamp: () => `,"time":"${clock().toISOString()}"`,
-      formatters: { level: label => ({ level: label }) },
-    },
-    // pino's own destination buffers failed writes and could later insert them into another line
-    {
-      write: line => {
-        file.write(line);
-        hash.update(line);
-      },
-    },
-  );
   return {
     /** Numbers that are not finite become null beside `<field>_nonfinite`; the level is `warn`. */
     emit(event: RunEvent): void {
       const fields = spellNonFinite(event);
-      logger[levelOf(event, fields)]({ v: EVENT_VERSION, seq: records, ...fields });
+      const time = clock().toISOString();
+      // without process id and host, which would make equal runs differ
+      const record = { level: levelOf(event, fields), time, v: EVENT_VERSION, seq: records, ...fields };
+      const line = `${JSON.stringify(record)}\n`;
+      file.write(line);
+      hash.update(line);
       records += 1;
     },
     /** Digest of all events so far: the output of `head -n RECORDS log.jsonl | sha256sum`. */

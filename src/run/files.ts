@@ -2,10 +2,7 @@
  * Files of runs: written whole or not at all, read in parts, with system errors that name the file.
  */
 
-import { constants as buffers } from 'node:buffer';
-import { createHash, randomInt } from 'node:crypto';
-import * as fs from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, bufferLimits, createHash, dirname, fs, join, randomInt } from '../host/index.js';
 import { damagedError, type UserError, usageError } from '../util/errors.js';
 import { nearestFile } from '../util/nearest.js';
 import {
@@ -108,7 +105,7 @@ export interface Opening {
 }
 
 /** V8 has no longer strings. */
-const MAX_TEXT_BYTES = buffers.MAX_STRING_LENGTH;
+const MAX_TEXT_BYTES = bufferLimits.MAX_STRING_LENGTH;
 
 export function readText(path: string, opening: Opening = {}): string {
   const read = (file: OpenedFile): string => file.read(0, file.bytes).toString('utf8');

@@ -1,6 +1,7 @@
 /** Finds runs and sweeps under an output root, from directory listings only. */
-import { type Dirent, existsSync, readdirSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+
+import type { Dirent } from 'node:fs';
+import { basename, dirname, fs, join, relative, resolve, sep } from '../host/index.js';
 import { caught, forAll, UserError, usageError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import { CHECKS, RunDirectory } from './directory.js';
@@ -28,7 +29,7 @@ export function findRuns(root: string): Found[] {
   const top = resolve(root);
   const names = foldersIn(top).filter(name => name !== SWEEPS && name !== CHECKS);
   const found = [...foundIn(top, basename(top)), ...names.flatMap(name => foundIn(join(top, name), name))];
-  const sweeps = existsSync(join(top, SWEEPS)) ? foldersIn(join(top, SWEEPS)) : [];
+  const sweeps = fs.existsSync(join(top, SWEEPS)) ? foldersIn(join(top, SWEEPS)) : [];
   return [...found, ...sweeps.flatMap(name => foundIn(join(top, SWEEPS, name), name))];
 }
 
@@ -61,7 +62,7 @@ function rootOf(path: string): string {
 
 export function findTrials(sweep: string): Found[] {
   const trials = join(resolve(sweep), 'trials');
-  return existsSync(trials) ? foundIn(trials, 'trials').filter(({ kind }) => kind === 'run') : [];
+  return fs.existsSync(trials) ? foundIn(trials, 'trials').filter(({ kind }) => kind === 'run') : [];
 }
 
 /** The run itself, the trials of a sweep, or the runs of an experiment or an output root. */
@@ -97,7 +98,7 @@ export function runsAt(path: string): Found[] {
 export function kindOf(path: string): Found['kind'] | undefined {
   if (RunDirectory.isOne(path)) return 'run';
   // written before anything runs
-  return existsSync(join(path, 'plan.json')) ? 'sweep' : undefined;
+  return fs.existsSync(join(path, 'plan.json')) ? 'sweep' : undefined;
 }
 
 function foundIn(parent: string, name: string): Found[] {
@@ -125,7 +126,7 @@ export function sweepOfTrials(path: string): string | undefined {
 function foldersIn(path: string): string[] {
   let entries: Dirent[];
   try {
-    entries = readdirSync(path, { withFileTypes: true });
+    entries = fs.readdirSync(path, { withFileTypes: true });
   } catch (error) {
     throw unreadable(path, error);
   }

@@ -2,7 +2,7 @@
  * Judges gates in runs and reviews, and says so. A metric that was not measured or is not finite
  * never passes.
  */
-import { basename, isAbsolute } from 'node:path';
+import { basename, isAbsolute } from '../host/index.js';
 import { largerIsBetter, rangeOf } from '../math/metrics/index.js';
 import { rounded } from '../util/numbers.js';
 import type { Verdict } from './events.js';

@@ -11,7 +11,7 @@
  *
  * docs/internals/invariants.md says what this protects against, and what it does not.
  */
-import { createHash } from 'node:crypto';
+import { createHash } from '../host/index.js';
 import { damagedErrors } from '../util/errors.js';
 import { type CheckpointHeader, checkpointNames, indexPath } from './checkpoints.js';
 import type { RunDirectory } from './directory.js';

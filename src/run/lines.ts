@@ -1,17 +1,18 @@
 /** Files of lines: one writer, and one reader of whole and of growing files. */
-import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, lstatSync, openSync } from 'node:fs';
+import { fs } from '../host/index.js';
 import { EXIT, UserError } from '../util/errors.js';
 import { tidyUp, withFileErrors, writeWhole } from '../util/system-errors.js';
 import { type OpenedFile, readAt, withFile } from './files.js';
 import { leadsTo, refuseUnlessOwned } from './lock.js';
 
 /** A link could lead anywhere, and opening a pipe would block. (Windows has neither flag.) */
-const SAFELY = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
-const APPENDING = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0);
+const SAFELY = (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
+const APPENDING =
+  fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_APPEND | (fs.constants.O_NOFOLLOW ?? 0);
 
 /** A file to append to. Its methods throw UserError (exit 1) if the system refuses. */
 export function openLines(path: string) {
-  const file = withFileErrors(path, () => openSync(path, APPENDING, 0o644));
+  const file = withFileErrors(path, () => fs.openSync(path, APPENDING, 0o644));
   /** Where a write failed in the middle of a line. */
   let tornAt: number | undefined;
   return {
@@ -28,20 +29,20 @@ export function openLines(path: string) {
               expected: 'the file, restored from a copy',
             },
           ]);
-        if (tornAt !== undefined) ftruncateSync(file, tornAt);
-        tornAt = fstatSync(file).size;
+        if (tornAt !== undefined) fs.ftruncateSync(file, tornAt);
+        tornAt = fs.fstatSync(file).size;
         try {
           writeWhole(file, line);
         } catch (error) {
           // if this fails, the next write does it
-          tidyUp(() => ftruncateSync(file, tornAt));
+          tidyUp(() => fs.ftruncateSync(file, tornAt));
           throw error;
         }
         tornAt = undefined;
       });
     },
-    flush: () => withFileErrors(path, () => fsyncSync(file)),
-    close: () => closeSync(file),
+    flush: () => withFileErrors(path, () => fs.fsyncSync(file)),
+    close: () => fs.closeSync(file),
   };
 }
 
@@ -124,7 +125,7 @@ export class LineTail {
     if (this.file === undefined || !leadsTo(this.path, this.file)) this.reopen();
     const { file } = this;
     if (file === undefined) return { restarted: before > 0, lines: [], more: false };
-    const { size } = fstatSync(file);
+    const { size } = fs.fstatSync(file);
     if (size < this.lines.offset) this.lines = new Lines(TAIL_CHUNK_BYTES);
     const restarted = before > 0 && this.lines.offset === 0;
     const lines = this.lines.next((position, length) => readAt(file, position, length));
@@ -133,14 +134,14 @@ export class LineTail {
   }
 
   close(): void {
-    if (this.file !== undefined) closeSync(this.file);
+    if (this.file !== undefined) fs.closeSync(this.file);
     this.file = undefined;
   }
 
   private reopen(): void {
     this.close();
     this.lines = new Lines(TAIL_CHUNK_BYTES);
-    const isFile = lstatSync(this.path, { throwIfNoEntry: false })?.isFile() === true;
-    if (isFile) this.file = openSync(this.path, constants.O_RDONLY | SAFELY);
+    const isFile = fs.lstatSync(this.path, { throwIfNoEntry: false })?.isFile() === true;
+    if (isFile) this.file = fs.openSync(this.path, fs.constants.O_RDONLY | SAFELY);
   }
 }

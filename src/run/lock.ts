@@ -14,16 +14,9 @@
  * lock's path still leads to the file that this process holds. The holdings are global because
  * locks belong to the process, and so that no writer can bypass them: a path is enough to check.
  */
-import * as fs from 'node:fs';
-import { createRequire } from 'node:module';
-import { hostname } from 'node:os';
-import { basename, dirname, resolve } from 'node:path';
+import { basename, dirname, fileLocks, fs, hostname, resolve, runtime } from '../host/index.js';
 import { EXIT, UserError, usageError } from '../util/errors.js';
 import { tidyUp, withFileErrors, writeWhole } from '../util/system-errors.js';
-
-interface Binding {
-  tryLock(file: number, offset: number, length: number, options?: { readonly shared: boolean }): boolean;
-}
 
 /** Offset beyond the content: on Windows, others cannot read a locked part of a file. */
 const OFFSET = 2 ** 30;
@@ -33,16 +26,13 @@ const TRIES = 5;
 /** Another process's check of a lock takes microseconds. */
 const PAUSE_MS = 20;
 
-const require = createRequire(import.meta.url);
-
 /**
  * Locks the open file until it is closed. Returns false if another open file has the lock,
  * undefined if there are no locks here. `shared` locks exclude only exclusive ones.
  */
 export function tryFileLock(file: number, shared = false): boolean | undefined {
   try {
-    const locks: Binding = require('fs-native-extensions');
-    return locks.tryLock(file, OFFSET, 1, { shared });
+    return fileLocks().tryLock(file, OFFSET, 1, { shared });
   } catch (error) {
     if (/EMFILE|too many open files/i.test(String(error))) throw error;
     // a system or a file system without locks, or a lock manager that does not respond
@@ -103,7 +93,7 @@ function isTaken(path: string, file: number): boolean {
       );
     if (isFree === false || !leadsTo(path, file)) return false;
     fs.ftruncateSync(file);
-    writeWhole(file, `${JSON.stringify({ pid: process.pid, host: hostname() })}\n`);
+    writeWhole(file, `${JSON.stringify({ pid: runtime.pid, host: hostname() })}\n`);
     return true;
   } catch (error) {
     tidyUp(() => {

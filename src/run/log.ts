@@ -1,5 +1,5 @@
 /** Reads `log.jsonl`, which may be damaged or edited, and cuts it when a run resumes. */
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join } from '../host/index.js';
 import type { EventName } from './events.js';
 import { isAbsent, readBytes, withFile, writeAtomic } from './files.js';
 import { type JsonObject, unspellNumbers } from './json.js';

@@ -1,12 +1,18 @@
 /** `manifest.json`: everything needed to explain and repeat a run. */
 
-import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { dataRecord, dataScaling } from '../config/schema/experiment.js';
+import {
+  arch,
+  availableParallelism,
+  cpus,
+  execute,
+  fs,
+  gpuLibraryVersion,
+  join,
+  platform,
+  runtime,
+  totalmem,
+} from '../host/index.js';
 import { packageRoot } from '../util/root.js';
 import * as s from '../util/schema.js';
 import { listed } from '../util/words.js';
@@ -143,10 +149,6 @@ export type LoadedWeights = NonNullable<Manifest['initial_weights']>;
 export type ManifestChange = s.TypeOf<typeof change>;
 export type GitState = s.TypeOf<typeof repository>;
 
-const require = createRequire(import.meta.url);
-
-const execute = promisify(execFile);
-
 /** The first lines of the output name the commit, the others the files that differ from it. */
 const STATUS = ['status', '--porcelain=v2', '--branch', '--untracked-files=no'];
 const MAX_STATUS = 2 ** 26;
@@ -154,8 +156,8 @@ const MAX_STATUS = 2 ** 26;
 export function versions(): Manifest['versions'] {
   return {
     cellrun: versionIn(join(packageRoot, 'package.json')),
-    node: process.versions.node,
-    'gpu.js': (require('gpu.js/package.json') as { version: string }).version,
+    node: runtime.version,
+    'gpu.js': gpuLibraryVersion(),
   };
 }
 
@@ -186,7 +188,7 @@ export async function gitState(folder: string): Promise<GitState | null> {
 }
 
 function versionIn(packageFile: string): string {
-  const { version }: { version?: unknown } = JSON.parse(readFileSync(packageFile, 'utf8'));
+  const { version }: { version?: unknown } = JSON.parse(fs.readFileSync(packageFile, 'utf8'));
   return String(version);
 }
 

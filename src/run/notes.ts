@@ -2,8 +2,7 @@
  * `notes.json`: tags and a note that users add to a run or a sweep. They do not affect results.
  */
 
-import { closeSync, existsSync, openSync } from 'node:fs';
-import { join } from 'node:path';
+import { fs, join } from '../host/index.js';
 import { usageError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
 import { document, list, literal, nullable, type TypeOf, text } from '../util/schema.js';
@@ -98,14 +97,14 @@ const TRIES = 2000;
 export function changeNotes(folder: string, change: NotesChange, file: string): Notes {
   // the lock is on a file that stays the same
   const [plan, config] = [join(folder, 'plan.json'), join(folder, 'config.yaml')];
-  const anchor = existsSync(plan) ? plan : config;
-  const lock = withFileErrors(anchor, () => openSync(anchor, 'r+'));
+  const anchor = fs.existsSync(plan) ? plan : config;
+  const lock = withFileErrors(anchor, () => fs.openSync(anchor, 'r+'));
   try {
     for (let tries = 0; tries < TRIES && tryFileLock(lock) === false; tries++) pause(5);
     const notes = changedNotes(folder, change, file);
     writeJsonAtomic(join(folder, 'notes.json'), notes);
     return notes;
   } finally {
-    closeSync(lock);
+    fs.closeSync(lock);
   }
 }

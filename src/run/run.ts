@@ -2,10 +2,10 @@
  * A run as read from its directory, perhaps still in training, perhaps from another machine. All
  * that reads runs opens them here: `resume`, `predict`, reviews, reports, the dashboard, sweeps.
  */
-import { statSync } from 'node:fs';
-import { dirname } from 'node:path';
+
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import { readPlainConfig } from '../config/load.js';
+import { dirname, fs } from '../host/index.js';
 import { caught, UserError } from '../util/errors.js';
 import { type CheckpointHeader, listCheckpoints, retried } from './checkpoints.js';
 import type { Confidence } from './confidence.js';
@@ -123,7 +123,7 @@ export class Run {
     const { directory = path, run_id, started } = this.manifest ?? {};
     if (directory === path) return undefined;
     try {
-      const [here, there] = [path, directory].map(one => statSync(one));
+      const [here, there] = [path, directory].map(one => fs.statSync(one));
       if (here.dev === there.dev && here.ino === there.ino) return undefined;
       const { manifest } = Run.open(directory);
       return manifest?.run_id === run_id && manifest?.started === started ? directory : undefined;

@@ -7,7 +7,7 @@
  * and `sha256` of the header's content, so that every flipped bit is detected. Files without
  * digests, from other programs, can be read too.
  */
-import { createHash } from 'node:crypto';
+import { createHash } from '../host/index.js';
 import { damagedError, type UserError, usageError } from '../util/errors.js';
 import { type OpenedFile, type Opening, withFile, writeAtomic } from './files.js';
 

@@ -4,7 +4,6 @@
  * changed on the disk.
  */
 
-import { createHash } from 'node:crypto';
 import { configDifferences } from '../config/explain.js';
 import { changesResults, type LoadedExperiment } from '../config/index.js';
 import { onResume } from '../config/key-facts.js';
@@ -20,6 +19,7 @@ import {
 } from '../data/index.js';
 import { EXECUTORS } from '../engine/backend.js';
 import { machineArithmetic } from '../engine/simd-compile.js';
+import { createHash } from '../host/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { initialWeightsOf } from '../math/model/settings.js';
 import { symbolInputs } from '../math/model/spec.js';
@@ -368,7 +368,7 @@ export function backendFacts({ choice, run }: Pick<Session, 'choice' | 'run'>): 
     name: choice.backend,
     reason: choice.reason,
     executor: EXECUTORS[choice.backend],
-    arithmetic: choice.backend === 'webasm' ? machineArithmetic() : null,
+    arithmetic: choice.backend === 'webasm' ? (run.arithmetic ?? machineArithmetic()) : null,
     width: run.width ?? null,
     threads: onGpu ? null : run.threads,
     adapter: onGpu ? (choice.adapter?.description ?? null) : null,

@@ -1,5 +1,5 @@
 /** Besides tensors, a checkpoint has the position and metrics of its run as JSON without times. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../host/index.js';
 import {
   bestOf,
   type Checkpoint,

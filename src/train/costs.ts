@@ -108,7 +108,7 @@ export async function profileStep(
   steps: number,
 ): Promise<StepProfile> {
   const { run, spec } = session;
-  const engine = await Engine.start(run.backend, { width: run.width, profiled: true });
+  const engine = await Engine.start(run.backend, { ...run, profiled: true });
   const pool = await ShardPool.open(run, { engine, isLocal: true });
   const trainer = await createTrainer(loaded, session, pool);
   try {

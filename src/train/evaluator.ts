@@ -1,9 +1,9 @@
 /** Evaluates a model on a split in batches: predictions in the units of the data, loss, metrics. */
-import { createHash } from 'node:crypto';
-import { setImmediate } from 'node:timers/promises';
+
 import type { Experiment } from '../config/index.js';
 import { type Dataset, type Split, symbolsOfTarget } from '../data/core/dataset.js';
 import { joinedGroup } from '../data/core/selection.js';
+import { createHash, setImmediate } from '../host/index.js';
 import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import { accumulators } from '../math/metrics/index.js';
 import type { Scored } from '../math/metrics/metric.js';

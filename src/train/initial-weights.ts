@@ -1,7 +1,8 @@
 /** Initial weights: random ones, those of a file, or those of another run (`model.init_from`). */
-import { statSync } from 'node:fs';
+
 import { type Experiment, fileDigest, type LoadedExperiment, locateInConfig } from '../config/index.js';
 import type { DatasetContext } from '../data/index.js';
+import { fs } from '../host/index.js';
 import { shapeText } from '../math/graph/shape.js';
 import { type Parameter, ParameterLayout } from '../math/model/parameters.js';
 import { initialWeightsOf } from '../math/model/settings.js';
@@ -83,7 +84,7 @@ export function inheritedBy(
 }
 
 function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 interface Source {

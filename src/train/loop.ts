@@ -1,7 +1,8 @@
 /** The training loop. It reports what happened, and writes nothing: `recorder.ts` does. */
-import { setImmediate } from 'node:timers/promises';
+
 import type { Experiment } from '../config/index.js';
 import type { BatchOrder, BatchOrderState } from '../data/index.js';
+import { setImmediate } from '../host/index.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import type { Confidence } from '../run/confidence.js';
 import type { SplitEvaluation } from '../run/evaluation.js';

@@ -1,7 +1,8 @@
 /** Computes shards in worker threads that share all arrays with this thread, or in this thread. */
-import { Worker } from 'node:worker_threads';
+
 import { Engine } from '../engine/index.js';
 import { keptSize } from '../engine/plan.js';
+import { Worker } from '../host/index.js';
 import { decodingShape, stepOf } from '../math/decoding/decoder.js';
 import type { ArrayOperations } from '../math/graph/arrays.js';
 import { lossOf } from '../math/losses/index.js';
@@ -64,7 +65,7 @@ export class ShardPool implements ShardComputers {
   }
 
   static async open(run: ModelRun, { engine, isLocal = !usesThreads }: PoolOptions = {}): Promise<ShardPool> {
-    const own = engine ?? (await Engine.start(run.backend, { width: run.width }));
+    const own = engine ?? (await Engine.start(run.backend, run));
     // webgpu has threads of its own
     return new ShardPool(own, run, isLocal || run.backend === 'webgpu');
   }

@@ -1,9 +1,8 @@
 /** Starts a new run from a loaded config, or resumes one, whose results are then the same. */
 
-import { statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { effectsOf, type LoadedExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
+import { dirname, fs } from '../host/index.js';
 import { initialWeightsOf } from '../math/model/settings.js';
 import { bestOf, latestCheckpoint, listCheckpoints } from '../run/checkpoints.js';
 import { checkName, RunDirectory } from '../run/directory.js';
@@ -83,7 +82,9 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
   // what it computes on was measured when it started
   const asked = options.backend === 'auto' ? undefined : options.backend;
   const backend = asked ?? (manifest.backend.name as BackendRequest);
-  const opened = await openSession(loaded, { threads, width, backend, ...fittedBy(manifest) });
+  // what rounds alike on every machine goes on so, as the machine would if it fuses nothing
+  const portable = backend === 'webasm' && manifest.backend.arithmetic === 'separate';
+  const opened = await openSession(loaded, { threads, width, backend, portable, ...fittedBy(manifest) });
   const session = await settleBackend(loaded, opened);
   const isOtherData = edits.some(({ key }) => effectsOf(key, loaded.experiment).includes('data'));
   if (!isOtherData) checkSameData(session.dataset, manifest);
@@ -170,7 +171,7 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
     if (start && !cut.saved) {
       const best = bestOf(listCheckpoints(directory.files.checkpoints))?.step === step;
       const { metric, temporary, path } = start.checkpoint;
-      const bytes = statSync(path).size;
+      const bytes = fs.statSync(path).size;
       const one = { path, bytes, best, value: metric.value, temporary, seconds: 0 };
       logCheckpoint(context, events, start.saved.position, one);
     }

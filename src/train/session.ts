@@ -1,7 +1,5 @@
 /** Prepares training from a loaded config: dataset, loss, model sizes, backend, trainer. */
 
-import { existsSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
 import {
   checkAgainstData,
   type Experiment,
@@ -12,10 +10,12 @@ import {
   refuseRepeatedFiles,
 } from '../config/index.js';
 import { type Dataset, type DatasetContext, openDataset, type Split } from '../data/index.js';
+import type { Arithmetic } from '../engine/arithmetic.js';
 import { chooseBackend, usableCores } from '../engine/backend.js';
 import type { Backend, BackendRequest } from '../engine/backend-names.js';
 import { Engine } from '../engine/index.js';
 import { measuredWidth, type Width } from '../engine/simd-compile.js';
+import { fs, setImmediate } from '../host/index.js';
 import type { DecodeSettings } from '../math/decoding/ctc.js';
 import { isImpossible } from '../math/losses/ctc.js';
 import { type LossSettings, lossFor, taskOf } from '../math/losses/index.js';
@@ -38,6 +38,8 @@ export interface BackendOptions {
   readonly threads: number | undefined;
   /** Bits of vectors on webasm; undefined: the fastest on this machine. */
   readonly width?: Width | undefined;
+  /** Whether kernels round alike on every machine: no fused multiply-add. */
+  readonly portable?: boolean | undefined;
 }
 
 export type Session = Awaited<ReturnType<typeof openSession>>;
@@ -46,17 +48,19 @@ export type Session = Awaited<ReturnType<typeof openSession>>;
 export async function openSession(loaded: LoadedExperiment, options: BackendOptions & Fitted) {
   const { experiment } = loaded;
   const [choice, dataset] = await Promise.all([
-    chooseBackend(options.backend).then(async choice => {
-      // after reading of the files has started
-      await setImmediate();
-      if (choice.backend === 'webasm') Engine.prepare(options.width);
-      return choice;
-    }),
+    chooseBackend(options.portable && options.backend === 'auto' ? 'webasm' : options.backend).then(
+      async choice => {
+        // after reading of the files has started
+        await setImmediate();
+        if (choice.backend === 'webasm') Engine.prepare(options.width);
+        return choice;
+      },
+    ),
     openData(experiment, options).catch((error: unknown) => {
       throw error instanceof UserError ? locateInConfig(error, loaded) : error;
     }),
   ]);
-  const { threads, width } = options;
+  const { threads, width, portable = false } = options;
   const { diagnostics, warnings, sizes } = checkAgainstData(loaded, dataset);
   if (diagnostics.length > 0) throw usageErrors(diagnostics);
   const spec = modelSpec(loaded, sizes);
@@ -64,6 +68,7 @@ export async function openSession(loaded: LoadedExperiment, options: BackendOpti
     backend: choice.backend,
     threads: threads ?? usableCores(),
     width: widthOn(choice.backend, width),
+    arithmetic: portable ? portableOn(choice.backend) : undefined,
     spec,
     loss: lossSettings(loaded, dataset.train, spec),
     decode: decodeSettings(loaded.experiment, sizes.targetLength),
@@ -74,6 +79,15 @@ export async function openSession(loaded: LoadedExperiment, options: BackendOpti
     variableLength: [dataset.train, dataset.validation, dataset.test].some(split => split?.lengths),
   };
   return { dataset, spec, choice, run, warnings };
+}
+
+/** Other backends round as gpu.js or the driver does. */
+function portableOn(backend: Backend): Arithmetic {
+  if (backend === 'webasm') return 'separate';
+  throw usageError('backend/portable', `backend ${backend} does not round alike on every machine`, {
+    file: '--portable',
+    expected: '--backend webasm',
+  });
 }
 
 /** Undefined on backends that choose the vector width themselves. */
@@ -226,7 +240,7 @@ function referenceOf(
   file: string,
 ): { readonly mean: number; readonly text: string } {
   const { metric } = experiment.gates[index];
-  if (!existsSync(file))
+  if (!fs.existsSync(file))
     throw usageErrors([
       locator.atValue(['gates', index, 'baseline'], 'config/gate', `baseline ${file} does not exist`, {
         expected: 'a file written by `review RUN… --pin FILE`; train the runs to pin with --set gates=[]',

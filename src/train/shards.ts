@@ -1,6 +1,7 @@
 /** Shards of batches. In training, their number depends only on the batch size. */
 import { IGNORED, type Split, withoutPadding } from '../data/core/dataset.js';
 import { range } from '../data/core/drawing.js';
+import type { Arithmetic } from '../engine/arithmetic.js';
 import type { Backend } from '../engine/backend-names.js';
 import type { Heap, WasmMemory } from '../engine/heap.js';
 import type { LinkedPlan } from '../engine/link.js';
@@ -32,6 +33,8 @@ export interface ModelRun {
   readonly threads: number;
   /** Bits of vectors on webasm; undefined: the fastest on this machine. */
   readonly width?: Width | undefined;
+  /** How kernels add products on webasm; undefined: as the machine does it fastest. */
+  readonly arithmetic?: Arithmetic | undefined;
   readonly spec: ModelSpec;
   readonly loss: LossSettings;
   /** Absent: the likeliest symbol at each step. */

@@ -3,6 +3,7 @@
 import type { Experiment, LoadedExperiment } from '../config/index.js';
 import { testSelections } from '../config/metrics.js';
 import { EXECUTORS } from '../engine/backend.js';
+import { peakMemory } from '../host/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { type Checkpoint, savedCheckpoints } from '../run/checkpoints.js';
 import type { RunDirectory } from '../run/directory.js';
@@ -243,7 +244,7 @@ function summaryOf(run: Closing, { status, exitCode, message }: Outcome, saved: 
     eval_s: state.evalSeconds,
     ms_per_step: state.stepTimes.medianMilliseconds,
     calibration_ms: state.calibration.medianMilliseconds,
-    peak_rss_mb: process.resourceUsage().maxRSS / 1024,
+    peak_rss_mb: peakMemory(),
   });
   const selected = selectedOnTest(experiment, state, saved);
   return {

@@ -1,7 +1,7 @@
 /** Guesses which of several words a misspelt one means. */
-import { readdirSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+
 import { distance } from 'fastest-levenshtein';
+import { basename, dirname, fs, join } from '../host/index.js';
 
 /** Longer words are not misspelt keys, and comparing them is slow. */
 const MAX_WORD = 64;
@@ -63,7 +63,8 @@ export function nearestFile(path: string): string | undefined {
     const missing = basename(path);
     const wanted = normalize(missing);
     // a link that leads nowhere is an entry of the folder
-    const names = readdirSync(dirname(path))
+    const names = fs
+      .readdirSync(dirname(path))
       .slice(0, MAX_ENTRIES)
       .filter(name => name !== missing);
     // files of one kind have long names in common

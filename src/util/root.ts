@@ -1,13 +1,10 @@
 /** The package's folder, and files of packages that users install beside it. */
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join, relative, resolve, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { createRequire, dirname, fileURLToPath, fs, join, relative, resolve, sep } from '../host/index.js';
 import { codeOf } from './system-errors.js';
 
 function findRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) {
+  while (!fs.existsSync(join(folder, 'package.json'))) {
     const parent = dirname(folder);
     if (parent === folder) throw new Error('package.json not found above the program');
     folder = parent;
@@ -24,7 +21,9 @@ export const launcher: string = packageRoot.split(sep).includes('node_modules') 
 export type ProgramFile = 'cli/main.js' | 'engine/probe.js' | 'serve/worker.js' | 'train/worker.js';
 
 /** A file of the running program: in `dist/src` if compiled, or in `dist/bundle`. */
-export function programFile(file: ProgramFile | `view/${string}` | `interop/js/module${string}`): string {
+export function programFile(
+  file: ProgramFile | `view/${string}` | 'web/trainer.js' | `interop/js/module${string}`,
+): string {
   const [, form] = relative(packageRoot, fileURLToPath(import.meta.url)).split(sep);
   return join(packageRoot, 'dist', form, file);
 }

@@ -1,5 +1,5 @@
 /** Describes errors of the operating system and of Node's file functions; writes whole chunks. */
-import { readlinkSync, writeSync } from 'node:fs';
+import { fs } from '../host/index.js';
 import { EXIT, UserError } from './errors.js';
 
 export const MISSING_FILE = 'the file does not exist';
@@ -56,7 +56,7 @@ export function readingReason(error: unknown, path: string): string | undefined 
 
 function linkTarget(path: string): string | undefined {
   try {
-    return readlinkSync(path);
+    return fs.readlinkSync(path);
   } catch {
     return undefined;
   }
@@ -127,7 +127,7 @@ export function writeWhole(file: number, chunk: Uint8Array | string): number {
   const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
   let done = 0;
   while (done < bytes.length) {
-    const written = writeSync(file, bytes, done);
+    const written = fs.writeSync(file, bytes, done);
     if (written === 0) throw Object.assign(new Error('a write took no bytes'), STUCK);
     done += written;
   }

@@ -1,13 +1,12 @@
 /** Reads the JSON Schemas of configs and other files, and queries them. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { fs, join } from '../../host/index.js';
 import { packageRoot } from '../../util/root.js';
 import type { Path } from '../yaml/tree.js';
 
 const whole = new Map<string, Schema>();
 
 export function readSchema(name: string): object {
-  return JSON.parse(readFileSync(join(packageRoot, 'schemas', `${name}.schema.json`), 'utf8')) as object;
+  return JSON.parse(fs.readFileSync(join(packageRoot, 'schemas', `${name}.schema.json`), 'utf8')) as object;
 }
 
 /**

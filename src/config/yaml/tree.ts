@@ -1,7 +1,7 @@
 /** A config as a tree of values with their places in texts. Its layers are merged as trees. */
-import { isUtf8 } from 'node:buffer';
-import { readFileSync, statSync } from 'node:fs';
+
 import { LineCounter } from 'yaml';
+import { fs, isUtf8 } from '../../host/index.js';
 import { type Diagnostic, usageError, usageErrors } from '../../util/errors.js';
 import { nearestFile } from '../../util/nearest.js';
 import { codeOf } from '../../util/system-errors.js';
@@ -96,12 +96,12 @@ function readBytes(file: string, path: string, asked: Place | undefined): Buffer
   };
   try {
     // checked before opening, which would block on a pipe without a writer
-    const stats = statSync(path);
+    const stats = fs.statSync(path);
     if (!stats.isFile() || STREAM.test(path))
       throw refusal('not-a-file', 'is not a regular file', { expected: 'a YAML file' });
     const expected = `at most ${MAX_BYTES / 1024} KiB`;
     if (stats.size > MAX_BYTES) throw refusal('too-large', 'is too large for a config', { expected });
-    return readFileSync(path);
+    return fs.readFileSync(path);
   } catch (error) {
     const code = codeOf(error);
     if (code === undefined) throw error;

@@ -13,6 +13,7 @@
  *                of step t in the order column, or t without one
  *     scale      see `scaling.ts`; features of 0 and 1 stay as they are
  */
+import { NUMBER } from '../formats/numbers.js';
 import type { ColumnSettings } from './columns.js';
 import {
   type Column,
@@ -24,7 +25,6 @@ import {
   type Split,
   type Targets,
 } from './dataset.js';
-import { NUMBER } from './labels.js';
 import { type ConfigDiagnostic, configError } from './problems.js';
 import type { DataRecord, DataScaling, Preparation, Scaling } from './record.js';
 import { normalized, scaledSplit, scaleStep } from './scaling.js';

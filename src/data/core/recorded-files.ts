@@ -1,5 +1,5 @@
 /** The files of a dataset as a run records them: many small ones of a folder are one entry. */
-import { createHash } from 'node:crypto';
+import { createHash } from '../../host/index.js';
 import type { DataFile, SplitFile, SplitName } from './dataset.js';
 
 /** The files of a split in a folder, as a run records them, or one file. */

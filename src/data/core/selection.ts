@@ -2,8 +2,10 @@
  * Divides sequences: those of one file into a training and a test split, and those of training into
  * a training and a validation split; `limit` applies to the rest.
  */
+
 import { RandomStream } from '../../util/random.js';
 import { counted } from '../../util/words.js';
+import { NUMBER } from '../formats/numbers.js';
 import { type Dataset, type Split, symbolsOfTarget } from './dataset.js';
 import {
   classFolds,
@@ -16,7 +18,6 @@ import {
   range,
   stratifiedFolds,
 } from './drawing.js';
-import { NUMBER } from './labels.js';
 import { configError } from './problems.js';
 import { mapSplits, subset } from './store.js';
 

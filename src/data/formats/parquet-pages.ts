@@ -3,8 +3,9 @@
  * in a file, so that one damaged byte could take all memory or all time. What reads beyond the end
  * of a page throws there; these checks are for what would not.
  */
-import zlib from 'node:zlib';
+
 import type { DataPageHeader, DataReader } from 'hyparquet';
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from '../../host/index.js';
 import { crc32 } from './zip.js';
 
 export type Library = typeof import('hyparquet') &
@@ -162,11 +163,11 @@ function checkSnappy(data: DataReader, size: number, { readVarInt }: Library): v
 
 type Inflate = (bytes: Uint8Array, options: { maxOutputLength: number }) => Buffer;
 
-/** Decompressors by codec. Node has Zstandard since 22.15. */
+/** Decompressors by codec. */
 const INFLATE: Readonly<Record<string, Inflate | undefined>> = {
-  GZIP: zlib.gunzipSync,
-  BROTLI: zlib.brotliDecompressSync,
-  ZSTD: (zlib as { zstdDecompressSync?: Inflate }).zstdDecompressSync,
+  GZIP: gunzipSync,
+  BROTLI: brotliDecompressSync,
+  ZSTD: zstdDecompressSync,
 };
 
 /** Whether pages with this compression can be read. */

@@ -2,8 +2,9 @@
  * Reads Parquet files: the cells of flat columns as text, as in a CSV file, one row group at a
  * time. The optional package hyparquet decodes them.
  */
-import { pathToFileURL } from 'node:url';
+
 import type { FileMetaData, ParquetParsers, RowGroup, SchemaElement, SchemaTree } from 'hyparquet';
+import { pathToFileURL } from '../../host/index.js';
 import { damagedError, UserError, usageError } from '../../util/errors.js';
 import { optionalFile } from '../../util/root.js';
 import { expansionLimit, MAX_ELEMENTS } from '../reading/files.js';

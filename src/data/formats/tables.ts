@@ -3,11 +3,12 @@
  * archives by the ending of their name, all others as CSV (RFC 4180, UTF-8, first record = column
  * names), also with other delimiters than the comma.
  */
+
 import { type Diagnostic, damagedError, damagedErrors, type UserError } from '../../util/errors.js';
-import { type Decimal, plainNumber } from '../core/cells.js';
 import { allBytes, type ByteSource, beginning, type Pieces } from '../reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from '../reading/files.js';
 import { blockPieces, conlluPieces, givenNames, tsPieces } from './archives.js';
+import { type Decimal, plainNumber } from './numbers.js';
 import { isParquet, type ParquetColumn, ParquetFile } from './parquet.js';
 import { badByte, checkUtf8, markLength, START_BYTES, wholeLength } from './utf8.js';
 

@@ -1,5 +1,5 @@
 /** Text files: checks that they are UTF-8 and splits them into lines. */
-import { isUtf8 } from 'node:buffer';
+import { isUtf8 } from '../../host/index.js';
 import { type Diagnostic, damagedErrors } from '../../util/errors.js';
 
 const LINE_FEED = 0x0a;

@@ -2,7 +2,7 @@
  * Members of a zip archive, in memory or on disk. It parses the directory itself because fflate
  * rejects Zip64 entries unless the whole archive is Zip64, and reads whole archives only.
  */
-import zlib, { inflateRawSync } from 'node:zlib';
+import { fastCrc32, inflateRawSync } from '../../host/index.js';
 import { damagedError, type UserError } from '../../util/errors.js';
 import { expansionLimit } from '../reading/files.js';
 import { type Bytes, memoryBytes, RangedFile } from '../reading/ranged-file.js';
@@ -206,5 +206,4 @@ export function tableCrc32(bytes: Uint8Array, before = 0): number {
  * Returns the checksum as an unsigned 32-bit integer; `before` is that of the preceding bytes.
  * Node's own (since 20.15) is ten times as fast.
  */
-export const crc32: (bytes: Uint8Array, before?: number) => number =
-  (zlib as Partial<Pick<typeof zlib, 'crc32'>>).crc32 ?? tableCrc32;
+export const crc32: (bytes: Uint8Array, before?: number) => number = fastCrc32 ?? tableCrc32;

@@ -1,10 +1,6 @@
 /** Reads the bytes of an input: a file, a pipe or standard input; raw or gzip. */
-import { once } from 'node:events';
-import { constants, createReadStream, openSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { Socket } from 'node:net';
-import { pipeline, Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import type { Readable } from 'node:stream';
+import { files, gunzipChunks, readChunks } from '../../host/index.js';
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { codeOf } from '../../util/system-errors.js';
 import { damagedGzip, isGzip, MAX_BYTES, shortNames, unreadableFile } from './files.js';
@@ -25,7 +21,11 @@ export interface ByteSource {
 
 /** A source of bytes that have been read. */
 export function oneChunk(name: string, bytes: Buffer): ByteSource {
-  return { name, isFile: true, chunks: Readable.from([bytes]) };
+  return { name, isFile: true, chunks: once(bytes) };
+}
+
+async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes;
 }
 
 /** A file or stream of an input, opened when its turn comes. */
@@ -40,32 +40,23 @@ export interface InputSource {
  */
 export async function fileBytes(path: string): Promise<ByteSource> {
   try {
-    const info = await stat(path);
+    const info = await files.stat(path);
     if (info.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
-    const stream = info.isFIFO() && process.platform === 'linux' ? openPipe(path) : createReadStream(path);
-    if (!(stream instanceof Socket)) await once(stream, 'open');
-    return await streamBytes(path, stream, info.isFile() ? path : undefined);
+    return await streamBytes(path, await readChunks(path), info.isFile() ? path : undefined);
   } catch (error) {
     throw unreadableFile(path, error);
   }
 }
 
-/**
- * Opens a named pipe without waiting for its writer. A thread that waits, for a writer or for
- * bytes, would keep the process from ending: then not even Ctrl-C stops it. Other systems report
- * the end of a pipe that nobody has opened for writing yet.
- */
-function openPipe(path: string): Socket {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  return new Socket({ fd, readable: true, writable: false });
-}
+/** Its chunks are strings if it is a text stream. */
+type Stream = Readable | AsyncIterable<Buffer>;
 
 /**
  * Reads `stream`, decompressed if it is gzip. The errors may also occur while chunks are read.
  * @param name of the source, for messages
  * @param path of a file
  */
-export async function streamBytes(name: string, stream: Readable, path?: string): Promise<ByteSource> {
+export async function streamBytes(name: string, stream: Stream, path?: string): Promise<ByteSource> {
   const common = { name, isFile: path !== undefined };
   const { start, source } = await beginning({ ...common, chunks: namedErrors(name, stream) }, 2);
   if (isGzip(start)) return { ...common, chunks: decompressed(name, source.chunks) };
@@ -114,7 +105,7 @@ export async function beginning(
   return { start, source: { ...source, chunks: prepended(start, rest) } };
 }
 
-async function* namedErrors(name: string, stream: Readable): AsyncGenerator<Buffer, void> {
+async function* namedErrors(name: string, stream: Stream): AsyncGenerator<Buffer, void> {
   try {
     // a text stream (for example in a test) yields strings
     for await (const chunk of stream) yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
@@ -135,11 +126,8 @@ async function* prepended(first: Buffer, rest: AsyncIterable<Buffer>): AsyncGene
 }
 
 async function* decompressed(name: string, chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const gunzip = createGunzip();
-  // errors of the source arrive here too: the pipeline destroys gunzip with them
-  pipeline(chunks, gunzip, () => {});
   try {
-    for await (const chunk of gunzip) yield chunk;
+    for await (const chunk of gunzipChunks(chunks)) yield chunk;
   } catch (error) {
     throw codeOf(error)?.startsWith('Z_') ? damagedGzip(name, error) : error;
   }

@@ -3,14 +3,21 @@
  * a pattern), names them for messages, and reads whole ones with their digests. Limits keep damaged
  * or hostile files from exhausting memory, far above realistic data.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
-import { open, readdir, readFile, realpath, stat } from 'node:fs/promises';
-import { totalmem } from 'node:os';
-import { dirname, join, resolve, sep } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
-import { gunzipSync } from 'node:zlib';
-import { glob, isDynamicPattern } from 'tinyglobby';
+import {
+  constrainedMemory,
+  createHash,
+  dirname,
+  files,
+  fs,
+  glob,
+  gunzipSync,
+  isDynamicPattern,
+  join,
+  resolve,
+  sep,
+  setImmediate,
+  totalmem,
+} from '../../host/index.js';
 import { type Diagnostic, damagedError, EXIT, UserError, usageError } from '../../util/errors.js';
 import { nearestFile } from '../../util/nearest.js';
 import { codeOf, MISSING_FILE, readingReason } from '../../util/system-errors.js';
@@ -24,13 +31,13 @@ export const MAX_BYTES = 2 ** 30;
  */
 export function expansionLimit(): number {
   // 0 or undefined: no limit
-  const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY;
+  const constrained = constrainedMemory() || Number.POSITIVE_INFINITY;
   return Math.min(MAX_BYTES, Math.floor(Math.min(totalmem(), constrained) / 2));
 }
 
 /** Default of the `memory` key, in MiB: a quarter of the available memory. */
 function defaultMemory(): number {
-  const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY;
+  const constrained = constrainedMemory() || Number.POSITIVE_INFINITY;
   return Math.floor(Math.min(totalmem(), constrained) / 4 / 2 ** 20);
 }
 
@@ -69,7 +76,7 @@ export async function inputFiles(
 export const ANY_NAME = /(?:)/;
 
 async function filesOf(path: string, usual: RegExp, depth: number): Promise<readonly string[]> {
-  const info = await stat(path).catch(() => undefined);
+  const info = await files.stat(path).catch(() => undefined);
   if (info?.isDirectory()) {
     const below = depth > 1 ? await glob(`${'*/'.repeat(depth - 1)}*`, { cwd: path }) : [];
     const deep = below.filter(name => usual.test(name));
@@ -100,12 +107,12 @@ function patternParts(path: string): { folder: string; pattern: string } {
 
 /** The folder that the names of the files of `path` begin at. */
 export function folderOf(path: string): string {
-  if (isDynamicPattern(path) && !existsSync(path)) return patternParts(path).folder;
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : dirname(path);
+  if (isDynamicPattern(path) && !fs.existsSync(path)) return patternParts(path).folder;
+  return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : dirname(path);
 }
 
 async function filesIn(path: string, usual: RegExp): Promise<string[]> {
-  const entries = await readdir(path, { withFileTypes: true });
+  const entries = await files.readdir(path, { withFileTypes: true });
   const names = entries.flatMap(entry =>
     entry.isDirectory() || entry.name.startsWith('.') ? [] : [entry.name],
   );
@@ -129,7 +136,7 @@ export async function distinctFiles(files: readonly string[]): Promise<readonly 
 
 /** The reader reports a file that does not exist. */
 export function realPath(file: string): Promise<string> {
-  return realpath(file).catch(() => resolve(file));
+  return files.realpath(file).catch(() => resolve(file));
 }
 
 function some(path: string, message: string, files: readonly string[]): readonly string[] {
@@ -171,7 +178,7 @@ const SMALL_BYTES = 2 ** 18;
 
 async function readSource(path: string, maxBytes = MAX_BYTES): Promise<SourceFile> {
   try {
-    const info = statSync(path);
+    const info = fs.statSync(path);
     if (!info.isFile()) {
       throw unreadable(
         path,
@@ -188,7 +195,7 @@ async function readSource(path: string, maxBytes = MAX_BYTES): Promise<SourceFil
     const isSmall = info.size <= SMALL_BYTES;
     // signals and requests wait for one file at most
     if (isSmall) await setImmediate();
-    const bytes = isSmall ? readFileSync(path) : await readFile(path);
+    const bytes = isSmall ? fs.readFileSync(path) : await files.readFile(path);
     return { name: path, bytes, sha256: sha256(bytes) };
   } catch (error) {
     throw unreadableFile(path, error);
@@ -212,9 +219,9 @@ export function unreadableFile(path: string, error: unknown): UserError {
 
 /** Digest of the file at `path`; undefined if it is no regular file. */
 export async function digestOf(path: string): Promise<string | undefined> {
-  if (!(await stat(path).catch(() => undefined))?.isFile()) return undefined;
+  if (!(await files.stat(path).catch(() => undefined))?.isFile()) return undefined;
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk);
+  for await (const chunk of fs.createReadStream(path)) hash.update(chunk);
   return hash.digest('hex');
 }
 
@@ -279,7 +286,7 @@ export async function staysOnDisk(
   { memory = defaultMemory() }: { readonly memory?: number },
   maxBytes: number,
 ): Promise<boolean> {
-  const infos = await Promise.all(paths.map(path => stat(path).catch(() => undefined)));
+  const infos = await Promise.all(paths.map(path => files.stat(path).catch(() => undefined)));
   // the reader reports files that are missing or cannot be read
   const sizes = infos.flatMap(info => (info?.isFile() ? [info.size] : []));
   const total = sizes.reduce((sum, size) => sum + size, 0);
@@ -289,7 +296,7 @@ export async function staysOnDisk(
 }
 
 async function isCompressed(path: string): Promise<boolean> {
-  const file = await open(path).catch(() => undefined);
+  const file = await files.open(path).catch(() => undefined);
   try {
     const start = await file?.read(Buffer.alloc(2), 0, 2, 0);
     return start !== undefined && isGzip(start.buffer.subarray(0, start.bytesRead));

@@ -2,9 +2,9 @@
  * A file that is too large for memory: read once from start to end, then by ranges. It is opened
  * for each read, and must not change.
  */
-import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, read, readSync, type Stats } from 'node:fs';
-import { stat } from 'node:fs/promises';
+
+import type { Stats } from 'node:fs';
+import { createHash, files, fs } from '../../host/index.js';
 import { damagedError, usageError } from '../../util/errors.js';
 import { isSystemError } from '../../util/system-errors.js';
 import type { Pieces } from './byte-sources.js';
@@ -74,7 +74,7 @@ export class RangedFile implements Bytes {
 
   static async open(path: string): Promise<RangedFile> {
     try {
-      const stats = await stat(path);
+      const stats = await files.stat(path);
       if (stats.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
       if (!stats.isFile()) {
         const message = 'cannot read the file: this is not a regular file';
@@ -160,16 +160,16 @@ export class RangedFile implements Bytes {
         ? Buffer.from(this.window.buffer, 0, to - from)
         : Buffer.allocUnsafeSlow(to - from);
     try {
-      const file = openSync(this.name, 'r');
+      const file = fs.openSync(this.name, 'r');
       try {
         this.checkSame(file);
         for (let done = 0; done < bytes.length; ) {
-          const count = readSync(file, bytes, done, bytes.length - done, from + done);
+          const count = fs.readSync(file, bytes, done, bytes.length - done, from + done);
           if (count === 0) throw this.changed();
           done += count;
         }
       } finally {
-        closeSync(file);
+        fs.closeSync(file);
       }
     } catch (error) {
       throw unreadableFile(this.name, error);
@@ -180,12 +180,12 @@ export class RangedFile implements Bytes {
   private async opened(use: (file: number) => Promise<void>): Promise<void> {
     try {
       // not with promises: each that waits for a thread costs 0.1 ms beside busy threads
-      const file = openSync(this.name, 'r');
+      const file = fs.openSync(this.name, 'r');
       try {
         this.checkSame(file);
         await use(file);
       } finally {
-        closeSync(file);
+        fs.closeSync(file);
       }
     } catch (error) {
       throw isSystemError(error) ? unreadableFile(this.name, error) : error;
@@ -209,7 +209,7 @@ export class RangedFile implements Bytes {
         return done;
       }
       // fillAll completes a short read, or finds that the file was changed
-      if (readSync(fd, piece, 0, piece.length, from) < piece.length) return done;
+      if (fs.readSync(fd, piece, 0, piece.length, from) < piece.length) return done;
     }
     return pieces.length;
   }
@@ -230,7 +230,7 @@ export class RangedFile implements Bytes {
         else resolve();
       };
       const fill = (piece: Buffer, from: number): void => {
-        read(fd, piece, 0, piece.length, from, (error, count) => {
+        fs.read(fd, piece, 0, piece.length, from, (error, count) => {
           if (error) end(error);
           else if (count === piece.length) end();
           else if (count === 0) end(this.changed());
@@ -246,7 +246,7 @@ export class RangedFile implements Bytes {
   }
 
   private checkSame(file: number): void {
-    const { dev, ino, size, mtimeMs } = fstatSync(file);
+    const { dev, ino, size, mtimeMs } = fs.fstatSync(file);
     const { known } = this;
     if (dev !== known.dev || ino !== known.ino || size !== known.size || mtimeMs !== known.mtimeMs)
       throw this.changed();

@@ -2,14 +2,14 @@
  * Exports a model as one JavaScript module, which contains the predictor, the weights and the
  * kernels that the engine compiled for it.
  */
-import { readFileSync } from 'node:fs';
+
 import { compileFunction } from 'node:vm';
-import { deflateRawSync } from 'node:zlib';
 import type { Experiment } from '../../config/index.js';
 import { type Dataset, dataWidth, type SplitName } from '../../data/index.js';
 import { WebAssembly } from '../../engine/heap.js';
 import { linkPortable, type PortableKernel, type PortablePlan } from '../../engine/portable.js';
 import { arithmeticProbe, machineArithmetic } from '../../engine/simd-compile.js';
+import { deflateRawSync, fs } from '../../host/index.js';
 import { ParameterLayout } from '../../math/model/parameters.js';
 import { hasAttention } from '../../math/model/spec.js';
 import {
@@ -123,7 +123,7 @@ export async function files(
       Buffer.concat(layout.parameters.map(({ name }) => encodedWeight(exact.get(name)!, precision))),
     );
     const pages = await pagesOf(facts, weights);
-    const runtime = readFileSync(programFile(`interop/js/module-${formOf(model)}.js`), 'utf8');
+    const runtime = fs.readFileSync(programFile(`interop/js/module-${formOf(model)}.js`), 'utf8');
     const { versions, config_hash } = saved.manifest ?? {};
     const { name } = model.experiment;
     const title = `${name}: run ${run}, step ${saved.step}, config ${config_hash}, exported by cellrun ${versions?.cellrun}${cost ? `; ${precision}: ${costText(cost)}` : ''}`;
@@ -135,7 +135,7 @@ export async function files(
       'const model = cellrun.open(facts, weights);\n',
     ];
     const exported = 'export const { predict, predictMany, transcribe, session, generate } = model;\n';
-    const types = readFileSync(programFile('interop/js/module.d.ts'), 'utf8');
+    const types = fs.readFileSync(programFile('interop/js/module.d.ts'), 'utf8');
     return new Map([
       [FILE, [...code, exported].map(part => Buffer.from(part))],
       ['model.d.ts', [Buffer.from(types + ownTypes(model))]],

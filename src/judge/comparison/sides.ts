@@ -2,9 +2,10 @@
  * The sides of a comparison: reads the runs that the arguments of `compare` name, groups replicates
  * to sides, and lists in what the sides differ besides results.
  */
-import { relative, resolve } from 'node:path';
+
 import { effectsOf, isInputPath } from '../../config/key-facts.js';
 import { flatValues, schemaAt } from '../../config/schema/schema.js';
+import { relative, resolve } from '../../host/index.js';
 import { type Found, kindOf, runsAt, sweepFolder } from '../../run/find.js';
 import type { Json } from '../../run/json.js';
 import type { Manifest } from '../../run/manifest.js';

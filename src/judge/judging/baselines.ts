@@ -19,9 +19,8 @@
  * seeds are independent and normal.
  */
 
-import { existsSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { metricsOfKind } from '../../config/metrics.js';
+import { dirname, fs } from '../../host/index.js';
 import { largerIsBetter, PERFORMANCE } from '../../math/metrics/index.js';
 import { type Baseline, type BaselineMetric, readBaseline, summarizeSeeds } from '../../run/baseline.js';
 import { makeFolder, writeJsonAtomic } from '../../run/files.js';
@@ -223,7 +222,7 @@ function limitOf(
 
 /** Writes a baseline of the runs. Refuses to overwrite another file, or a damaged baseline. */
 export function pin(file: string, runs: readonly ReviewedRun[]): void {
-  if (existsSync(file) && caught(() => readBaseline(file)) instanceof UserError)
+  if (fs.existsSync(file) && caught(() => readBaseline(file)) instanceof UserError)
     throw usageError('review/pin', 'this file is not a baseline and is not overwritten', {
       file,
       expected: 'a baseline, or a file that does not exist yet',

@@ -1,6 +1,6 @@
 /** Reviews runs: judges them from their files. */
 
-import { basename, dirname, join, resolve, sep } from 'node:path';
+import { basename, dirname, join, resolve, sep } from '../../host/index.js';
 import { type Baseline, readBaseline } from '../../run/baseline.js';
 import type { Verdict } from '../../run/events.js';
 import { runPaths } from '../../run/find.js';

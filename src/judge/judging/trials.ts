@@ -3,7 +3,7 @@
  * the whole sweep is reviewed, one that it did not choose; all others are. Its gates are located in
  * the user's config, not in the sweep's copy of it.
  */
-import { basename, dirname, relative } from 'node:path';
+import { basename, dirname, relative } from '../../host/index.js';
 import { sweepFolder } from '../../run/find.js';
 import { STATE_WORDS } from '../../run/run.js';
 import { readSweepResults, runsOfResult, type SweepResults } from '../../sweep/results.js';

@@ -1,0 +1,108 @@
+/** Node as a host: its own functions, by the names that cellrun uses. */
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import * as fs from 'node:fs';
+import * as files from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { Socket } from 'node:net';
+import { pipeline } from 'node:stream';
+import { promisify } from 'node:util';
+import v8 from 'node:v8';
+import zlib from 'node:zlib';
+import * as globs from 'tinyglobby';
+
+export { constants as bufferLimits, isUtf8 } from 'node:buffer';
+export { createHash, randomInt } from 'node:crypto';
+export { arch, availableParallelism, cpus, hostname, platform, totalmem } from 'node:os';
+export { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+export { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+export { fileURLToPath, pathToFileURL } from 'node:url';
+export { inspect } from 'node:util';
+export { Worker } from 'node:worker_threads';
+export { deflateRawSync, gunzipSync, inflateRawSync } from 'node:zlib';
+export { createRequire, files, fs };
+
+/** Whether gpu.js is here: it analyzes kernels, and runs them on the backend cpu. */
+export const hasGpuLibrary = true;
+
+interface GlobOptions {
+  readonly cwd: string;
+  readonly expandDirectories?: boolean;
+}
+
+/** The files that match a pattern, relative to `cwd`. */
+export const glob = (pattern: string, options: GlobOptions): Promise<string[]> =>
+  globs.glob(pattern, options);
+export const isDynamicPattern = (path: string): boolean => globs.isDynamicPattern(path);
+
+/** Runs a program; its output. */
+export const execute = promisify(execFile);
+
+type Inflate = (bytes: Uint8Array, options: { maxOutputLength: number }) => Buffer;
+
+export const brotliDecompressSync: Inflate | undefined = zlib.brotliDecompressSync;
+/** Since Node 22.15. */
+export const zstdDecompressSync = (zlib as { zstdDecompressSync?: Inflate }).zstdDecompressSync;
+/** Since Node 20.15. */
+export const fastCrc32 = (zlib as Partial<Pick<typeof zlib, 'crc32'>>).crc32;
+
+/** Sets a flag of V8, for this process. */
+export const setEngineFlag = v8.setFlagsFromString;
+
+/** Bytes that this process may use; 0 or undefined without a limit. */
+export const constrainedMemory = () => process.constrainedMemory();
+
+/** The largest memory that this process has used, MiB. */
+export const peakMemory = () => process.resourceUsage().maxRSS / 1024;
+
+/** What the program runs in. */
+export const runtime = {
+  pid: process.pid,
+  platform: process.platform,
+  arch: process.arch,
+  version: process.versions.node,
+  v8: process.versions.v8,
+  program: process.execPath,
+};
+
+interface LockBinding {
+  tryLock(file: number, offset: number, length: number, options?: { readonly shared: boolean }): boolean;
+}
+
+const require = createRequire(import.meta.url);
+
+export function gpuLibraryVersion(): string {
+  return (require('gpu.js/package.json') as { version: string }).version;
+}
+
+/** Locks of open files; throws where the system has none. */
+export function fileLocks(): LockBinding {
+  return require('fs-native-extensions');
+}
+
+/** The chunks of a file, or of a pipe; opened when this returns. */
+export async function readChunks(path: string): Promise<AsyncIterable<Buffer>> {
+  const { isFIFO } = await files.stat(path);
+  if (isFIFO() && process.platform === 'linux') return openPipe(path);
+  const stream = fs.createReadStream(path);
+  await once(stream, 'open');
+  return stream;
+}
+
+/**
+ * Opens a named pipe without waiting for its writer. A thread that waits, for a writer or for
+ * bytes, would keep the process from ending: then not even Ctrl-C stops it. Other systems report
+ * the end of a pipe that nobody has opened for writing yet.
+ */
+function openPipe(path: string): Socket {
+  const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+  return new Socket({ fd, readable: true, writable: false });
+}
+
+/** Decompresses gzip. Errors of the source are passed on. */
+export function gunzipChunks(chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  const gunzip = zlib.createGunzip();
+  // the pipeline destroys gunzip with the error of the source
+  pipeline(chunks, gunzip, () => {});
+  return gunzip;
+}
