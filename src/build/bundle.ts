@@ -27,6 +27,8 @@ const ASSETS = [
   'view/page.css',
   ...['plain', 'symbols', 'series', 'recordings'].map(form => `interop/js/module-${form}.js`),
   'view/predict.js',
+  'view/train.js',
+  'web/trainer.js',
   'interop/js/module-served.js',
   'interop/js/module.d.ts',
 ];
@@ -73,6 +75,7 @@ await build({
   entryPoints: {
     page: join('src', 'view', 'page', 'main.tsx'),
     predict: join('src', 'view', 'page', 'predict.tsx'),
+    train: join('src', 'view', 'page', 'train.tsx'),
   },
   outdir: join(compiled, 'view'),
   tsconfig: join('src', 'view', 'page', 'tsconfig.json'),
@@ -157,6 +160,48 @@ for (const [form, has, file = 'runtime', globalName = 'cellrun'] of [
 }
 
 writeFileSync(join(compiled, 'interop', 'js', 'module.d.ts'), moduleDeclarations());
+
+/** Libraries that a page does without: gpu.js analyzes kernels, and Dawn is the browser's own. */
+const NOT_IN_PAGES = /^(?:gpu\.js(?:\/src\/.*)?|webgpu|fs-native-extensions|tinyglobby)$/;
+
+/** Puts the browser as a host in the place of Node. */
+const browserHost: Plugin = {
+  name: 'browser-host',
+  setup({ onLoad, onResolve }) {
+    onResolve({ filter: NOT_IN_PAGES }, ({ path }) => ({ path, namespace: 'empty' }));
+    onLoad({ filter: /./, namespace: 'empty' }, () => ({ contents: '' }));
+    onLoad({ filter: /[\\/]src[\\/]host[\\/]index\.ts$/ }, () => ({
+      contents: "export * from './browser.js';",
+      loader: 'ts',
+      resolveDir: join(packageRoot, 'src', 'host'),
+    }));
+  },
+};
+
+const trainer = await build({
+  absWorkingDir: packageRoot,
+  entryPoints: { trainer: join('src', 'web', 'trainer.ts') },
+  outdir: join(compiled, 'web'),
+  write: false,
+  bundle: true,
+  minify: true,
+  format: 'iife',
+  platform: 'browser',
+  target: 'es2022',
+  charset: 'utf8',
+  define: { 'import.meta.url': "''" },
+  inject: [join('src', 'host', 'browser', 'globals.ts')],
+  plugins: [browserHost],
+  legalComments: 'none',
+  logLevel: 'warning',
+  metafile: true,
+});
+mkdirSync(join(compiled, 'web'), { recursive: true });
+// a page that was opened from a file starts a thread only from a text that it has
+writeFileSync(
+  join(compiled, 'web', 'trainer.js'),
+  `${licences(trainer.metafile).replace(/^/gm, '// ')}\nglobalThis.cellrunTrainer = ${JSON.stringify(trainer.outputFiles[0].text)};\n`,
+);
 
 rmSync(bundle, { recursive: true, force: true });
 const { metafile } = await build({

@@ -86,6 +86,7 @@ const VERBS: Catalogue = {
   tag: verb('change or print the tags and notes of runs and sweeps', () => import('./verbs/tag.js')),
   serve: verb('start the live dashboard, or a service that predicts', () => import('./verbs/serve.js')),
   worker: verb('run trials from a job queue', () => import('./verbs/worker.js')),
+  web: verb('write a web site that trains configs in the browser', () => import('./verbs/web.js')),
   export: verb(
     'export models and weights for other programs, or curves for TensorBoard',
     () => import('./verbs/export.js'),

@@ -144,7 +144,7 @@ function statusWords({ state, shortfalls }: Pick<RunRow, 'state' | 'shortfalls'>
 }
 
 /** A script, or the style sheet of the pages. */
-export function pageAsset(name: 'page.js' | 'page.css' | 'predict.js'): string {
+export function pageAsset(name: 'page.js' | 'page.css' | 'predict.js' | 'train.js'): string {
   return readFileSync(programFile(`view/${name}`), 'utf8');
 }
 

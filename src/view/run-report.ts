@@ -1,9 +1,8 @@
 /** The report of one run, from its files. */
 
-import { existsSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
 import { fillDefaults } from '../config/load.js';
 import { isRecord, valueAt } from '../config/schema/schema.js';
+import { basename, fs, join } from '../host/index.js';
 import { askedGates } from '../judge/judging/run-facts.js';
 import { readIndex } from '../run/checkpoints.js';
 import {
@@ -216,8 +215,8 @@ function checkpointsOf(folder: string) {
   const { metric = '', last, best, checkpoints = [] } = readIndex(folder) ?? {};
   return checkpoints.flatMap(({ file, metric: value, ...place }) => {
     const path = join(folder, file);
-    if (!existsSync(path)) return [];
-    const bytes = statSync(path).size;
+    if (!fs.existsSync(path)) return [];
+    const bytes = fs.statSync(path).size;
     const is = { last: file === last, best: file === best };
     // the file is relative to the run directory
     return [{ file: `${basename(folder)}/${file}`, ...place, metric, value, ...is, bytes }];

@@ -250,6 +250,10 @@ export const width = parsed<Width>(
   bits => (bits === '128' || bits === '256' ? (Number(bits) as Width) : undefined),
 );
 
+export const portable = flag(
+  'round alike on every machine and in browsers, without fused multiply-add; slower on some machines',
+);
+
 export const checkpoint = parsed<WhichCheckpoint>(
   '<which>',
   "'last', 'best' or a step number (default: the one of the final metrics)",

@@ -1,8 +1,8 @@
 /** `evaluate RUN`: computes a checkpoint's metrics again. */
 
 import { measuredMetrics } from '../../config/index.js';
+import type { ForecastsErrors } from '../../predict/backtest.js';
 import type { Together } from '../../predict/ensemble.js';
-import type { ForecastsErrors } from '../../predict/open.js';
 import { spellNonFinite } from '../../run/json.js';
 import type { SplitBaselines } from '../../run/summary.js';
 import { metricSentences } from '../../run/words.js';
@@ -45,7 +45,7 @@ export const verb = defineVerb({
         const message = 'a backtest is of one model, and several predict together';
         throw usageError('cli/backtest', message, { file: '--backtest', expected: 'one run' });
       }
-      const { backtest } = await import('../../predict/open.js');
+      const { backtest } = await import('../../predict/backtest.js');
       const { saved, horizon, origins, mean } = await hintingAtMovedData(() => backtest(run, options));
       const { file, step, epoch } = saved;
       const columns = backtestColumns(mean);

@@ -72,13 +72,14 @@ export const verb = defineVerb({
     const init = [programName(process.argv, process.env), 'init', ...words.map(quoted)].join(' ');
     if (!force) refuseExisting([path, ...(data === undefined ? [] : [data])]);
     if (sample && data !== undefined) writeData(data, sample.content());
+    const tables = new Map<string, Columns>();
     const {
       plan,
       lines,
       others = [],
     } = template === 'mnist'
       ? { plan: { template, values: {} }, lines: [] }
-      : await made(from ?? (data as string), { path, ...choice });
+      : await made(from ?? (data as string), { path, tables, ...choice });
     const command = `${programName(process.argv, process.env)} ${quoted(path)}`;
     const heading = { schema: schemaFor(dirname(resolve(path))), command, name: scalar(name) };
     const textOf = (one: Plan) => configText({ ...one, values: { ...one.values, ...heading } });
@@ -90,7 +91,7 @@ export const verb = defineVerb({
     const isPossible = async ({ choice: other }: OtherReading) => {
       const { dateFormat } = choice;
       try {
-        const one = await made(String(from), { path, dateFormat, ...other });
+        const one = await made(String(from), { path, dateFormat, tables, ...other });
         await checkWithData(path, textOf(one.plan), String(from));
         return true;
       } catch (error) {
@@ -142,9 +143,11 @@ interface Wish extends Choice {
   /** The config. */
   readonly path: string;
   readonly dateFormat?: string | undefined;
+  /** Those that were read already, by their path. */
+  readonly tables: Map<string, Columns>;
 }
 
-async function made(data: string, { path, dateFormat, ...choice }: Wish): Promise<Made> {
+async function made(data: string, { path, dateFormat, tables, ...choice }: Wish): Promise<Made> {
   const folder = dirname(resolve(path));
   const placeOf = (file: string) => posix(relative(folder, resolve(file)));
   const place = placeOf(data);
@@ -215,7 +218,8 @@ async function made(data: string, { path, dateFormat, ...choice }: Wish): Promis
       got: dateFormat,
     });
   const otherFiles = others.map(({ file }) => file);
-  const table = await readColumns(data, { dateForm: dateFormat, others: otherFiles });
+  const table = tables.get(data) ?? (await readColumns(data, { dateForm: dateFormat, others: otherFiles }));
+  tables.set(data, table);
   const listed = await listPlan(table);
   if (listed) return listed;
   const source = { path: data, table, others: otherFiles };

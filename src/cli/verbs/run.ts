@@ -16,6 +16,7 @@ import {
   json,
   notes,
   pauseAfterEpoch,
+  portable,
   progress,
   set,
   type Values,
@@ -31,6 +32,7 @@ export const verb = defineVerb({
   options: {
     set,
     ...compute,
+    portable,
     output: experiments,
     directory: folder('<dir>', 'the run directory; resumes the run if the directory already contains it'),
     pauseAfterEpoch,
@@ -84,11 +86,19 @@ export const verb = defineVerb({
 
 /** Refuses options of a single run. @param origin where `key` is set */
 function refuseSingle(
-  { directory, pauseAfterEpoch }: { readonly directory?: unknown; readonly pauseAfterEpoch?: unknown },
+  {
+    directory,
+    pauseAfterEpoch,
+    portable,
+  }: { readonly directory?: unknown; readonly pauseAfterEpoch?: unknown; readonly portable: boolean },
   key: 'repeat' | 'folds',
   origin: string,
 ): void {
-  const given = Object.entries({ '--directory': directory, '--pause-after-epoch': pauseAfterEpoch });
+  const given = Object.entries({
+    '--directory': directory,
+    '--pause-after-epoch': pauseAfterEpoch,
+    '--portable': portable || undefined,
+  });
   const found = given.filter(([, value]) => value !== undefined);
   if (found.length === 0) return;
   throw usageErrors(

@@ -1,0 +1,158 @@
+/**
+ * A page as a host: files in memory (`browser/files.ts`), digests and compression by libraries, no
+ * other programs. The build for browsers puts this in the place of `node.ts`.
+ */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { Buffer } from 'buffer';
+import { deflateSync, gunzipSync as gunzip, inflateSync } from 'fflate';
+import picomatch from 'picomatch';
+import * as memory from './browser/files.js';
+import './browser/package.js';
+
+export { basename, dirname, isAbsolute, join, relative, resolve } from 'pathe';
+export const sep = '/';
+export const fs = memory;
+export const files = memory.promises;
+
+class Digest {
+  constructor(private readonly hash = sha256.create()) {}
+
+  update(data: Uint8Array | string): this {
+    this.hash.update(typeof data === 'string' ? new TextEncoder().encode(data) : bytesOf(data));
+    return this;
+  }
+
+  copy(): Digest {
+    return new Digest(this.hash.clone());
+  }
+
+  digest(): Buffer;
+  digest(encoding: 'hex' | 'base64'): string;
+  digest(encoding?: 'hex' | 'base64'): Buffer | string {
+    const bytes = Buffer.from(this.hash.digest());
+    return encoding ? bytes.toString(encoding) : bytes;
+  }
+}
+
+/** The library takes no subclasses and no other arrays. */
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+export const createHash = (_: 'sha256') => new Digest();
+export const randomInt = (below: number) => Math.floor(Math.random() * below);
+
+export const bufferLimits = { MAX_STRING_LENGTH: 2 ** 29 - 24 };
+
+export function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+type Limit = { readonly maxOutputLength?: number };
+
+export function gunzipSync(bytes: Uint8Array, { maxOutputLength = 2 ** 30 }: Limit = {}): Buffer {
+  const content = gunzip(bytes);
+  if (content.length > maxOutputLength) throw new RangeError('the content is too long');
+  return Buffer.from(content.buffer);
+}
+
+export const inflateRawSync = (bytes: Uint8Array) => Buffer.from(inflateSync(bytes).buffer);
+export const deflateRawSync = (bytes: Uint8Array) => Buffer.from(deflateSync(bytes).buffer);
+export const brotliDecompressSync = undefined;
+export const zstdDecompressSync = undefined;
+export const fastCrc32 = undefined;
+
+export async function readChunks(path: string): Promise<AsyncIterable<Buffer>> {
+  const content = memory.readFileSync(path);
+  return (async function* () {
+    yield content;
+  })();
+}
+
+export async function* gunzipChunks(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const chunk of chunks) parts.push(chunk);
+  yield gunzipSync(Buffer.concat(parts));
+}
+
+export const isDynamicPattern = (path: string) => /[*?[\]{}!()]/.test(path);
+
+export async function glob(pattern: string, { cwd }: { readonly cwd: string }): Promise<string[]> {
+  const matches = picomatch(pattern);
+  return [...memory.filesBelow(cwd).keys()].filter(name => matches(name));
+}
+
+const turns: (() => void)[] = [];
+const channel = new MessageChannel();
+channel.port1.onmessage = () => turns.shift()?.();
+
+/** The next turn: timers would wait for milliseconds. */
+export function setImmediate(): Promise<void> {
+  return new Promise(resolve => {
+    turns.push(resolve);
+    channel.port2.postMessage(undefined);
+  });
+}
+
+export function sleep(milliseconds: number): Promise<void> {
+  return new Promise(resolve => {
+    setTimeout(resolve, milliseconds);
+  });
+}
+
+export const runtime = {
+  pid: 0,
+  platform: 'browser',
+  arch: 'wasm',
+  version: navigator.userAgent,
+  v8: '',
+  program: '',
+};
+
+const GIB = 2 ** 30;
+
+export const arch = () => runtime.arch;
+export const platform = () => runtime.platform;
+export const hostname = () => 'page';
+export const cpus = (): readonly { readonly model: string }[] => [];
+export const availableParallelism = () => navigator.hardwareConcurrency;
+/** Browsers round it, and some do not tell it. */
+export const totalmem = () => ((navigator as { deviceMemory?: number }).deviceMemory ?? 4) * GIB;
+export const constrainedMemory = () => 0;
+export const peakMemory = () => 0;
+export const setEngineFlag = (_: string) => {};
+export const hasGpuLibrary = false;
+export const gpuLibraryVersion = () => 'none';
+
+export async function execute(): Promise<{ readonly stdout: string }> {
+  throw new Error('a page starts no programs');
+}
+
+/** A page has its files for itself. */
+export const fileLocks = () => ({ tryLock: () => true });
+
+/** The package, with the files that the program reads from it. */
+export const fileURLToPath = (_: string) => '/cellrun/dist/bundle/index.js';
+export const pathToFileURL = (path: string) => new URL(`file://${path}`);
+export const inspect = Object.assign((value: unknown) => String(value), { custom: Symbol('inspect') });
+
+/** Finds the files of packages that the page has. */
+export function createRequire(_: string) {
+  const resolve = (name: string): string => {
+    const path = `/cellrun/node_modules/${name}`;
+    if (memory.existsSync(path)) return path;
+    throw Object.assign(new Error(`a page has no package ${name}`), { code: 'MODULE_NOT_FOUND' });
+  };
+  return Object.assign((name: string): never => resolve(`${name}: not to run`) as never, { resolve });
+}
+
+export class Worker {
+  constructor() {
+    throw new Error('a page computes in one thread');
+  }
+}

@@ -1,0 +1,260 @@
+/**
+ * The page of `web`: a config that one can edit, and its training, which runs in a thread of this
+ * page. Nothing is sent anywhere.
+ */
+import './style.css';
+import { render } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Diagnostic } from '../../util/errors.js';
+import { formatBytes } from '../../util/numbers.js';
+import type { Reply, Request, Site, State } from '../../web/messages.js';
+import type { RunReport } from '../run-report.js';
+import { Section } from './components.js';
+import { RunView } from './run-view.js';
+
+interface Shown {
+  readonly site?: Site;
+  readonly state: State;
+  readonly resumable: boolean;
+  readonly message?: string;
+  readonly texts: Readonly<Record<string, string>>;
+  readonly problems: readonly Diagnostic[];
+  readonly report?: RunReport;
+  readonly digests: Readonly<Record<string, string>>;
+}
+
+const START: Shown = { state: 'loading', resumable: false, texts: {}, problems: [], digests: {} };
+
+/** The text of the trainer, which the script `trainer.js` sets. */
+declare global {
+  var cellrunTrainer: string;
+}
+
+/** A page that was opened from a file may only start threads from its own text. */
+function startTrainer(): Worker {
+  const text = new Blob([cellrunTrainer], { type: 'text/javascript' });
+  return new Worker(URL.createObjectURL(text));
+}
+
+function Page() {
+  const [shown, setShown] = useState(START);
+  const [config, setConfig] = useState('');
+  const [text, setText] = useState('');
+  const trainer = useRef<Worker>(null);
+  const ask = (request: Request, transfer: Transferable[] = []) =>
+    trainer.current?.postMessage(request, transfer);
+
+  useEffect(() => {
+    const started = startTrainer();
+    trainer.current = started;
+    started.onmessage = ({ data }: MessageEvent<Reply>) => {
+      if (data.kind === 'archive') return save(data.name, data.bytes);
+      if (data.kind === 'texts') {
+        const [first = ''] = Object.keys(data.texts);
+        setConfig(first);
+        setText(data.texts[first] ?? '');
+      }
+      setShown(old => withReply(old, data));
+    };
+    started.onerror = ({ message }) => setShown(old => ({ ...old, message }));
+    const address = new URL('.', location.href).href;
+    fetch('site.json')
+      .then(response => response.json())
+      .then((site: Site) => {
+        setShown(old => ({ ...old, site }));
+        ask({ kind: 'open', site, address });
+      })
+      .catch(() => setShown(old => ({ ...old, message: 'the files of this site cannot be read' })));
+    return () => started.terminate();
+  }, []);
+  useEffect(() => {
+    if (config !== '') ask({ kind: 'check', config, text });
+  }, [config, text]);
+
+  const { state, resumable, problems, report, message, site } = shown;
+  const isTraining = state === 'training';
+  const take = async (file: File | undefined) => {
+    if (file === undefined) return;
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    const known = Object.keys(site?.files ?? {}).find(name => name.split('/').at(-1) === file.name);
+    ask({ kind: 'drop', name: known ?? file.name, bytes }, [bytes.buffer]);
+    if (config !== '') ask({ kind: 'check', config, text });
+  };
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: the file input does the same with the keyboard
+    <div
+      onDragOver={event => event.preventDefault()}
+      onDrop={event => {
+        event.preventDefault();
+        for (const file of event.dataTransfer?.files ?? []) void take(file);
+      }}
+    >
+      <h1>Train</h1>
+      <p class="note">
+        The model trains in this page. Config, data and results stay in this browser; nothing is sent
+        anywhere.
+      </p>
+      {site !== undefined && site.configs.length > 1 && (
+        <p>
+          <label>
+            Config{' '}
+            <select
+              disabled={isTraining}
+              value={config}
+              onChange={({ currentTarget }) => {
+                setConfig(currentTarget.value);
+                setText(shown.texts[currentTarget.value] ?? '');
+              }}
+            >
+              {site.configs.map(name => (
+                <option key={name}>{name}</option>
+              ))}
+            </select>
+          </label>
+        </p>
+      )}
+      <Editor text={text} problems={problems} isLocked={isTraining} change={setText} />
+      <p class="actions">
+        <button
+          type="button"
+          disabled={isTraining || state === 'loading' || problems.length > 0}
+          onClick={() => ask({ kind: 'train', config, text })}
+        >
+          Train
+        </button>{' '}
+        <button type="button" disabled={!isTraining} onClick={() => ask({ kind: 'pause' })}>
+          Pause
+        </button>{' '}
+        <button type="button" disabled={!resumable} onClick={() => ask({ kind: 'resume' })}>
+          Resume
+        </button>{' '}
+        <button
+          type="button"
+          disabled={report === undefined || isTraining}
+          onClick={() => ask({ kind: 'download' })}
+        >
+          Download the run
+        </button>{' '}
+        <label>
+          Open data or a run (zip){' '}
+          <input type="file" onChange={({ currentTarget }) => void take(currentTarget.files?.[0])} />
+        </label>
+      </p>
+      <p role="status" data-state={state}>
+        {STATES[state]}
+        {message !== undefined && `: ${message}`}
+      </p>
+      {report !== undefined && <RunView report={report} />}
+      {Object.keys(shown.digests).length > 0 && (
+        <Section title="Digests">
+          <p class="note">Whoever trains the same config with `--portable` has the same SHA-256.</p>
+          <dl class="facts digests">
+            {Object.entries(shown.digests).map(([name, digest]) => (
+              <div key={name}>
+                <dt>{name}</dt>
+                <dd>
+                  <code>{digest}</code>
+                </dd>
+              </div>
+            ))}
+          </dl>
+        </Section>
+      )}
+      {site !== undefined && (
+        <p class="note">
+          cellrun {site.version}; the files of the site have {formatBytes(sizeOf(site))}.
+        </p>
+      )}
+    </div>
+  );
+}
+
+const STATES: Readonly<Record<State, string>> = {
+  loading: 'Reading the files …',
+  ready: 'Ready',
+  training: 'Training',
+  paused: 'Paused',
+  ended: 'Trained',
+};
+
+function sizeOf({ files }: Site): number {
+  return Object.values(files).reduce((sum, size) => sum + size, 0);
+}
+
+function withReply(old: Shown, reply: Exclude<Reply, { readonly kind: 'archive' }>): Shown {
+  switch (reply.kind) {
+    case 'state': {
+      const { message: _, ...rest } = old;
+      const { state, resumable, message } = reply;
+      return { ...rest, state, resumable, ...(message !== undefined && { message }) };
+    }
+    case 'texts':
+      return { ...old, texts: reply.texts };
+    case 'checked':
+    case 'problems':
+      return { ...old, problems: reply.problems };
+    case 'report':
+      return { ...old, report: reply.report, digests: reply.digests };
+  }
+}
+
+interface EditorProps {
+  readonly text: string;
+  readonly problems: readonly Diagnostic[];
+  readonly isLocked: boolean;
+  readonly change: (text: string) => void;
+}
+
+function Editor({ text, problems, isLocked, change }: EditorProps) {
+  return (
+    <div class="editor">
+      <label for="config">Config</label>
+      <textarea
+        id="config"
+        rows={Math.min(30, text.split('\n').length + 1)}
+        spellcheck={false}
+        readOnly={isLocked}
+        aria-invalid={problems.length > 0}
+        aria-describedby="problems"
+        value={text}
+        onInput={({ currentTarget }) => change(currentTarget.value)}
+      />
+      <ul id="problems" aria-live="polite">
+        {problems.map(problem => (
+          <li key={`${problem.line}:${problem.column}:${problem.message}`} class="alert">
+            <Problem problem={problem} />
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+/** As the command line prints it: the place, the line and what lies under it. */
+function Problem({ problem }: { readonly problem: Diagnostic }) {
+  const { line, column = 1, length = 1, source, message, expected, got, suggestion } = problem;
+  return (
+    <>
+      {line !== undefined && <b>{`line ${line}, column ${column}: `}</b>}
+      {message}
+      {source !== undefined && <pre>{`${source}\n${' '.repeat(column - 1)}${'^'.repeat(length)}`}</pre>}
+      {expected !== undefined && <div>expected: {expected}</div>}
+      {got !== undefined && <div>got: {got}</div>}
+      {suggestion !== undefined && <div>did you mean: {suggestion}</div>}
+    </>
+  );
+}
+
+function save(name: string, bytes: Uint8Array): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([bytes as Uint8Array<ArrayBuffer>], { type: 'application/zip' }));
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+const place = document.querySelector('#page');
+if (place !== null) {
+  place.replaceChildren();
+  render(<Page />, place);
+}

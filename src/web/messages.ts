@@ -1,0 +1,43 @@
+/** What a page of `web` and its trainer say to each other. */
+import type { Diagnostic } from '../util/errors.js';
+import type { RunReport } from '../view/run-report.js';
+
+/** Start of the names of files of npm packages. */
+export const PACKAGES = '@packages/';
+
+/** A site as `web` writes it: `site.json`. */
+export interface Site {
+  /** Names of the configs, of `files`. */
+  readonly configs: readonly string[];
+  /** The configs and what they read: sizes in bytes by name, relative to the site's `files`. */
+  readonly files: Readonly<Record<string, number>>;
+  readonly version: string;
+}
+
+export type Request =
+  | { readonly kind: 'open'; readonly site: Site; readonly address: string }
+  | { readonly kind: 'check'; readonly config: string; readonly text: string }
+  | { readonly kind: 'train'; readonly config: string; readonly text: string }
+  | { readonly kind: 'resume' | 'pause' | 'download' }
+  /** A file that the user dropped: data by the name of a file that a config reads, or a run. */
+  | { readonly kind: 'drop'; readonly name: string; readonly bytes: Uint8Array };
+
+export type State = 'loading' | 'ready' | 'training' | 'paused' | 'ended';
+
+export type Reply =
+  | {
+      readonly kind: 'state';
+      readonly state: State;
+      /** Whether the run in the page can be continued. */
+      readonly resumable: boolean;
+      readonly message?: string;
+    }
+  | { readonly kind: 'texts'; readonly texts: Readonly<Record<string, string>> }
+  | { readonly kind: 'checked'; readonly text: string; readonly problems: readonly Diagnostic[] }
+  | { readonly kind: 'problems'; readonly problems: readonly Diagnostic[] }
+  | {
+      readonly kind: 'report';
+      readonly report: RunReport;
+      readonly digests: Readonly<Record<string, string>>;
+    }
+  | { readonly kind: 'archive'; readonly name: string; readonly bytes: Uint8Array };

