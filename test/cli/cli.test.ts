@@ -48,7 +48,7 @@ async function cellrun(...args: string[]): Promise<Ended> {
 }
 
 const VERBS =
-  'run resume verify validate data config graph evaluate predict sweep compare review report tag serve worker export schema init doctor'.split(
+  'run resume verify validate data config graph evaluate predict explain sweep compare review report tag serve worker web export schema init doctor'.split(
     ' ',
   );
 
@@ -134,7 +134,7 @@ t.test('a wrong command line is one located message and exit 2', async t => {
     ],
     [
       ['schema', 'sumary'],
-      "cellrun: there is no schema 'sumary'\n  expected: baseline, checkpoints, comparison, evaluation, experiment, explanation, journal, log-event, manifest, notes, out-of-fold, queue-job, request, review, summary, sweep, sweep-summary\n  did you mean summary?\n",
+      "cellrun: there is no schema 'sumary'\n  expected: baseline, checkpoints, comparison, confidence, evaluation, experiment, explanation, journal, log-event, manifest, notes, out-of-fold, queue-job, request, review, summary, sweep, sweep-summary\n  did you mean summary?\n",
     ],
   ];
   for (const [args, stderr] of cases) {
