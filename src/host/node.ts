@@ -82,8 +82,8 @@ export function fileLocks(): LockBinding {
 
 /** The chunks of a file, or of a pipe; opened when this returns. */
 export async function readChunks(path: string): Promise<AsyncIterable<Buffer>> {
-  const { isFIFO } = await files.stat(path);
-  if (isFIFO() && process.platform === 'linux') return openPipe(path);
+  const info = await files.stat(path);
+  if (info.isFIFO() && process.platform === 'linux') return openPipe(path);
   const stream = fs.createReadStream(path);
   await once(stream, 'open');
   return stream;
