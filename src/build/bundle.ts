@@ -97,7 +97,7 @@ const PARTS = {
   recordings: /data\/audio\/program-readers\.ts$/,
 };
 
-/** What the exported module does not use of a file is left out, even if that imports Node. */
+/** What the exported module does not use of a file is left out, even if that needs a host. */
 const withoutSideEffects: Plugin = {
   name: 'without-side-effects',
   setup({ onLoad, onResolve, resolve }) {
@@ -105,6 +105,8 @@ const withoutSideEffects: Plugin = {
       if (pluginData === withoutSideEffects || kind === 'entry-point') return undefined;
       if (isBuiltin(path)) return { path, namespace: 'empty', sideEffects: false };
       const found = await resolve(path, { ...from, kind, pluginData: withoutSideEffects });
+      if (/[\\/]src[\\/]host[\\/]index\.ts$/.test(found.path))
+        return { path: 'host', namespace: 'empty', sideEffects: false };
       return { ...found, sideEffects: false };
     });
     onLoad({ filter: /./, namespace: 'empty' }, () => ({ contents: '' }));
@@ -188,7 +190,8 @@ const trainer = await build({
   format: 'iife',
   platform: 'browser',
   target: 'es2022',
-  charset: 'utf8',
+  // a server may name another charset
+  charset: 'ascii',
   define: { 'import.meta.url': "''" },
   inject: [join('src', 'host', 'browser', 'globals.ts')],
   plugins: [browserHost],
@@ -260,7 +263,9 @@ function moduleDeclarations(): string {
   });
   const functions = ['predict', 'predictMany', 'transcribe', 'session', 'generate'];
   const declared = functions.map(name => `export declare const ${name}: ExportedModel['${name}'];\n`);
-  return [...found, ...declared].join('');
+  // explanations need the data of the run
+  const explanation = /\n *\/\*\*[^\n]*\n *readonly explanation\?: [^\n]*/;
+  return [...found, ...declared].join('').replace(explanation, '');
 }
 
 /** The licence of a package, for files that contain it. */

@@ -295,7 +295,8 @@ t.test('init guesses the columns of a Parquet file', async t => {
 t.test('without the package, the error says what to install', async t => {
   const folder = work.folder();
   cpSync(join(packageRoot, 'dist/src/data'), join(folder, 'data'), { recursive: true });
-  cpSync(join(packageRoot, 'dist/src/util'), join(folder, 'util'), { recursive: true });
+  for (const name of ['host', 'util'])
+    cpSync(join(packageRoot, 'dist/src', name), join(folder, name), { recursive: true });
   for (const name of ['fastest-levenshtein', 'tinyglobby', 'fdir', 'picomatch']) {
     const near = join('node_modules', name);
     cpSync(join(packageRoot, near), join(folder, near), { recursive: true });

@@ -223,13 +223,17 @@ t.test('the directory of several seeds is no run, and without gates its review s
   const output = work.folder();
   await work.cellrun('run', work.config({ ...config, repeat: 2 }), '--output', output, '--quiet');
   const directory = only(join(output, 'sweeps', 'repeated'));
-  for (const verb of ['predict', 'evaluate', 'resume'])
+  t.match(await work.cellrun('resume', directory), {
+    code: 2,
+    stderr: /this directory has a run for each seed\n.*the run of one seed: .*t0000-s0, .*t0000-s1; for all/,
+  });
+  // together they predict what none of them has seen
+  for (const verb of ['predict', 'evaluate'])
     t.match(
       await work.cellrun(verb, directory),
       {
         code: 2,
-        stderr:
-          /this directory has a run for each seed\n.*the run of one seed: .*t0000-s0, .*t0000-s1; for all/,
+        stderr: /its test split has other sequences .*\n.*runs with the same splits, or --input FILE/,
       },
       verb,
     );

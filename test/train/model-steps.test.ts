@@ -100,7 +100,9 @@ for (const [name, kind] of Object.entries({ CTC, DECODER }))
       t.same(ofSplit, expected);
       const probabilities = ofInput.map(({ probability }) => probability);
       t.ok(expected.every(({ probability }) => probabilities.includes(probability)));
-      const document = (directory: string) => readFileSync(join(directory, 'evaluation.json'), 'utf8');
+      // the example is in the steps of the data
+      const document = (directory: string) =>
+        readFileSync(join(directory, 'evaluation.json'), 'utf8').replace(/"example": .*/, '');
       t.equal(document(own.directory), document(other.directory));
       const evaluated = JSON.parse(
         (await work.cellrun('evaluate', own.directory, '--input', given.input, '--json')).stdout,
