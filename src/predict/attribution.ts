@@ -20,7 +20,7 @@ import { ShardPool } from '../train/pool.js';
 import { type ModelRun, ShardedBatches } from '../train/shards.js';
 import type { OpenedModel } from './open.js';
 
-/** Rows of a batch: points of the path, or inputs of which a part is occluded. */
+/** Rows of a batch: points of the path, or inputs with an occluded part. */
 const ROWS = 32;
 /** Error of the sum that is accepted, as a fraction of the difference of the outputs. */
 const TOLERANCE = 0.01;

@@ -3,7 +3,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { RunDirectory } from '../run/directory.js';
 import { metricValue } from '../run/gates.js';
+import { isAtEnd } from '../run/integrity.js';
 import { IN_USE, LOCK_LOST } from '../run/lock.js';
 import { readEvents } from '../run/log.js';
 import { INPUT_CHANGED } from '../run/manifest.js';
@@ -83,7 +85,8 @@ export function finishedSegment(
   plan: Ending,
 ): SegmentResult | undefined {
   const summary = runSummary(directory);
-  if (!summary) return undefined;
+  // its process may have been killed between the summary and the last record of the log
+  if (!summary || !isAtEnd(RunDirectory.at(directory))) return undefined;
   const { status, epochs, exit_code, train_s, message = null } = summary;
   const end = { exit_code, epochs: Math.min(epochs, segment.to), train_s };
   if (status === 'diverged' && epochs < segment.to)
@@ -108,8 +111,8 @@ function valueAtEnd(
   const { to } = segment;
   const endsTraining = to === all || stopped_early !== undefined;
   if (status === 'interrupted' && epochs <= to && endsTraining) return undefined;
-  const isAtEnd = status === 'completed' ? epochs <= to : status === 'interrupted' && epochs === to;
-  if (isAtEnd && (evaluated || status === 'completed'))
+  const endedHere = status === 'completed' ? epochs <= to : status === 'interrupted' && epochs === to;
+  if (endedHere && (evaluated || status === 'completed'))
     return metricValue(metrics, objective.metric) ?? Number.NaN;
   const wentFurther = epochs > to || (epochs === to && status !== 'failed');
   return wentFurther ? loggedValue(segment, directory, objective) : undefined;

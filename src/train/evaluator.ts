@@ -59,7 +59,7 @@ interface EvaluationOptions {
   readonly progress?: ((progress: EvaluationProgress) => void) | undefined;
   /** Absent: those of the model. */
   readonly decisions?: Decisions | undefined;
-  /** Name of the group of a sequence by its index, of which coverage is measured. */
+  /** Returns the name of a sequence's group, by its index; coverage is measured for each group. */
   readonly groupOf?: ((index: number) => string | undefined) | undefined;
   /** How the `scores` of predictions are computed; absent: they have none. */
   readonly conformity?: 'split' | 'quantile' | undefined;

@@ -82,7 +82,7 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
   // what it computes on was measured when it started
   const asked = options.backend === 'auto' ? undefined : options.backend;
   const backend = asked ?? (manifest.backend.name as BackendRequest);
-  // what rounds alike on every machine goes on so, as the machine would if it fuses nothing
+  // a portable run stays portable; every machine can round like this
   const portable = backend === 'webasm' && manifest.backend.arithmetic === 'separate';
   const opened = await openSession(loaded, { threads, width, backend, portable, ...fittedBy(manifest) });
   const session = await settleBackend(loaded, opened);

@@ -29,19 +29,17 @@ const POLICY = [
  * @throws UserError (exit 2) if a config is not valid
  */
 export async function writeSite(configs: readonly string[], output: string): Promise<number> {
-  const files = new Map<string, string>();
-  const own: string[] = [];
+  const files = new Set<string>();
+  const named = new Map<string, string>();
   for (const config of configs) {
     const loaded = loadExperiment(config);
-    own.push(resolve(config));
     refuseAbsolute(loaded);
-    for (const file of [...loaded.files, ...(await dataFiles(loaded.experiment))]) files.set(file, file);
+    for (const file of [...loaded.files, ...(await dataFiles(loaded.experiment))]) files.add(file);
+    for (const file of packageFiles(loaded.experiment.dataset.kind)) named.set(...file);
   }
-  const top = commonFolder([...files.keys()]);
-  const nameOf = (file: string) => relative(top, file).split(sep).join('/');
-  const named = new Map([...files.keys()].map(file => [nameOf(file), file]));
-  for (const config of configs)
-    for (const file of packageFiles(loadExperiment(config).experiment.dataset.kind)) named.set(...file);
+  const top = commonFolder([...files]);
+  const nameOf = (file: string) => relative(top, resolve(file)).split(sep).join('/');
+  for (const file of files) named.set(nameOf(file), file);
   makeFolder(output, output);
   for (const [name, file] of named) {
     const target = join(output, 'files', name);
@@ -49,7 +47,7 @@ export async function writeSite(configs: readonly string[], output: string): Pro
     cpSync(file, target);
   }
   const site: Site = {
-    configs: own.map(nameOf),
+    configs: configs.map(nameOf),
     files: Object.fromEntries([...named].map(([name, file]) => [name, statSync(file).size])),
     version: JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')).version,
   };

@@ -1,25 +1,21 @@
 /**
  * The thread of a page of `web` that trains: the same program as in Node, over the files of the
- * page. It takes requests while it trains, since each step gives them a turn.
+ * page. It handles requests between training steps.
  */
 import { unzipSync, zipSync } from 'fflate';
 import { loadExperiment } from '../config/load.js';
-import {
-  addFile,
-  existsSync,
-  filesBelow,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-} from '../host/browser/files.js';
-import { createHash, join } from '../host/index.js';
+import { addFile, filesBelow, mkdirSync } from '../host/browser/files.js';
+import { basename, createHash, join } from '../host/index.js';
+import { listCheckpoints } from '../run/checkpoints.js';
+import { digestOfFile } from '../run/files.js';
+import { findRuns } from '../run/find.js';
 import { followLog } from '../run/history.js';
 import { Run } from '../run/run.js';
 import { computeInThreads } from '../train/pool.js';
 import type { RunObserver } from '../train/recorder.js';
 import { resumeExperiment, runExperiment } from '../train/resume.js';
-import { type Diagnostic, UserError } from '../util/errors.js';
-import { type RunReport, runReportOf } from '../view/run-report.js';
+import { caught, type Diagnostic, UserError } from '../util/errors.js';
+import { runReportOf } from '../view/run-report.js';
 import { PACKAGES, type Reply, type Request, type Site, type State } from './messages.js';
 import { keepFiles, type Storage } from './storage.js';
 
@@ -52,12 +48,10 @@ function enter(next: State, message?: string): void {
 }
 
 function isResumable(): boolean {
-  if (directory === undefined || running) return false;
-  try {
-    return Run.read(directory).summary?.status !== 'completed';
-  } catch {
-    return false;
-  }
+  const path = directory;
+  if (path === undefined || running) return false;
+  const run = caught(() => Run.open(path));
+  return !(run instanceof UserError) && run.summary?.status !== 'completed';
 }
 
 function problemsOf(error: unknown): readonly Diagnostic[] {
@@ -84,18 +78,15 @@ async function open(site: Site, address: string): Promise<void> {
   mkdirSync(RUNS, { recursive: true });
   directory = newestRun();
   send({ kind: 'texts', texts });
-  if (directory !== undefined) report(directory);
+  report();
   enter(directory === undefined ? 'ready' : isResumable() ? 'paused' : 'ended');
 }
 
+/** Ids start with the time. */
 function newestRun(): string | undefined {
-  const runs = readdirSync(RUNS).flatMap(name =>
-    readdirSync(join(RUNS, name)).map(id => join(RUNS, name, id)),
-  );
-  return runs.sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1)).at(-1);
+  const runs = findRuns(RUNS).toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  return runs.at(-1)?.path;
 }
-
-const idOf = (path: string) => path.slice(path.lastIndexOf('/') + 1);
 
 /** The config as edited, in the place of its file: paths in it are relative to that. */
 function edited(config: string, text: string): string {
@@ -114,34 +105,32 @@ function check(config: string, text: string): void {
   send({ kind: 'checked', text, problems });
 }
 
-/** Sends the report of a run as far as it has come. */
-function report(path: string): void {
+/** Sends the report of the run as far as it has come, with the digests of a run that stands still. */
+function report(): void {
+  if (directory === undefined) return;
+  const path = directory;
   const log = followLog(join(path, 'log.jsonl'), CAPACITY);
   try {
     while (log.poll());
-    const built: RunReport = runReportOf(Run.read(path), log.history);
-    send({ kind: 'report', report: built, digests: digestsOf(path) });
+    const built = caught(() => runReportOf(Run.read(path), log.history));
+    if (built instanceof UserError) send({ kind: 'problems', problems: built.diagnostics });
+    else send({ kind: 'report', report: built, digests: running ? {} : digestsOf(path) });
   } finally {
     log.close();
   }
 }
 
 function digestsOf(path: string): Record<string, string> {
-  const folder = join(path, 'checkpoints');
-  const names = existsSync(folder) ? readdirSync(folder).filter(name => name.endsWith('.safetensors')) : [];
-  const digest = (name: string) =>
-    createHash('sha256')
-      .update(readFileSync(join(folder, name)))
-      .digest('hex');
-  return Object.fromEntries(names.sort().map(name => [name, digest(name)]));
+  const saved = listCheckpoints(join(path, 'checkpoints'));
+  return Object.fromEntries(saved.map(({ path }) => [basename(path), digestOfFile(path)]));
 }
 
 function observer(): RunObserver {
   let next = 0;
   const look = (): void => {
-    if (directory === undefined || performance.now() < next) return;
+    if (performance.now() < next) return;
     const began = performance.now();
-    report(directory);
+    report();
     const took = performance.now() - began;
     next = performance.now() + Math.max(REPORT_MS, IDLE_FACTOR * took);
   };
@@ -169,7 +158,7 @@ async function train(work: (signal: AbortSignal) => Promise<unknown>): Promise<v
   }
   running = undefined;
   await storage?.settle();
-  if (directory !== undefined) report(directory);
+  report();
   enter(isResumable() ? 'paused' : directory === undefined ? 'ready' : 'ended', message);
 }
 
@@ -179,7 +168,9 @@ const options = { backend: 'webasm', threads: 1, width: undefined, portable: tru
 function download(): void {
   if (directory === undefined) return;
   const name = directory.slice(RUNS.length + 1);
-  const files = [...filesBelow(directory)].map(([file, bytes]) => [`${idOf(name)}/${file}`, bytes] as const);
+  const files = [...filesBelow(directory)].map(
+    ([file, bytes]) => [`${basename(name)}/${file}`, bytes] as const,
+  );
   const bytes = zipSync(Object.fromEntries(files), { level: 0 });
   send({ kind: 'archive', name: `${name.replace('/', '-')}.zip`, bytes }, [bytes.buffer]);
 }
@@ -194,7 +185,7 @@ function drop(name: string, bytes: Uint8Array): void {
   for (const [file, content] of Object.entries(unzipSync(bytes)))
     if (!file.endsWith('/') && !file.includes('..')) addFile(join(RUNS, 'opened', file), content);
   directory = newestRun();
-  if (directory !== undefined) report(directory);
+  report();
   enter(isResumable() ? 'paused' : 'ended');
 }
 

@@ -505,6 +505,8 @@ t.test('other formats: what does not fit, and no sequence at all', async t => {
   };
   const quoted = Buffer.from('PK\x03\x04a"\xff\xff\xff\xff', 'latin1');
   t.match((await predict(NAMED, quoted)).said, /the file is a zip archive/, 'not a quote in a field');
+  const headed = Buffer.from('PK\x03\x04a,b\n\xff', 'latin1');
+  t.match((await predict(NAMED, headed)).said, /the file is a zip archive/, 'not a header');
   const readers: [name: string, ...flags: string[]][] = [
     [NAMED],
     ['text, character level'],

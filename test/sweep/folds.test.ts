@@ -203,7 +203,7 @@ t.test('the final model is trained on all data for the median of the steps that 
   t.match(sides, [{ folds: [1, 2, 3] }, { folds: [1, 2, 3] }]);
 });
 
-t.test('a final model that stops goes on to the same weights', async t => {
+t.test('a stopped final model resumes to the same weights', async t => {
   const base = work.config({ ...config, folds: { count: 3, final: true } });
   const file = work.file('folded.yaml', JSON.stringify({ version: 1, name: 'folded', base, method: 'grid' }));
   const output = work.folder();

@@ -2,6 +2,7 @@
  * Sweeps that are stopped, by signals to real processes or by what happens to their trials, and
  * that go on to the same decisions and bytes.
  */
+import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -399,7 +400,15 @@ const RAN: Summary = { ...SUMMARY, metrics: { train: { loss: 1 }, test: { loss: 
 function leave(directory: string, summary: Partial<Summary>): void {
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, 'config.resolved.yaml'), '');
-  writeFileSync(join(directory, 'summary.json'), JSON.stringify({ ...RAN, ...summary }));
+  const whole = JSON.stringify({ ...RAN, ...summary });
+  writeFileSync(join(directory, 'summary.json'), whole);
+  writeFileSync(join(directory, 'log.jsonl'), endOf(whole));
+}
+
+/** The last record of a log. */
+function endOf(summary: string): string {
+  const summary_sha256 = createHash('sha256').update(summary).digest('hex');
+  return `${JSON.stringify({ event: 'run.end', summary_sha256 })}\n`;
 }
 
 function newlyLoaded(words: readonly string[], flags: SweepFlags = {}): SweepDirectory {
@@ -666,19 +675,21 @@ t.test('the result of a segment from its run directory', async t => {
     events = '',
     metric: string = objective.metric,
     epochs = 3,
+    isLogged = true,
   ): number | null | string | undefined => {
     const metrics = { train: {}, test: { loss: 0.5 } };
     const stopped = { status: 'interrupted', epochs: 2, evaluated: true, exit_code: 130 };
-    const whole = { ...RAN, ...stopped, metrics, ...summary };
+    const whole = JSON.stringify({ ...RAN, ...stopped, metrics, ...summary });
     const place = t.testdir({
-      'summary.json': JSON.stringify(whole),
+      'summary.json': whole,
       'config.resolved.yaml': '',
-      'log.jsonl': events,
+      'log.jsonl': isLogged ? `${events}${endOf(whole)}` : events,
     });
     const result = finishedSegment(segment, place, { objective: { ...objective, metric }, epochs });
     return result?.status === 'done' ? result.value : result?.status;
   };
   t.equal(found({}), 0.5);
+  t.equal(found({}, log(1, 2), objective.metric, 3, false), undefined, 'killed before the last record');
   t.equal(found({ evaluated: false }), undefined, 'its value is that of the epoch before');
   t.equal(found({ evaluated: false }, log(1)), undefined);
   t.equal(

@@ -41,9 +41,11 @@ export function checkUtf8(bytes: Buffer, file: string, place = FILE_START, start
   throw damagedErrors([notUtf8(bytes[bad], { file, ...placeAfter(bytes.subarray(0, bad), place) }, start)]);
 }
 
+const ZIP = 'PK\x03\x04';
+
 /** First bytes of formats that are not text. A gzip file is already decompressed here. */
 const FORMATS: Readonly<Record<string, string>> = {
-  'PK\x03\x04': 'a zip archive, such as .npz or .xlsx',
+  [ZIP]: 'a zip archive, such as .npz or .xlsx',
   '\x93NUMPY': 'a NumPy array (.npy)',
   PAR1: 'a Parquet file',
   '\x1f\x8b': 'a gzip file inside a gzip file',
@@ -95,6 +97,8 @@ const CHECKED_BYTES = 2 ** 16;
 
 /** Offset of the first character that is not UTF-8; undefined if all are. */
 export function badByte(bytes: Buffer): number | undefined {
+  // the first lines of a zip archive may be UTF-8; no text has these control characters
+  if (bytes.toString('latin1', 0, ZIP.length) === ZIP) return 0;
   if (isUtf8(bytes)) return undefined;
   let at = 0;
   for (let end = at; at < bytes.length; at = end) {

@@ -57,8 +57,8 @@ interface Counts {
 }
 
 /**
- * What is to be as large as possible; negative if the precision or recall to reach is missed, the
- * more the further it is missed.
+ * The value that the best threshold maximizes. If the required precision or recall is missed, it
+ * is negative, and the closer to 0 the less is missing.
  */
 function valueFor(aim: ThresholdAim, { right, predicted, positives, all }: Counts): number {
   const precision = predicted === 0 ? 0 : right / predicted;
