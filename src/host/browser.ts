@@ -6,13 +6,16 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { Buffer } from 'buffer';
 import { deflateSync, gunzipSync as gunzip, inflateSync } from 'fflate';
 import picomatch from 'picomatch';
+import { version } from '../../package.json';
 import * as memory from './browser/files.js';
-import './browser/package.js';
 
 export { basename, dirname, isAbsolute, join, relative, resolve } from 'pathe';
 export const sep = '/';
 export const fs = memory;
 export const files = memory.promises;
+
+// the root of the package is where this file is
+memory.addFile('/cellrun/package.json', new TextEncoder().encode(JSON.stringify({ version })));
 
 class Digest {
   constructor(private readonly hash = sha256.create()) {}

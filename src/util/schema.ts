@@ -400,11 +400,16 @@ export const named = <S extends Shape>(name: string, part: S): S => ({
 const namedBy = <S extends Shape>({ name }: Options, part: S): S =>
   name === undefined ? part : named(name, part);
 
-/** A schema as the content of its file. @param heading identifies it */
-export function schemaText(heading: JsonSchema, shape: Shape): string {
+/** A JSON Schema as the content of its file. */
+export function schemaText(name: string, shape: Shape): string {
   const definitions = shape.definitions();
-  const isNamed = Object.keys(definitions).length > 0;
-  return `${JSON.stringify({ ...heading, ...shape.schema(), ...(isNamed && { definitions }) }, undefined, 2)}\n`;
+  const schema = {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    $id: `https://unpkg.com/cellrun/schemas/${name}.schema.json`,
+    ...shape.schema(),
+    ...(Object.keys(definitions).length > 0 && { definitions }),
+  };
+  return `${JSON.stringify(schema, undefined, 2)}\n`;
 }
 
 /**

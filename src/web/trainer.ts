@@ -11,10 +11,12 @@ import { digestOfFile } from '../run/files.js';
 import { findRuns } from '../run/find.js';
 import { followLog } from '../run/history.js';
 import { Run } from '../run/run.js';
+import { RUN_SCHEMAS } from '../run/schemas.js';
 import { computeInThreads } from '../train/pool.js';
 import type { RunObserver } from '../train/recorder.js';
 import { resumeExperiment, runExperiment } from '../train/resume.js';
 import { caught, type Diagnostic, UserError } from '../util/errors.js';
+import { schemaText } from '../util/schema.js';
 import { runReportOf } from '../view/run-report.js';
 import { PACKAGES, type Reply, type Request, type Site, type State } from './messages.js';
 import { keepFiles, type Storage } from './storage.js';
@@ -29,6 +31,10 @@ const CAPACITY = 600;
 /** Milliseconds between two reports, at least; and as a multiple of what one takes. */
 const REPORT_MS = 250;
 const IDLE_FACTOR = 10;
+
+// the program reads the schemas from its package
+for (const [name, shape] of Object.entries(RUN_SCHEMAS))
+  addFile(`/cellrun/schemas/${name}.schema.json`, Buffer.from(schemaText(name, shape)));
 
 // a page that is not isolated has no other threads
 computeInThreads(false);
