@@ -154,8 +154,31 @@ export function createRequire(_: string) {
   return Object.assign((name: string): never => resolve(`${name}: not to run`) as never, { resolve });
 }
 
+/** Name of a thread that computes shards. It runs the script of the thread that starts it. */
+export const SHARD_THREAD = 'shards';
+
+/** A thread, as Node has them. Only a page that is isolated from other origins shares memory. */
 export class Worker {
-  constructor() {
-    throw new Error('a page computes in one thread');
+  private readonly thread = new globalThis.Worker(self.location.href, { name: SHARD_THREAD });
+
+  constructor(_: string, { workerData }: { readonly workerData: unknown }) {
+    this.thread.postMessage(workerData);
   }
+
+  on(event: string, listener: (value: unknown) => void): void {
+    if (event === 'message') this.thread.onmessage = ({ data }) => listener(data);
+    if (event === 'error') this.thread.onerror = ({ message }) => listener(new Error(message));
+  }
+
+  postMessage(message: unknown): void {
+    this.thread.postMessage(message);
+  }
+
+  async terminate(): Promise<void> {
+    this.thread.terminate();
+  }
+
+  ref(): void {}
+
+  unref(): void {}
 }

@@ -23,6 +23,11 @@ const POLICY = [
   "form-action 'none'",
 ].join('; ');
 
+const HEADERS = `/*
+  Cross-Origin-Opener-Policy: same-origin
+  Cross-Origin-Embedder-Policy: require-corp
+`;
+
 /**
  * Writes the site of `configs` to the folder `output`, with the files that they read.
  * @returns the size of these files, bytes
@@ -64,6 +69,8 @@ export async function writeSite(configs: readonly string[], output: string): Pro
 <noscript><p>This page needs JavaScript: it trains the model itself.</p></noscript>
 </main>`;
   writeAtomic(join(output, 'index.html'), [htmlPage('Train', head, body)]);
+  // some hosts of static sites read this file: with its headers, a page computes on all cores
+  writeAtomic(join(output, '_headers'), [HEADERS]);
   return Object.values(site.files).reduce((sum, size) => sum + size, 0);
 }
 

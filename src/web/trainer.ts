@@ -5,6 +5,7 @@
 import { unzipSync, zipSync } from 'fflate';
 import { loadExperiment } from '../config/load.js';
 import { addFile, filesBelow, mkdirSync } from '../host/browser/files.js';
+import { SHARD_THREAD } from '../host/browser.js';
 import { basename, createHash, join } from '../host/index.js';
 import { listCheckpoints } from '../run/checkpoints.js';
 import { digestOfFile } from '../run/files.js';
@@ -15,6 +16,8 @@ import { RUN_SCHEMAS } from '../run/schemas.js';
 import { computeInThreads } from '../train/pool.js';
 import type { RunObserver } from '../train/recorder.js';
 import { resumeExperiment, runExperiment } from '../train/resume.js';
+import type { ShardRequest, ThreadSetup } from '../train/shards.js';
+import { computeShards } from '../train/thread.js';
 import { caught, type Diagnostic, UserError } from '../util/errors.js';
 import { schemaText } from '../util/schema.js';
 import { runReportOf } from '../view/run-report.js';
@@ -36,8 +39,7 @@ const IDLE_FACTOR = 10;
 for (const [name, shape] of Object.entries(RUN_SCHEMAS))
   addFile(`/cellrun/schemas/${name}.schema.json`, Buffer.from(schemaText(name, shape)));
 
-// a page that is not isolated has no other threads
-computeInThreads(false);
+computeInThreads(self.crossOriginIsolated);
 
 let storage: Storage | undefined;
 let running: AbortController | undefined;
@@ -169,7 +171,12 @@ async function train(work: (signal: AbortSignal) => Promise<unknown>): Promise<v
 }
 
 /** Pages and Node then have the same bytes. */
-const options = { backend: 'webasm', threads: 1, width: undefined, portable: true } as const;
+const options = {
+  backend: 'webasm',
+  threads: self.crossOriginIsolated ? undefined : 1,
+  width: undefined,
+  portable: true,
+} as const;
 
 function download(): void {
   if (directory === undefined) return;
@@ -231,6 +238,13 @@ async function handle(request: Request): Promise<void> {
   }
 }
 
-self.onmessage = ({ data }: MessageEvent<Request>) => {
-  void handle(data).catch(error => send({ kind: 'problems', problems: problemsOf(error) }));
-};
+if (self.name === SHARD_THREAD) {
+  self.onmessage = ({ data: setup }: MessageEvent<ThreadSetup>) => {
+    const compute = computeShards(setup, reply => self.postMessage(reply));
+    self.onmessage = ({ data }: MessageEvent<ShardRequest>) => void compute(data);
+  };
+} else {
+  self.onmessage = ({ data }: MessageEvent<Request>) => {
+    void handle(data).catch(error => send({ kind: 'problems', problems: problemsOf(error) }));
+  };
+}

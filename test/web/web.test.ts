@@ -80,6 +80,13 @@ fetch('/site.json').then(answer => answer.json()).then(site =>
 
 let told: (body: unknown) => void = () => {};
 
+/** With these, a page may share memory between threads. */
+const ISOLATED = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+};
+let headers: Readonly<Record<string, string>> = {};
+
 /** Serves the site; any server would do. */
 const server = createServer(async (request, response) => {
   const { url = '/' } = request;
@@ -91,7 +98,10 @@ const server = createServer(async (request, response) => {
   if (url === '/reporter') return response.writeHead(200, { 'Content-Type': 'text/html' }).end(REPORTER);
   const file = join(site, url === '/' ? 'index.html' : decodeURIComponent(url));
   if (!existsSync(file)) response.writeHead(404).end();
-  else response.writeHead(200, { 'Content-Type': TYPES[extname(file)] ?? '' }).end(readFileSync(file));
+  else {
+    const type = { 'Content-Type': TYPES[extname(file)] ?? '' };
+    response.writeHead(200, { ...headers, ...type }).end(readFileSync(file));
+  }
 });
 t.teardown(() => server.close());
 
@@ -125,8 +135,9 @@ const reaches = (page: Page, state: string) =>
 const digestsOn = (page: Page) => page.locator('.digests code').allInnerTexts();
 
 /** SHA-256 of the checkpoints of the run that Node trains. */
-async function digestsOfNode(): Promise<string[]> {
-  const { stdout } = await work.cellrun('run', config, '--portable', '--output', work.folder(), '--json');
+async function digestsOfNode(...settings: string[]): Promise<string[]> {
+  const given = ['run', config, '--portable', '--output', work.folder(), '--json', ...settings];
+  const { stdout } = await work.cellrun(...given);
   const { directory } = JSON.parse(stdout);
   const index = JSON.parse(readFileSync(join(directory, 'checkpoints/index.json'), 'utf8'));
   const names: string[] = index.checkpoints.map(({ file }: { file: string }) => file).sort();
@@ -135,6 +146,22 @@ async function digestsOfNode(): Promise<string[]> {
       .update(readFileSync(join(directory, 'checkpoints', name)))
       .digest('hex'),
   );
+}
+
+/** The directory of the run, unpacked. */
+async function downloaded(page: Page): Promise<string> {
+  const download = page.waitForEvent('download');
+  await press(page, 'Download the run');
+  const archive = join(work.folder(), 'run.zip');
+  await (await download).saveAs(archive);
+  const folder = work.folder();
+  let directory = folder;
+  for (const [name, bytes] of Object.entries(unzipSync(readFileSync(archive)))) {
+    directory = join(folder, name.split('/')[0]);
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), bytes);
+  }
+  return directory;
 }
 
 t.test('a page trains', { skip: missing }, async t => {
@@ -188,18 +215,27 @@ t.test('a page trains', { skip: missing }, async t => {
     await page.close();
   });
 
+  await t.test('on several threads, if the server isolates it', async t => {
+    headers = ISOLATED;
+    const isolated = await browser.newContext({ acceptDownloads: true });
+    const { page, said } = await openSite(isolated);
+    await reaches(page, 'ready');
+    const text = await page.inputValue('#config');
+    await page.fill('#config', text.replace('batch_size: 5', 'batch_size: 16'));
+    await press(page, 'Train');
+    await reaches(page, 'ended');
+    t.same(await digestsOn(page), await digestsOfNode('--set', 'training.batch_size=16', '--threads', '1'));
+    t.same(said, []);
+    const manifest = JSON.parse(readFileSync(join(await downloaded(page), 'manifest.json'), 'utf8'));
+    t.ok(manifest.backend.threads > 1);
+    await isolated.close();
+    headers = {};
+  });
+
   await t.test('the run is one for ./run', async t => {
     const { page } = await openSite(context);
     await reaches(page, 'ended');
-    const download = page.waitForEvent('download');
-    await press(page, 'Download the run');
-    const archive = join(work.folder(), 'run.zip');
-    await (await download).saveAs(archive);
-    const folder = work.folder();
-    for (const [name, bytes] of Object.entries(unzipSync(readFileSync(archive)))) {
-      mkdirSync(dirname(join(folder, name)), { recursive: true });
-      writeFileSync(join(folder, name), bytes);
-    }
+    const folder = await downloaded(page);
     const review = await work.cellrun('review', folder);
     t.equal(review.code, 0, review.stdout + review.stderr);
     await page.close();
