@@ -224,6 +224,6 @@ t.test('what is refused', async t => {
   await t.rejects(other.session().end(), refused);
   t.match(await work.cellrun('predict', summary.directory, '--input', '-', '--rate', '8000'), {
     code: 2,
-    stderr: '--rate is for models of recordings, not `dataset.kind: csv`',
+    stderr: '--rate: this is for models trained on `dataset.kind: audio`, not `csv`',
   });
 });

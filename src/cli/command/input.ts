@@ -11,7 +11,7 @@ import {
 import type { SavedModel } from '../../predict/open.js';
 import { type Diagnostic, usageError } from '../../util/errors.js';
 import { counted, printable } from '../../util/words.js';
-import { formatDiagnostics } from '../terminal/diagnostics.js';
+import { printDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { choice } from './verb.js';
 
@@ -85,7 +85,7 @@ export function rejections(io: Io, action: 'stop' | 'skip') {
     state.count++;
     if (firsts.length === 0 || ++state.shown > MAX_SHOWN) return;
     const unseen = firsts.filter(problem => !shown.has(problem));
-    if (unseen.length > 0) io.err(formatDiagnostics(unseen, { color: io.color.err, severity: 'warning' }));
+    printDiagnostics(unseen, 'warning', io);
     for (const problem of unseen) shown.add(problem);
   };
   /** Call at the end. @param read number of sequences that could be read */

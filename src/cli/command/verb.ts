@@ -6,7 +6,7 @@ import { type Command, Option } from 'commander';
 import { BACKEND_REQUESTS, type BackendRequest } from '../../engine/backend-names.js';
 import type { Width } from '../../engine/simd-compile.js';
 import type { WeightsName, WhichCheckpoint } from '../../train/weights.js';
-import { type ExitCode, usageError } from '../../util/errors.js';
+import { type Diagnostic, type ExitCode, usageError, usageErrors } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import type { Io } from '../terminal/io.js';
 
@@ -56,7 +56,7 @@ export class VerbOption<T> {
 
   toCommander(key: string): Option {
     const { parse, choices, isRepeatable, short, env, conflicts = [], ...settings } = this.settings;
-    const name = `--${key.replaceAll(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`;
+    const name = flagOf(key);
     const option = new Option(
       `${short ? `${short}, ` : ''}${name} ${this.argument}`.trimEnd(),
       this.description,
@@ -81,6 +81,24 @@ export class VerbOption<T> {
       return isRepeatable ? [...(Array.isArray(previous) ? previous : []), value] : value;
     });
   }
+}
+
+function flagOf(key: string): string {
+  return `--${key.replaceAll(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`;
+}
+
+/**
+ * Refuses options that other options or the data exclude.
+ * @param options by their keys; those that are not given are absent, false or an empty list
+ * @throws UserError (exit 2) with each of them that is given
+ */
+export function refuseGiven(
+  options: Readonly<Record<string, unknown>>,
+  problem: Omit<Diagnostic, 'file'>,
+): void {
+  const isGiven = (value: unknown) => (Array.isArray(value) ? value.length > 0 : Boolean(value ?? false));
+  const given = Object.keys(options).filter(key => isGiven(options[key]));
+  if (given.length > 0) throw usageErrors(given.map(key => ({ ...problem, file: flagOf(key) })));
 }
 
 export function flag(description: string): VerbOption<boolean> {

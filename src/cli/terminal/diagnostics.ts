@@ -11,6 +11,7 @@
 import pico from 'picocolors';
 import { type Diagnostic, placeOf, UserError } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
+import type { Io } from './io.js';
 
 /** Longer source lines are cut around the caret. */
 const MAX_SOURCE = 120;
@@ -43,6 +44,15 @@ export function formatDiagnostics(
   const more = left === 0 ? [] : [`${severity === 'warning' ? 'warning: ' : ''}${left} more like these\n`];
   const formatted = shown.map(diagnostic => `${formatOne(diagnostic, severity, colors).join('\n')}\n`);
   return [...formatted, ...more].join('\n');
+}
+
+/** Prints diagnostics to stderr, with an empty line after them; nothing if there are none. */
+export function printDiagnostics(
+  diagnostics: readonly Diagnostic[],
+  severity: 'error' | 'warning',
+  { err, color }: Pick<Io, 'err' | 'color'>,
+): void {
+  if (diagnostics.length > 0) err(`${formatDiagnostics(diagnostics, { color: color.err, severity })}\n`);
 }
 
 type Colors = ReturnType<typeof pico.createColors>;

@@ -5,13 +5,13 @@ import { distinguishingRuns, readGroups, type Side } from '../../judge/compariso
 import { METRICS } from '../../math/metrics/index.js';
 import { kindOf, sweepOfTrials } from '../../run/find.js';
 import { type RunHistory, readHistory } from '../../run/history.js';
-import { type Diagnostic, EXIT, joined, UserError, usageError, usageErrors } from '../../util/errors.js';
+import { EXIT, joined, UserError, usageError } from '../../util/errors.js';
 import { formatTable } from '../../util/table.js';
 import type { Block } from '../../view/blocks.js';
 import { comparisonBlocks, metricsRecords } from '../../view/comparison-document.js';
 import { markdownOf } from '../../view/markdown.js';
-import { choice, defineVerb, flag, jsonFormat, list, type Values } from '../command/verb.js';
-import { formatDiagnostics } from '../terminal/diagnostics.js';
+import { choice, defineVerb, flag, jsonFormat, list, refuseGiven } from '../command/verb.js';
+import { printDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { textOf, widthOf } from '../terminal/text.js';
 import { compareTrials, trialOptions } from './compare-trials.js';
@@ -27,8 +27,6 @@ const options = {
   json: jsonFormat,
 };
 
-type CompareOptions = Values<typeof options>;
-
 const MAX_SIDES = 26;
 
 export const verb = defineVerb({
@@ -43,18 +41,21 @@ with the first, seed by seed. A sweep is one side: the runs of its best trial, w
 A single sweep is listed trial by trial, best first. Trials that were trained for more epochs come
 before those with fewer: values after different numbers of epochs are not comparable.`,
   action([given], options, { io }) {
+    const { metric, curves, sort, min, max, top } = options;
     const format = options.json ? 'json' : options.format;
     // the folder of a sweep's trials is the sweep
     const paths = given.map(path => sweepOfTrials(path) ?? path);
     const [path] = paths;
     if (paths.length === 1 && kindOf(path) === 'sweep') {
-      refuse(options, ['metric', 'curves'], 'cannot be used with a single sweep; name two or more runs');
+      const message = 'cannot be used with a single sweep; name two or more runs';
+      refuseGiven({ metric, curves }, { code: 'compare/flag', message });
       compareTrials(path, { ...options, format }, io);
       return EXIT.done;
     }
-    refuse(options, ['sort', 'min', 'max', 'top'], 'can only be used with a single sweep');
+    const message = 'can only be used with a single sweep';
+    refuseGiven({ sort, min, max, top }, { code: 'compare/flag', message });
     const { groups, leftOut, errors } = readGroups(paths);
-    const metrics = [...new Set(options.metric)];
+    const metrics = [...new Set(metric)];
     const { comparison, sides } = comparisonOf(groups, metrics, options.all, leftOut);
     const file = paths.join(' ');
     if (sides.length < 2 && errors.length > 0) throw joined(errors);
@@ -70,8 +71,7 @@ before those with fewer: values after different numbers of epochs are not compar
       throw usageError('compare/too-many', message, { file, expected });
     }
     const warnings = errors.flatMap(({ diagnostics }) => diagnostics);
-    if (warnings.length > 0)
-      io.err(formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' }));
+    printDiagnostics(warnings, 'warning', io);
     switch (format) {
       case 'json':
         io.data(`${JSON.stringify(comparison, undefined, 2)}\n`);
@@ -83,7 +83,7 @@ before those with fewer: values after different numbers of epochs are not compar
         io.data(markdownOf(comparisonBlocks(comparison)));
         break;
       case 'text': {
-        const charts = options.noCurves ? [] : comparedCurves(sides, options.curves, io);
+        const charts = options.noCurves ? [] : comparedCurves(sides, curves, io);
         const style = { width: widthOf(io), color: io.color.out, unicode: io.unicode ?? false };
         io.out(textOf([...comparisonBlocks(comparison), ...charts], style));
         break;
@@ -94,15 +94,6 @@ before those with fewer: values after different numbers of epochs are not compar
     return EXIT.done;
   },
 });
-
-type Refusable = 'metric' | 'curves' | 'sort' | 'min' | 'max' | 'top';
-
-function refuse(options: CompareOptions, names: readonly Refusable[], why: string): void {
-  const isGiven = (value: unknown) => (Array.isArray(value) ? value.length > 0 : value !== undefined);
-  const given = names.filter(name => isGiven(options[name]));
-  if (given.length > 0)
-    throw usageErrors(given.map(name => ({ code: 'compare/flag', message: why, file: `--${name}` })));
-}
 
 /** Maximum number of buckets of a curve, more than a terminal has columns. */
 const CAPACITY = 512;
@@ -136,18 +127,20 @@ function comparedCurves(sides: readonly Side[], requested: readonly string[], io
 }
 
 function historiesOf(side: Side, io: Io): RunHistory[] {
-  const warn = (...diagnostics: readonly Diagnostic[]): void =>
-    io.err(formatDiagnostics(diagnostics, { color: io.color.err, severity: 'warning' }));
   return distinguishingRuns(side).flatMap(({ record }) => {
     const { log: file } = record.directory.files;
     try {
       const history = readHistory(file, { capacity: CAPACITY });
       for (const { message, line } of history.damaged.first.slice(0, 1))
-        warn({ code: 'log/line', message: `${message}; this line is ignored`, file, line });
+        printDiagnostics(
+          [{ code: 'log/line', message: `${message}; this line is ignored`, file, line }],
+          'warning',
+          io,
+        );
       return [history];
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      warn(...error.diagnostics);
+      printDiagnostics(error.diagnostics, 'warning', io);
       return [];
     }
   });

@@ -19,7 +19,7 @@ import { counted, printable } from '../../util/words.js';
 import { formatAnnotations } from '../../view/github.js';
 import { asTyped } from '../command/command-line.js';
 import { choice, defineVerb, flag, jsonFormat, set } from '../command/verb.js';
-import { formatDiagnostics } from '../terminal/diagnostics.js';
+import { printDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 
 export const validate = defineVerb({
@@ -73,9 +73,8 @@ function print(verdicts: readonly Verdict[], format: 'text' | 'json' | 'github',
 }
 
 function printText({ file, valid, diagnostics, warnings, sequences }: Verdict, io: Io): void {
-  const color = io.color.err;
-  if (warnings.length > 0) io.err(`${formatDiagnostics(warnings, { color, severity: 'warning' })}\n`);
-  if (!valid) io.err(`${formatDiagnostics(diagnostics, { color })}\n`);
+  printDiagnostics(warnings, 'warning', io);
+  printDiagnostics(diagnostics, 'error', io);
   const verdict = valid ? `valid${countWords(sequences)}` : counted(diagnostics.length, 'problem');
   io.out(`${printable(file)}: ${verdict}\n`);
 }

@@ -20,7 +20,7 @@ import { percent as fractionText, grouped, rounded } from '../../util/numbers.js
 import { aligned } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
 import { defineVerb, json, set } from '../command/verb.js';
-import { formatDiagnostics } from '../terminal/diagnostics.js';
+import { printDiagnostics } from '../terminal/diagnostics.js';
 
 export const verb = defineVerb({
   arguments: '<config>',
@@ -37,9 +37,8 @@ export const verb = defineVerb({
       const valid = diagnostics.length === 0;
       if (json) document({ valid, diagnostics, warnings, kind: experiment.dataset.kind, ...summary });
       else {
-        const color = io.color.err;
-        if (diagnostics.length > 0) io.err(`${formatDiagnostics(diagnostics, { color })}\n`);
-        if (warnings.length > 0) io.err(`${formatDiagnostics(warnings, { color, severity: 'warning' })}\n`);
+        printDiagnostics(diagnostics, 'error', io);
+        printDiagnostics(warnings, 'warning', io);
         io.out(summaryText(experiment.dataset.kind, summary, io.unicode ?? false));
       }
       return valid ? EXIT.done : EXIT.usage;

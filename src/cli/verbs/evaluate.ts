@@ -14,7 +14,7 @@ import { aligned } from '../../util/table.js';
 import { counted } from '../../util/words.js';
 import { onError, openInput, rejections, TOGETHER } from '../command/input.js';
 import { defineVerb, flag, json, list, quiet, savedModel, split } from '../command/verb.js';
-import { formatDiagnostics, hintingAtMovedData } from '../terminal/diagnostics.js';
+import { hintingAtMovedData, printDiagnostics } from '../terminal/diagnostics.js';
 import { createProgress } from '../terminal/progress.js';
 
 export const verb = defineVerb({
@@ -41,10 +41,9 @@ export const verb = defineVerb({
     const runs = predictingRuns(paths);
     const [run, ...others] = runs;
     if (options.backtest) {
-      if (others.length > 0) {
-        const message = 'a backtest is of one model, and several predict together';
+      const message = 'a backtest is of one model, and several predict together';
+      if (others.length > 0)
         throw usageError('cli/backtest', message, { file: '--backtest', expected: 'one run' });
-      }
       const { backtest } = await import('../../predict/backtest.js');
       const { saved, horizon, origins, mean } = await hintingAtMovedData(() => backtest(run, options));
       const { file, step, epoch } = saved;
@@ -119,9 +118,7 @@ export const verb = defineVerb({
           observe,
         );
       }).finally(() => tellRejected(sequences));
-      const { warnings } = found.evaluations[0];
-      if (warnings.length > 0)
-        io.err(formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' }));
+      printDiagnostics(found.evaluations[0].warnings, 'warning', io);
       tell(INPUT, found);
       return EXIT.done;
     }

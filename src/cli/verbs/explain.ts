@@ -5,7 +5,7 @@ import { formatMetric, formatNumber } from '../../util/numbers.js';
 import { type Field, formatTable, tableOf } from '../../util/table.js';
 import { counted } from '../../util/words.js';
 import { count, defineVerb, json, quiet, savedModel, seed, split } from '../command/verb.js';
-import { formatDiagnostics, hintingAtMovedData } from '../terminal/diagnostics.js';
+import { hintingAtMovedData, printDiagnostics } from '../terminal/diagnostics.js';
 import { createProgress } from '../terminal/progress.js';
 import { widthOf } from '../terminal/text.js';
 
@@ -30,8 +30,7 @@ export const verb = defineVerb({
     ).finally(() => display.end());
     if (options.json) io.data(`${JSON.stringify(explanation)}\n`);
     else io.out(textOfExplanation(explanation, widthOf(io)));
-    if (warnings.length > 0)
-      io.err(formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' }));
+    printDiagnostics(warnings, 'warning', io);
     return EXIT.done;
   },
 });

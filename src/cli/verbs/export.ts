@@ -18,7 +18,7 @@ import { formatNumber } from '../../util/numbers.js';
 import { atNamedPlace } from '../../util/system-errors.js';
 import { counted, printable } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
-import { checkpoint, choice, defineVerb, folder, json, WEIGHTS } from '../command/verb.js';
+import { checkpoint, choice, defineVerb, folder, json, refuseGiven, WEIGHTS } from '../command/verb.js';
 
 /** Formats of several files, by default in a subdirectory of the run. */
 const FOLDERS: readonly string[] = ['tensorboard', 'pytorch'];
@@ -57,17 +57,17 @@ export const verb = defineVerb({
       throw usageError('cli/export-format', 'no export format given', {
         expected: `--format ${FORMATS.join(' or ')}`,
       });
-    if (format === 'tensorboard' && (weights ?? checkpoint) !== undefined) {
-      throw usageError('cli/export-format', 'the event files of TensorBoard contain no weights', {
-        file: weights === undefined ? '--checkpoint' : '--weights',
-        expected: '--format safetensors, onnx or pytorch',
-      });
+    const code = 'cli/export-format';
+    if (format === 'tensorboard') {
+      const message = 'the event files of TensorBoard contain no weights';
+      refuseGiven(
+        { weights, checkpoint },
+        { code, message, expected: '--format safetensors, onnx or pytorch' },
+      );
     }
-    if (format !== 'js' && precision !== undefined) {
-      throw usageError('cli/export-format', `the format ${format} always has weights in float32`, {
-        file: '--precision',
-        expected: '--format js',
-      });
+    if (format !== 'js') {
+      const message = `the format ${format} always has weights in float32`;
+      refuseGiven({ precision }, { code, message, expected: '--format js' });
     }
     const isFolder = FOLDERS.includes(format);
     const runs = runsWithTargets(paths, output, isFolder ? format : '');

@@ -15,6 +15,7 @@ import { openModel, openWithData, openWithoutData, type SavedModel } from '../..
 import {
   type ClassPrediction,
   type Prediction,
+  type PredictionForm,
   type SequencePrediction,
   type SymbolsPrediction,
   textOfSymbols,
@@ -22,9 +23,10 @@ import {
 } from '../../predict/predictions.js';
 import { nonFiniteName } from '../../run/json.js';
 import { predictingRuns } from '../../sweep/results.js';
-import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';
+import { type Diagnostic, EXIT, type ExitCode } from '../../util/errors.js';
 import { csvLine } from '../../util/table.js';
 import { printable } from '../../util/words.js';
+import type { Block } from '../../view/blocks.js';
 import { onError, openInput, openSamples, rejections, TOGETHER } from '../command/input.js';
 import {
   choice,
@@ -34,13 +36,13 @@ import {
   integer,
   list,
   number,
+  refuseGiven,
   savedModel,
   seed,
   text,
   type Values,
 } from '../command/verb.js';
 import { formatDiagnostics, hintingAtMovedData, MAX_ALIKE } from '../terminal/diagnostics.js';
-import { forecastCharts } from '../terminal/forecast-chart.js';
 import type { Io } from '../terminal/io.js';
 import { textOf, widthOf } from '../terminal/text.js';
 
@@ -102,30 +104,30 @@ export const verb = defineVerb({
   options,
   help: TOGETHER,
   async action([paths], options, { io }) {
-    const { input, rate, limit = Number.POSITIVE_INFINITY } = options;
+    const { input, rate, limit = Number.POSITIVE_INFINITY, explain, lines, alignment, format } = options;
     const runs = predictingRuns(paths);
     if (options.generate) return generate(runs, options, io);
-    if (options.explain && runs.length > 1) {
+    if (runs.length > 1) {
       const message = 'predictions of several models together are not explained';
-      throw usageError('predict/explain', message, { file: '--explain', expected: 'one run' });
+      refuseGiven({ explain }, { code: 'predict/explain', message, expected: 'one run' });
     }
     const all = runs.map(run => openModel(run, options));
     const [saved] = all;
-    const { dataset } = saved.loaded.experiment;
-    if (options.lines && dataset.kind !== 'text')
-      throw usageError(
-        'cli/lines',
-        `--lines is for models trained on \`dataset.kind: text\`, not \`${dataset.kind}\``,
-        { file: '--lines' },
-      );
-    const { loss, model } = saved.loaded.experiment;
-    if (options.alignment && loss.kind !== 'ctc' && (model.decoder?.attention ?? 'none') === 'none') {
-      const message = '--alignment is for models with loss ctc or a decoder with attention';
-      throw usageError('cli/alignment', message, { file: '--alignment' });
-    }
-    if (options.format === 'chart' && dataset.kind !== 'forecast') {
+    const { dataset, loss, model } = saved.loaded.experiment;
+    /** Refuses options that are only for models trained on datasets of `kind`. */
+    const onlyFor = (kind: string, given: Readonly<Record<string, unknown>>) => {
+      const message = `this is for models trained on \`dataset.kind: ${kind}\`, not \`${dataset.kind}\``;
+      if (dataset.kind !== kind) refuseGiven(given, { code: 'predict/kind', message });
+    };
+    onlyFor('text', { lines });
+    onlyFor('audio', { rate });
+    if (dataset.kind !== 'forecast') {
       const message = `only forecasts are drawn, not the predictions of \`dataset.kind: ${dataset.kind}\``;
-      throw usageError('cli/chart', message, { file: '--format', expected: 'jsonl | csv' });
+      refuseGiven({ format: format === 'chart' }, { code: 'cli/chart', message, expected: 'jsonl | csv' });
+    }
+    if (loss.kind !== 'ctc' && (model.decoder?.attention ?? 'none') === 'none') {
+      const message = 'this is for models with loss ctc or a decoder with attention';
+      refuseGiven({ alignment }, { code: 'predict/alignment', message });
     }
     // without a split, a forecast begins at the end of the run's data
     const isFuture = input.length === 0 && options.split === undefined && dataset.kind === 'forecast';
@@ -135,7 +137,7 @@ export const verb = defineVerb({
       const open = isSplit ? openWithData : openWithoutData;
       const openOne = async (one: SavedModel) => {
         const opened = await open(one, options);
-        return options.explain ? explaining(opened, one.path) : opened;
+        return explain ? explaining(opened, one.path) : opened;
       };
       const model = await openMembers(all, openOne, isSplit ? split : undefined);
       try {
@@ -145,10 +147,6 @@ export const verb = defineVerb({
       }
     };
     if (rate !== undefined) {
-      if (dataset.kind !== 'audio') {
-        const message = `--rate is for models of recordings, not \`dataset.kind: ${dataset.kind}\``;
-        throw usageError('cli/rate', message, { file: '--rate' });
-      }
       const samples = rawSamples(openSamples(input, io));
       const told = await print(model => model.ofSamples(samples, rate));
       if (told === 0) io.err('warning: <stdin>: no prediction: there are no samples, or no symbol in them\n');
@@ -158,8 +156,7 @@ export const verb = defineVerb({
       await hintingAtMovedData(() => print(model => model.ofSplit(split, limit)));
       return EXIT.done;
     }
-    const { lines, onError } = options;
-    const { state, onRejected, tell } = rejections(io, onError);
+    const { state, onRejected, tell } = rejections(io, options.onError);
     const sources = isFuture
       ? await hintingAtMovedData(() => newSequenceFiles(dataset, [dataset.path]))
       : await openInput(saved, input, io);
@@ -236,6 +233,46 @@ async function writeLines(
     io.err(warnings.formatted(io.color.err));
   }
   return written;
+}
+
+/** Charts of a forecast: the series that the model read, the forecast, and its interval. */
+function forecastCharts(sequence: SequencePrediction, form: PredictionForm): Block[] {
+  return Array.from({ length: form.size }, (_, target) => chartOf(sequence, form, target));
+}
+
+/** Steps are counted from the last one that the model read. */
+function chartOf(
+  { id, history = new Float64Array(), predictions }: SequencePrediction,
+  { quantiles, coverage, size, targetNames }: PredictionForm,
+  target: number,
+): Block {
+  const steps = predictions.filter((one): one is ValuePrediction => one.kind === 'value');
+  const line = (
+    label: string,
+    name: string,
+    of: (step: ValuePrediction) => ArrayLike<number> | undefined,
+  ) => {
+    const points = steps.map((step, i) => ({ x: i + 1, y: of(step)?.[target] ?? Number.NaN }));
+    return { label, name, points: points.filter(({ y }) => Number.isFinite(y)) };
+  };
+  const levels = [...quantiles.keys()].sort((a, b) => quantiles[a] - quantiles[b]);
+  const bounds = levels.length > 1 && !coverage ? [levels[0], levels[levels.length - 1]] : [];
+  const ends = coverage ? (['lower', 'upper'] as const) : [];
+  const length = history.length / size;
+  const past = Array.from({ length }, (_, i) => ({ x: i + 1 - length, y: history[i * size + target] }));
+  const drawn = [
+    { label: 'y', name: 'series', points: past.filter(({ y }) => Number.isFinite(y)) },
+    ...bounds.map((k, i) => line('lu'[i], `quantile ${quantiles[k]}`, step => step.quantiles[k])),
+    ...ends.map(end => line(end[0], `${end} end`, step => step.interval?.[end])),
+    line('t', 'target', step => step.target),
+    line('f', 'forecast', step => step.values),
+  ].filter(({ points }) => points.length > 0);
+  const [first, last] = [steps[0]?.time, steps[steps.length - 1]?.time];
+  const of = targetNames && size > 1 ? ` of ${targetNames[target]}` : '';
+  const what = `forecast${of}${first === undefined ? '' : ` from ${first} to ${last}`}`;
+  const legend = drawn.map(({ label, name }) => `${label} ${name}`).join(', ');
+  const title = `${id === undefined ? '' : `${id}: `}${what} (${legend})`;
+  return { kind: 'chart', title, axis: 'steps', lines: drawn };
 }
 
 /** Warnings of a stream: those that are shown, and the number of others. */

@@ -11,7 +11,7 @@ import { junitOf } from '../../view/junit.js';
 import { markdownOf } from '../../view/markdown.js';
 import { reviewDocument } from '../../view/review-document.js';
 import { choice, defineVerb, flag, jsonFormat, list, number, text } from '../command/verb.js';
-import { formatDiagnostics } from '../terminal/diagnostics.js';
+import { printDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { textOf } from '../terminal/text.js';
 
@@ -73,9 +73,7 @@ function print(reviewed: Reviewed, format: Format, io: Io): void {
       const blocks = reviewDocument(reviewed);
       // paths of annotations are relative to the checkout
       io.out(annotationsOf(blocks, process.env.GITHUB_WORKSPACE || resolve('.')));
-      const problems = writeJobSummary(blocks, process.env);
-      if (problems.length > 0)
-        io.err(`${formatDiagnostics(problems, { color: io.color.err, severity: 'warning' })}\n`);
+      printDiagnostics(writeJobSummary(blocks, process.env), 'warning', io);
       return;
     }
     case 'text': {

@@ -4,7 +4,7 @@ import { spellNonFinite } from '../../run/json.js';
 import { checkNotesChange } from '../../run/notes.js';
 import type { Summary } from '../../run/summary.js';
 import type { RunObserver, RunResult } from '../../train/recorder.js';
-import { type ExitCode, usageErrors } from '../../util/errors.js';
+import type { ExitCode } from '../../util/errors.js';
 import { printProblems, printResult, resumeHint } from '../command/command-line.js';
 import { onStopSignal } from '../command/signals.js';
 import {
@@ -18,6 +18,7 @@ import {
   pauseAfterEpoch,
   portable,
   progress,
+  refuseGiven,
   set,
   type Values,
 } from '../command/verb.js';
@@ -64,7 +65,16 @@ export const verb = defineVerb({
     const { repeat = 1, folds } = loaded.experiment;
     if (repeat > 1 || folds !== undefined) {
       const key = folds === undefined ? 'repeat' : 'folds';
-      refuseSingle(options, key, options[key] === undefined ? loaded.origin(key) : `--${key}`);
+      const { directory, pauseAfterEpoch, portable } = options;
+      const origin = options[key] === undefined ? loaded.origin(key) : `--${key}`;
+      refuseGiven(
+        { directory, pauseAfterEpoch, portable },
+        {
+          code: 'cli/repeat',
+          message: `cannot be used with \`${key}\` (${origin}), which trains several runs`,
+          expected: key === 'repeat' ? '--repeat 1, or --output DIR' : '--set folds=null, or --output DIR',
+        },
+      );
       const { repeatRun } = await import('./sweep.js');
       return repeatRun(config, loaded, { ...options, set }, shell);
     }
@@ -83,33 +93,6 @@ export const verb = defineVerb({
     );
   },
 });
-
-/** Refuses options of a single run. @param origin where `key` is set */
-function refuseSingle(
-  {
-    directory,
-    pauseAfterEpoch,
-    portable,
-  }: { readonly directory?: unknown; readonly pauseAfterEpoch?: unknown; readonly portable: boolean },
-  key: 'repeat' | 'folds',
-  origin: string,
-): void {
-  const given = Object.entries({
-    '--directory': directory,
-    '--pause-after-epoch': pauseAfterEpoch,
-    '--portable': portable || undefined,
-  });
-  const found = given.filter(([, value]) => value !== undefined);
-  if (found.length === 0) return;
-  throw usageErrors(
-    found.map(([file]) => ({
-      code: 'cli/repeat',
-      message: `cannot be used with \`${key}\` (${origin}), which trains several runs`,
-      file,
-      expected: key === 'repeat' ? '--repeat 1, or --output DIR' : '--set folds=null, or --output DIR',
-    })),
-  );
-}
 
 /** @param watched the directory that a dashboard shows */
 export async function runToEnd(

@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DEPTH, deeperFolder, findRuns, kindOf } from '../../run/find.js';
-import type { WeightsName, WhichCheckpoint } from '../../train/weights.js';
 import { EXIT, UserError, usageError } from '../../util/errors.js';
 import { programFile } from '../../util/root.js';
 import { printable } from '../../util/words.js';
@@ -27,30 +26,32 @@ const DEFAULT_PORT = 7420;
 
 const predicting = { requires: 'predict' };
 
+const options = {
+  host: text('<address>', 'address to listen on; others can read your runs unless it is local').default(
+    '127.0.0.1',
+  ),
+  port: integer('<n>', `port, 0 for any free one (default: ${DEFAULT_PORT}, or any if it is in use)`, {
+    min: 0,
+    max: 65_535,
+  }),
+  predict: flag('predict with the models of these runs, instead of showing runs: see /openapi.json'),
+  threads: integer('<n>', 'threads that predict (default: one for each processor core)', {
+    min: 1,
+    max: 1024,
+  }).with(predicting),
+  timeout: count('<s>', 'seconds for a body to arrive, and for a prediction (default: 30)').with(predicting),
+  maxBody: count('<kb>', 'size of a body, or of a line of it (default: 8192)').with(predicting),
+  allowHost: list('<name>', 'another host name of this service, such as that of a proxy').with(predicting),
+  checkpoint: checkpoint.with(predicting),
+  weights: savedModel.weights.with(predicting),
+  json: json('the address'),
+};
+
+type ServeOptions = Values<typeof options>;
+
 export const verb = defineVerb({
   arguments: '[paths...]',
-  options: {
-    host: text('<address>', 'address to listen on; others can read your runs unless it is local').default(
-      '127.0.0.1',
-    ),
-    port: integer('<n>', `port, 0 for any free one (default: ${DEFAULT_PORT}, or any if it is in use)`, {
-      min: 0,
-      max: 65_535,
-    }),
-    predict: flag('predict with the models of these runs, instead of showing runs: see /openapi.json'),
-    threads: integer('<n>', 'threads that predict (default: one for each processor core)', {
-      min: 1,
-      max: 1024,
-    }).with(predicting),
-    timeout: count('<s>', 'seconds for a body to arrive, and for a prediction (default: 30)').with(
-      predicting,
-    ),
-    maxBody: count('<kb>', 'size of a body, or of a line of it (default: 8192)').with(predicting),
-    allowHost: list('<name>', 'another host name of this service, such as that of a proxy').with(predicting),
-    checkpoint: checkpoint.with(predicting),
-    weights: savedModel.weights.with(predicting),
-    json: json('the address'),
-  },
+  options,
   help: 'Without --predict, shows the runs of one directory (default: experiments).',
   async action([paths], options, { io, version }) {
     const { host, port, json } = options;
@@ -77,11 +78,7 @@ interface Running {
 
 type Listen = (port: number) => Promise<Running>;
 
-async function dashboard(
-  paths: readonly string[],
-  { host }: { readonly host: string },
-  io: Io,
-): Promise<Listen> {
+async function dashboard(paths: readonly string[], { host }: ServeOptions, io: Io): Promise<Listen> {
   const [root = 'experiments', another] = paths;
   if (another !== undefined) {
     throw usageError('cli/excessArguments', `unexpected argument '${another}'`, {
@@ -96,19 +93,9 @@ async function dashboard(
   return port => startDashboard({ root, host, port, audioOf, onBug: reporter(io) });
 }
 
-interface ServiceOptions {
-  readonly host: string;
-  readonly threads?: number | undefined;
-  readonly timeout?: number | undefined;
-  readonly maxBody?: number | undefined;
-  readonly allowHost: readonly string[];
-  readonly checkpoint?: WhichCheckpoint | undefined;
-  readonly weights?: WeightsName | undefined;
-}
-
 async function service(
   paths: readonly string[],
-  { host, threads, timeout = 30, maxBody = 8192, allowHost, checkpoint, weights }: ServiceOptions,
+  { host, threads, timeout = 30, maxBody = 8192, allowHost, checkpoint, weights }: ServeOptions,
   version: string,
   io: Io,
 ): Promise<Listen> {

@@ -61,7 +61,7 @@ import {
   type Values,
   width,
 } from '../command/verb.js';
-import { formatDiagnostics, HintedError } from '../terminal/diagnostics.js';
+import { HintedError, printDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { widthOf } from '../terminal/text.js';
 import { bestMetrics, bestTable, finalSentence, outOfFoldMetrics, remarks } from './compare-trials.js';
@@ -315,8 +315,7 @@ export async function startSweep(
   const models = new SweepModels(given);
   const warnings = [...given.warnings, ...(await models.check())];
   const loaded = await models.withFolds();
-  if (warnings.length > 0)
-    io.err(`${formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' })}\n`);
+  printDiagnostics(warnings, 'warning', io);
   if (dryRun) return listPoints(loaded, models, json, io);
   const directory = SweepDirectory.create(loaded, output);
   addNotes(directory.path, { add: tag, remove: [], note });
