@@ -1,4 +1,4 @@
-/** `--input` of verbs that read new sequences, and `--on-error`. */
+/** `--input` of verbs that read new sequences, `--on-error`, and advice if a run's data are missing. */
 import type { Readable } from 'node:stream';
 import {
   type ByteSource,
@@ -9,9 +9,9 @@ import {
   streamBytes,
 } from '../../data/index.js';
 import type { SavedModel } from '../../predict/open.js';
-import { type Diagnostic, usageError } from '../../util/errors.js';
+import { type Diagnostic, UserError, usageError } from '../../util/errors.js';
 import { counted, printable } from '../../util/words.js';
-import { printDiagnostics } from '../terminal/diagnostics.js';
+import { HintedError, printDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { choice } from './verb.js';
 
@@ -98,4 +98,19 @@ export function rejections(io: Io, action: 'stop' | 'skip') {
     io.err(`skipped ${count} of ${counted(count + read, 'sequence')}${rest}\n`);
   };
   return { state, onRejected: action === 'skip' ? add : undefined, tell };
+}
+
+const MOVED = `If the data have moved, say where they are: --set dataset.path=FILE, or the key that names them.
+\`predict RUN --input FILE\` does not need them.
+`;
+
+/** Runs `use`. Adds advice to the error if the run's data cannot be read. */
+export async function hintingAtMovedData<T>(use: () => Promise<T>): Promise<T> {
+  try {
+    return await use();
+  } catch (error) {
+    const isLost =
+      error instanceof UserError && error.diagnostics.some(({ code }) => code === 'data/unreadable');
+    throw isLost ? new HintedError(error, MOVED) : error;
+  }
 }

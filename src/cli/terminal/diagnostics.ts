@@ -9,7 +9,7 @@
  *       did you mean learning_rate?
  */
 import pico from 'picocolors';
-import { type Diagnostic, placeOf, UserError } from '../../util/errors.js';
+import { type Diagnostic, placeOf } from '../../util/errors.js';
 import { printable } from '../../util/words.js';
 import type { Io } from './io.js';
 
@@ -99,20 +99,5 @@ export class HintedError extends Error {
     readonly hint: string,
   ) {
     super('see the cause', { cause });
-  }
-}
-
-const MOVED = `If the data have moved, say where they are: --set dataset.path=FILE, or the key that names them.
-\`predict RUN --input FILE\` does not need them.
-`;
-
-/** Runs `use`. Adds advice to the error if the run's data cannot be read. */
-export async function hintingAtMovedData<T>(use: () => Promise<T>): Promise<T> {
-  try {
-    return await use();
-  } catch (error) {
-    const isLost =
-      error instanceof UserError && error.diagnostics.some(({ code }) => code === 'data/unreadable');
-    throw isLost ? new HintedError(error, MOVED) : error;
   }
 }

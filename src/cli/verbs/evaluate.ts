@@ -12,9 +12,9 @@ import { EXIT, usageError } from '../../util/errors.js';
 import { isFraction, percent } from '../../util/numbers.js';
 import { aligned } from '../../util/table.js';
 import { counted } from '../../util/words.js';
-import { onError, openInput, rejections, TOGETHER } from '../command/input.js';
+import { hintingAtMovedData, onError, openInput, rejections, TOGETHER } from '../command/input.js';
 import { defineVerb, flag, json, list, quiet, savedModel, split } from '../command/verb.js';
-import { hintingAtMovedData, printDiagnostics } from '../terminal/diagnostics.js';
+import { printDiagnostics } from '../terminal/diagnostics.js';
 import { createProgress } from '../terminal/progress.js';
 
 export const verb = defineVerb({

@@ -4,8 +4,9 @@ import { EXIT } from '../../util/errors.js';
 import { formatMetric, formatNumber } from '../../util/numbers.js';
 import { type Field, formatTable, tableOf } from '../../util/table.js';
 import { counted } from '../../util/words.js';
+import { hintingAtMovedData } from '../command/input.js';
 import { count, defineVerb, json, quiet, savedModel, seed, split } from '../command/verb.js';
-import { hintingAtMovedData, printDiagnostics } from '../terminal/diagnostics.js';
+import { printDiagnostics } from '../terminal/diagnostics.js';
 import { createProgress } from '../terminal/progress.js';
 import { widthOf } from '../terminal/text.js';
 

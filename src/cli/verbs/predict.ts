@@ -27,7 +27,14 @@ import { type Diagnostic, EXIT, type ExitCode } from '../../util/errors.js';
 import { csvLine } from '../../util/table.js';
 import { printable } from '../../util/words.js';
 import type { Block } from '../../view/blocks.js';
-import { onError, openInput, openSamples, rejections, TOGETHER } from '../command/input.js';
+import {
+  hintingAtMovedData,
+  onError,
+  openInput,
+  openSamples,
+  rejections,
+  TOGETHER,
+} from '../command/input.js';
 import {
   choice,
   count,
@@ -42,7 +49,7 @@ import {
   text,
   type Values,
 } from '../command/verb.js';
-import { formatDiagnostics, hintingAtMovedData, MAX_ALIKE } from '../terminal/diagnostics.js';
+import { formatDiagnostics, MAX_ALIKE } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { textOf, widthOf } from '../terminal/text.js';
 
