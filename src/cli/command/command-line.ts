@@ -1,25 +1,10 @@
 /**
  * Command lines: expands the short forms that users type, and writes commands for users to type.
- * Prints the result of a run, and the command that resumes it.
  */
 import { existsSync } from 'node:fs';
 import { basename, delimiter, dirname, join, relative } from 'node:path';
 import type { Command } from 'commander';
-import { gateSentence } from '../../run/gates.js';
-import type { Summary } from '../../run/summary.js';
-import {
-  baselinesSentence,
-  cautionsOf,
-  intervalsSentence,
-  mainMetric,
-  metricSentence,
-  restoredWords,
-} from '../../run/words.js';
-import type { RunResult } from '../../train/recorder.js';
 import type { Diagnostic } from '../../util/errors.js';
-import { formatDuration } from '../../util/numbers.js';
-import { counted, printable } from '../../util/words.js';
-import type { Io } from '../terminal/io.js';
 
 const ASSIGNMENT = /^[A-Za-z_][\w.[\]-]*=/;
 /** `sweep` reads `key=value` words itself: a list of values is a parameter there. */
@@ -113,43 +98,6 @@ export function quoted(path: string): string {
     return `$'${path.replaceAll(/[\\']/g, '\\$&').replaceAll(/\p{Cc}/gu, escaped)}'`;
   }
   return /^[\w./+:@=,-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
-}
-
-/**
- * Prints the test metric, the gates (if quiet, only those not passed) and the run's directory to
- * stdout.
- */
-export function printResult(summary: Summary, quiet: boolean, io: Io): void {
-  const { status, metrics, steps, duration_s, gates, directory, digests } = summary;
-  if (status === 'completed') {
-    const restored = restoredWords(summary);
-    const weights = restored && ` with the weights of ${restored},`;
-    const metric = mainMetric(metrics.test);
-    const value = metrics.test[metric];
-    const tested = value === undefined ? 'Trained on all data' : metricSentence('Test', metric, value);
-    const sentence = `${tested}${weights}`;
-    io.out(`${sentence} after ${counted(steps, 'step')} in ${formatDuration(duration_s)}.\n`);
-    const more = quiet ? [] : [intervalsSentence(summary), baselinesSentence(summary)];
-    for (const told of more) if (told !== '') io.out(`${told}\n`);
-    for (const gate of gates) if (gate.verdict !== 'passed' || !quiet) io.out(`${gateSentence(gate)}\n`);
-  }
-  io.out(`Run directory: ${printable(directory)}\n`);
-  if (digests?.log && !quiet)
-    io.out(`Log: ${counted(digests.log.records, 'record')}, SHA-256 ${digests.log.sha256}\n`);
-}
-
-/** Prints the problems of a run to stderr; gates that did not pass only if stdout is JSON. */
-export function printProblems({ summary, advice }: RunResult, json: boolean, io: Io): void {
-  const { status, message, gates, directory, skipped_batches, steps } = summary;
-  for (const gate of json ? gates : []) if (gate.verdict !== 'passed') io.err(`${gateSentence(gate)}\n`);
-  for (const caution of cautionsOf(summary)) io.err(`warning: ${caution}\n`);
-  if (skipped_batches > 0)
-    io.err(
-      `warning: ${skipped_batches} of ${counted(steps, 'step')} skipped their batch: its loss, gradient or update was not finite\n`,
-    );
-  if (status === 'completed' || message === undefined) return;
-  io.err(`cellrun: ${printable(message)}${advice === undefined ? '' : `; ${advice}`}\n`);
-  if (status === 'interrupted') io.err(resumeHint('resume', directory));
 }
 
 /** The command that resumes the run or sweep in `directory`, as a line. */

@@ -1,11 +1,22 @@
 /** `run CONFIG`: trains a model. */
 
+import { gateSentence } from '../../run/gates.js';
 import { spellNonFinite } from '../../run/json.js';
 import { checkNotesChange } from '../../run/notes.js';
 import type { Summary } from '../../run/summary.js';
+import {
+  baselinesSentence,
+  cautionsOf,
+  intervalsSentence,
+  mainMetric,
+  metricSentence,
+  restoredWords,
+} from '../../run/words.js';
 import type { RunObserver, RunResult } from '../../train/recorder.js';
 import type { ExitCode } from '../../util/errors.js';
-import { printProblems, printResult, resumeHint } from '../command/command-line.js';
+import { formatDuration } from '../../util/numbers.js';
+import { counted, printable } from '../../util/words.js';
+import { resumeHint } from '../command/command-line.js';
 import { onStopSignal } from '../command/signals.js';
 import {
   compute,
@@ -140,4 +151,41 @@ export async function runToEnd(
 
 function printJson(summary: Summary, io: Io): void {
   io.data(`${JSON.stringify(spellNonFinite(summary))}\n`);
+}
+
+/**
+ * Prints the test metric, the gates (if quiet, only those not passed) and the run's directory to
+ * stdout.
+ */
+function printResult(summary: Summary, quiet: boolean, io: Io): void {
+  const { status, metrics, steps, duration_s, gates, directory, digests } = summary;
+  if (status === 'completed') {
+    const restored = restoredWords(summary);
+    const weights = restored && ` with the weights of ${restored},`;
+    const metric = mainMetric(metrics.test);
+    const value = metrics.test[metric];
+    const tested = value === undefined ? 'Trained on all data' : metricSentence('Test', metric, value);
+    const sentence = `${tested}${weights}`;
+    io.out(`${sentence} after ${counted(steps, 'step')} in ${formatDuration(duration_s)}.\n`);
+    const more = quiet ? [] : [intervalsSentence(summary), baselinesSentence(summary)];
+    for (const told of more) if (told !== '') io.out(`${told}\n`);
+    for (const gate of gates) if (gate.verdict !== 'passed' || !quiet) io.out(`${gateSentence(gate)}\n`);
+  }
+  io.out(`Run directory: ${printable(directory)}\n`);
+  if (digests?.log && !quiet)
+    io.out(`Log: ${counted(digests.log.records, 'record')}, SHA-256 ${digests.log.sha256}\n`);
+}
+
+/** Prints the problems of a run to stderr; gates that did not pass only if stdout is JSON. */
+function printProblems({ summary, advice }: RunResult, json: boolean, io: Io): void {
+  const { status, message, gates, directory, skipped_batches, steps } = summary;
+  for (const gate of json ? gates : []) if (gate.verdict !== 'passed') io.err(`${gateSentence(gate)}\n`);
+  for (const caution of cautionsOf(summary)) io.err(`warning: ${caution}\n`);
+  if (skipped_batches > 0)
+    io.err(
+      `warning: ${skipped_batches} of ${counted(steps, 'step')} skipped their batch: its loss, gradient or update was not finite\n`,
+    );
+  if (status === 'completed' || message === undefined) return;
+  io.err(`cellrun: ${printable(message)}${advice === undefined ? '' : `; ${advice}`}\n`);
+  if (status === 'interrupted') io.err(resumeHint('resume', directory));
 }
