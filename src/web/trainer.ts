@@ -113,7 +113,7 @@ function check(config: string, text: string): void {
   send({ kind: 'checked', text, problems });
 }
 
-/** Sends the report of the run as far as it has come, with the digests of a run that stands still. */
+/** Sends the report of the run so far, with the digests of a run that stands still. */
 function report(): void {
   if (directory === undefined) return;
   const path = directory;

@@ -1,4 +1,4 @@
-/** `--input` of verbs that read new sequences, `--on-error`, and advice if a run's data are missing. */
+/** `--input` and `--on-error` of verbs, and advice if the data of a run are missing. */
 import type { Readable } from 'node:stream';
 import {
   type ByteSource,
