@@ -4,7 +4,7 @@ import type { Engine } from '../engine/index.js';
 import { LinkedRuntime } from '../engine/linked-executable.js';
 import { type ShardRequest, ShardServer, type ThreadReply, type ThreadSetup } from './shards.js';
 
-/** Returns the handler of the requests to this thread; `reply` is called once for each, in order. */
+/** Returns the handler of requests to this thread; `reply` is called once for each, in order. */
 export function computeShards(
   { backend, links, memory, parameters }: ThreadSetup,
   reply: (reply: ThreadReply) => void,
