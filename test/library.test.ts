@@ -3,7 +3,7 @@ import { createReadStream, existsSync, readFileSync, realpathSync } from 'node:f
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import * as library from '../src/index.js';
-import { computeInThreads } from '../src/train/pool.js';
+import { computeInThreads } from '../src/util/thread.js';
 import { Workplace } from './support/cli.js';
 
 const { evaluate, loadModel, loadRun, predict, resume, run, sweep, UserError, validate } = library;

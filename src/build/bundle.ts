@@ -15,6 +15,7 @@ import { type ProgramFile, packageRoot } from '../util/root.js';
 /** Files that are started by path or imported by users. Each keeps its path below `src`. */
 const ENTRIES = [
   'cli/main.js',
+  'data/audio/worker.js',
   'engine/probe.js',
   'serve/worker.js',
   'train/worker.js',

@@ -1,7 +1,7 @@
 /** The recordings of a dataset: what the names of their files or a table say about them. */
 
-import { dirname, resolve, sep } from '../host/index.js';
-import type { Diagnostic } from '../util/errors.js';
+import { dirname, relative, resolve, sep } from '../host/index.js';
+import { type Diagnostic, UserError } from '../util/errors.js';
 import type { Recording } from './audio/recording.js';
 import { badNumber, cellNumber, missingCell } from './core/cells.js';
 import type { NamedColumn } from './core/columns.js';
@@ -12,7 +12,7 @@ import type { Decimal } from './formats/numbers.js';
 import { type Delimiter, type RowPlace, readTable } from './formats/tables.js';
 import { attemptField, jsonLines, RECORDS_NAME, type RecordLine, textOf } from './jsonl-records.js';
 import type { ByteSource } from './reading/byte-sources.js';
-import { shortNames } from './reading/files.js';
+import { readContent, type SourceFile, shortNames } from './reading/files.js';
 
 /** Fields in braces, with text between them. */
 export const NAME_PATTERN = '^[^{}]*\\{[^{}]+\\}([^{}]+\\{[^{}]+\\})*[^{}]*$';
@@ -183,4 +183,31 @@ function isRecords(name: string, { trainedOn }: RecordingTable): boolean {
 
 function textIn(value: unknown): string {
   return value === null ? '' : textOf(value).trim();
+}
+
+/** The file of a recording; undefined if it cannot be read: a problem of the row that names it. */
+export async function contentOf(
+  { file, place }: Recording,
+  problems: Problems,
+): Promise<SourceFile | undefined> {
+  const own = new Problems();
+  const content = await readable(() => readContent(file), own);
+  const nameOf = (path: string) => relative(dirname(place.file), path);
+  const located = ({ message, suggestion, ...one }: Diagnostic) => ({
+    ...{ ...one, message: `${nameOf(file)}: ${message}`, ...place },
+    ...(suggestion !== undefined && { suggestion: nameOf(suggestion) }),
+  });
+  problems.add(...(place.file === file ? own.all : own.all.map(located)));
+  return content;
+}
+
+/** What `read` returns; undefined if it throws, and then its problems are added. */
+export async function readable<T>(read: () => Promise<T>, problems: Problems): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    problems.add(...error.diagnostics);
+    return undefined;
+  }
 }

@@ -1,6 +1,6 @@
 /** Dataset kind `audio`: recordings in WAV files, each a sequence of frames. */
-import { dirname, relative, sep } from '../host/index.js';
-import { type Diagnostic, UserError } from '../util/errors.js';
+import { availableParallelism, relative, sep } from '../host/index.js';
+import type { Diagnostic } from '../util/errors.js';
 import * as key from '../util/schema.js';
 import { augmentation, augmentSettings, changesSamples, checkAugment, sampleCache } from './audio/augment.js';
 import { FeatureCache } from './audio/feature-cache.js';
@@ -15,12 +15,15 @@ import {
   sampleReader,
 } from './audio/program-readers.js';
 import { type Extraction, framesOf, KeptSamples, type Recording, samplesOf } from './audio/recording.js';
+import { FeatureThreads } from './audio/threads.js';
 import {
+  contentOf,
   fileRecordings,
   LIST_NAME,
   NAME_PATTERN,
   NamePattern,
   type RecordingTable,
+  readable,
   tabledRecordings,
 } from './audio-recordings.js';
 import { badNumber, cellNumber } from './core/cells.js';
@@ -187,12 +190,14 @@ interface Common {
   form?: FeatureForm;
   /** Number of recordings by their own rate. */
   readonly counts: Map<number, number>;
+  readonly threads: number;
 }
 
 async function open(config: AudioConfig, context: DatasetContext): Promise<Dataset> {
   checkColumns(config);
   if (config.augment) checkAugment(config.augment, config.features);
-  const common: Common = { counts: new Map(), ...(config.rate !== undefined && { rate: config.rate }) };
+  const { threads = availableParallelism() } = context;
+  const common: Common = { counts: new Map(), threads, ...(config.rate && { rate: config.rate }) };
   const whole = await openTables(config, context, {
     read: path => readRecordings(path, config, common, path === config.path),
     get inputSize() {
@@ -348,6 +353,9 @@ async function readRecordings(
   const read = new Set<string>();
   const folder = folderOf(path);
   const isOnDisk = await staysOnDisk([...new Set(labelled.map(({ file }) => file))], config, MAX_BYTES);
+  const threads = new FeatureThreads(common.threads);
+  /** Of recordings whose features are computed, in order. */
+  const started: (() => Promise<void>)[] = [];
   let cache: FeatureCache | undefined;
   let latest: SourceFile | undefined;
   let augment: SequenceTable['augment'];
@@ -370,14 +378,21 @@ async function readRecordings(
         const key = keyOf(recording, sha256);
         if (changes && changesSamples(changes)) {
           samples ??= new KeptSamples(isOnDisk ? sampleCache(path, extraction) : undefined);
-          samples.keep(key, read());
+          samples.keep(key, read(), form.rate);
         }
         cache ??= new FeatureCache(folder, cacheSettings(path, config, extraction), isOnDisk);
-        const values = cache.next(key, () => framesOf(read(), extraction));
-        lengths.push(values.length / form.size);
-        if (!isOnDisk) features.append(values);
+        const kept = cache;
+        const computing = kept.has(key) ? undefined : threads.start(read(), extraction);
+        started.push(async () => {
+          const computed = await computing;
+          const values = kept.next(key, () => computed ?? framesOf(read(), extraction));
+          lengths.push(values.length / form.size);
+          if (!isOnDisk) features.append(values);
+        });
       });
+      while (started.length > threads.ahead) await started.shift()?.();
     }
+    for (const finish of started) await finish();
     const { form } = common;
     if (changes && form) {
       const material = { samples, problems, sources, memory: config.memory };
@@ -389,6 +404,7 @@ async function readRecordings(
   } finally {
     cache?.close();
     samples?.close();
+    await threads.end();
   }
   return {
     sources,
@@ -509,30 +525,6 @@ function newSequences(
       else for await (const { sequence } of recordings) yield [sequence];
     },
   };
-}
-
-/** The file of a recording; undefined if it cannot be read: a problem of the row that names it. */
-async function contentOf({ file, place }: Recording, problems: Problems): Promise<SourceFile | undefined> {
-  const own = new Problems();
-  const content = await readable(() => readContent(file), own);
-  const nameOf = (path: string) => relative(dirname(place.file), path);
-  const located = ({ message, suggestion, ...one }: Diagnostic) => ({
-    ...{ ...one, message: `${nameOf(file)}: ${message}`, ...place },
-    ...(suggestion !== undefined && { suggestion: nameOf(suggestion) }),
-  });
-  problems.add(...(place.file === file ? own.all : own.all.map(located)));
-  return content;
-}
-
-/** What `read` returns; undefined if it throws, and then its problems are added. */
-async function readable<T>(read: () => Promise<T>, problems: Problems): Promise<T | undefined> {
-  try {
-    return await read();
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    problems.add(...error.diagnostics);
-    return undefined;
-  }
 }
 
 /** The recordings up to the first with problems, which gets those of all after it. */

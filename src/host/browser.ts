@@ -154,14 +154,19 @@ export function createRequire(_: string) {
   return Object.assign((name: string): never => resolve(`${name}: not to run`) as never, { resolve });
 }
 
-/** Name of a thread that computes shards. It runs the script of the thread that starts it. */
-export const SHARD_THREAD = 'shards';
+/** Of a thread of Node. */
+export const parentPort = null;
+export const workerData = undefined;
 
-/** A thread, as Node has them. Only a page that is isolated from other origins shares memory. */
+/**
+ * A thread, as Node has them. It runs the script of the thread that starts it, and its name is the
+ * file. Only a page that is isolated from other origins shares memory.
+ */
 export class Worker {
-  private readonly thread = new globalThis.Worker(self.location.href, { name: SHARD_THREAD });
+  private readonly thread: globalThis.Worker;
 
-  constructor(_: string, { workerData }: { readonly workerData: unknown }) {
+  constructor(file: string, { workerData }: { readonly workerData: unknown }) {
+    this.thread = new globalThis.Worker(self.location.href, { name: file });
     this.thread.postMessage(workerData);
   }
 
@@ -170,8 +175,8 @@ export class Worker {
     if (event === 'error') this.thread.onerror = ({ message }) => listener(new Error(message));
   }
 
-  postMessage(message: unknown): void {
-    this.thread.postMessage(message);
+  postMessage(message: unknown, moved: Transferable[]): void {
+    this.thread.postMessage(message, moved);
   }
 
   async terminate(): Promise<void> {

@@ -18,7 +18,7 @@ export { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'nod
 export { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 export { fileURLToPath, pathToFileURL } from 'node:url';
 export { inspect } from 'node:util';
-export { Worker } from 'node:worker_threads';
+export { parentPort, Worker, workerData } from 'node:worker_threads';
 export { deflateRawSync, gunzipSync, inflateRawSync } from 'node:zlib';
 export { createRequire, files, fs };
 

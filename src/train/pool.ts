@@ -2,14 +2,13 @@
 
 import { Engine } from '../engine/index.js';
 import { keptSize } from '../engine/plan.js';
-import { Worker } from '../host/index.js';
 import { decodingShape, stepOf } from '../math/decoding/decoder.js';
 import type { ArrayOperations } from '../math/graph/arrays.js';
 import { lossOf } from '../math/losses/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { batchPrograms } from '../math/model/runs.js';
 import { paddedSize } from '../math/optimizers/program.js';
-import { programFile } from '../util/root.js';
+import { mayUseThreads, Thread } from '../util/thread.js';
 import {
   allocateShards,
   decoderSettings,
@@ -22,19 +21,9 @@ import {
   ShardServer,
   SLOTS,
   sizeOf,
-  type ThreadReply,
   type ThreadSetup,
 } from './shards.js';
 import { CALIBRATION } from './timing.js';
-
-let usesThreads = true;
-
-/** For tests: a thread takes longer to start than a test's run takes to train. */
-export function computeInThreads(isOn: boolean): boolean {
-  const before = usesThreads;
-  usesThreads = isOn;
-  return before;
-}
 
 export interface PoolOptions {
   /** Closed with the pool; by default a new one. */
@@ -64,7 +53,10 @@ export class ShardPool implements ShardComputers {
     return this.engine.arrays;
   }
 
-  static async open(run: ModelRun, { engine, isLocal = !usesThreads }: PoolOptions = {}): Promise<ShardPool> {
+  static async open(
+    run: ModelRun,
+    { engine, isLocal = !mayUseThreads() }: PoolOptions = {},
+  ): Promise<ShardPool> {
     const own = engine ?? (await Engine.start(run.backend, run));
     // webgpu has threads of its own
     return new ShardPool(own, run, isLocal || run.backend === 'webgpu');
@@ -126,7 +118,8 @@ export class ShardPool implements ShardComputers {
     const { engine, parameters, links } = this;
     const { backend, heap } = engine;
     if (!this.isLocal) {
-      return new ThreadComputer({ backend, links, memory: heap.memory, parameters });
+      const setup: ThreadSetup = { backend, links, memory: heap.memory, parameters };
+      return new Thread<ShardRequest, number | null>('train/worker.js', setup);
     }
     const server = new ShardServer(backend, engine.runtime, parameters, async () => engine);
     return { ask: request => server.handle(request), end: async () => {} };
@@ -149,63 +142,4 @@ function programsOf(job: ShardJob, [{ batch }]: readonly ShardMemory[]) {
 interface ShardComputing {
   ask(request: ShardRequest): Promise<number | null>;
   end(): Promise<unknown>;
-}
-
-interface Waiting {
-  resolve(result: number | null): void;
-  reject(error: Error): void;
-}
-
-/** With Node's default, each thread would keep 50 MB of garbage before collecting. */
-const YOUNG_GENERATION_MB = 8;
-
-class ThreadComputer implements ShardComputing {
-  private readonly waiting: Waiting[] = [];
-  private readonly worker: Worker;
-  /** Why the thread has ended; later requests are rejected with this. */
-  private ended: Error | undefined;
-  private isClosing = false;
-
-  constructor(setup: ThreadSetup) {
-    this.worker = new Worker(programFile('train/worker.js'), {
-      workerData: setup,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-    });
-    this.worker.unref(); // an idle thread does not keep the process alive
-    this.worker.on('message', (reply: ThreadReply) => {
-      const one = this.waiting.shift();
-      if (this.waiting.length === 0) this.rest();
-      if ('error' in reply) one?.reject(reply.error);
-      else one?.resolve(reply.result);
-    });
-    this.worker.on('error', error => this.fail(error));
-    this.worker.on('messageerror', error => this.fail(error));
-    this.worker.on('exit', code => this.fail(new Error(`a computing thread ended with code ${code}`)));
-  }
-
-  ask(request: ShardRequest): Promise<number | null> {
-    return new Promise((resolve, reject) => {
-      if (this.ended !== undefined) return reject(this.ended);
-      this.waiting.push({ resolve, reject });
-      this.worker.ref();
-      this.worker.postMessage(request);
-    });
-  }
-
-  end(): Promise<unknown> {
-    this.isClosing = true;
-    return this.worker.terminate();
-  }
-
-  /** A closing thread must end: otherwise code that awaits it would never run. */
-  private rest(): void {
-    if (!this.isClosing) this.worker.unref();
-  }
-
-  private fail(error: Error): void {
-    // an 'exit' event, which says less, follows an 'error' event
-    this.ended ??= error;
-    this.rest();
-    for (const one of this.waiting.splice(0)) one.reject(error);
-  }
 }

@@ -152,13 +152,14 @@ export async function openData(
     training,
     model,
   }: Pick<Experiment, 'dataset' | 'loss' | 'seed'> & Partial<Pick<Experiment, 'training' | 'model'>>,
-  { preparation, scaling, vocabulary }: Fitted = {},
+  { threads, preparation, scaling, vocabulary }: Fitted & Pick<DatasetContext, 'threads'> = {},
 ): Promise<Dataset> {
   await refuseRepeatedFiles(dataset);
   const isNew = (preparation ?? scaling ?? vocabulary) === undefined;
   const hasLabelTargets = taskOf(loss) === 'labels';
   return openDataset(dataset, {
     seed,
+    threads,
     streams: streamsOf(training),
     ...(isNew && model ? inheritedBy(model) : { preparation, scaling, vocabulary }),
     hasLabelTargets,

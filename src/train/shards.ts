@@ -499,8 +499,6 @@ export type ShardRequest =
   | { readonly group: number; readonly slot: number; readonly shards: readonly number[] }
   | { readonly calibrate: LinkedPlan | undefined };
 
-export type ThreadReply = { readonly result: number | null } | { readonly error: Error };
-
 interface Group {
   readonly machine: KernelMachine;
   readonly computer: ShardComputer;

@@ -2,13 +2,9 @@
 import { Heap } from '../engine/heap.js';
 import type { Engine } from '../engine/index.js';
 import { LinkedRuntime } from '../engine/linked-executable.js';
-import { type ShardRequest, ShardServer, type ThreadReply, type ThreadSetup } from './shards.js';
+import { type ShardRequest, ShardServer, type ThreadSetup } from './shards.js';
 
-/** Returns the handler of requests to this thread; `reply` is called once for each, in order. */
-export function computeShards(
-  { backend, links, memory, parameters }: ThreadSetup,
-  reply: (reply: ThreadReply) => void,
-): (request: ShardRequest) => Promise<void> {
+export function computeShards({ backend, links, memory, parameters }: ThreadSetup) {
   const heap = new Heap(memory);
   const runtime = LinkedRuntime.ofHeap(heap);
   let engine: Promise<Engine> | undefined;
@@ -21,13 +17,7 @@ export function computeShards(
   const server = new ShardServer(backend, runtime, heap.adopt(parameters), async () =>
     links ? { heap, arrays: runtime.arrays, compile: unsent } : startEngine(),
   );
-  return async request =>
-    reply(
-      await server.handle(request).then(
-        result => ({ result }),
-        (error: Error) => ({ error }),
-      ),
-    );
+  return (request: ShardRequest) => server.handle(request);
 }
 
 function unsent(): never {

@@ -1,7 +1,5 @@
 /** Entry point of a thread of Node that computes shards. */
-import { parentPort, workerData } from 'node:worker_threads';
-import type { ThreadSetup } from './shards.js';
+import { answerRequests } from '../util/thread.js';
 import { computeShards } from './thread.js';
 
-const handle = computeShards(workerData as ThreadSetup, reply => parentPort?.postMessage(reply));
-parentPort?.on('message', handle);
+answerRequests(computeShards);

@@ -18,7 +18,12 @@ export const packageRoot: string = findRoot();
 export const launcher: string = packageRoot.split(sep).includes('node_modules') ? 'npx cellrun' : './run';
 
 /** Files that the program starts by their path. */
-export type ProgramFile = 'cli/main.js' | 'engine/probe.js' | 'serve/worker.js' | 'train/worker.js';
+export type ProgramFile =
+  | 'cli/main.js'
+  | 'data/audio/worker.js'
+  | 'engine/probe.js'
+  | 'serve/worker.js'
+  | 'train/worker.js';
 
 /** A file of the running program: in `dist/src` if compiled, or in `dist/bundle`. */
 export function programFile(

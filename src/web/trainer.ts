@@ -4,8 +4,8 @@
  */
 import { unzipSync, zipSync } from 'fflate';
 import { loadExperiment } from '../config/load.js';
+import { computeFeatures } from '../data/audio/threads.js';
 import { addFile, filesBelow, mkdirSync } from '../host/browser/files.js';
-import { SHARD_THREAD } from '../host/browser.js';
 import { basename, createHash, join } from '../host/index.js';
 import { listCheckpoints } from '../run/checkpoints.js';
 import { digestOfFile } from '../run/files.js';
@@ -13,13 +13,12 @@ import { findRuns } from '../run/find.js';
 import { followLog } from '../run/history.js';
 import { Run } from '../run/run.js';
 import { RUN_SCHEMAS } from '../run/schemas.js';
-import { computeInThreads } from '../train/pool.js';
 import type { RunObserver } from '../train/recorder.js';
 import { resumeExperiment, runExperiment } from '../train/resume.js';
-import type { ShardRequest, ThreadSetup } from '../train/shards.js';
 import { computeShards } from '../train/thread.js';
 import { caught, type Diagnostic, UserError } from '../util/errors.js';
 import { schemaText } from '../util/schema.js';
+import { answering, computeInThreads } from '../util/thread.js';
 import { runReportOf } from '../view/run-report.js';
 import { PACKAGES, type Reply, type Request, type Site, type State } from './messages.js';
 import { keepFiles, type Storage } from './storage.js';
@@ -238,12 +237,16 @@ async function handle(request: Request): Promise<void> {
   }
 }
 
-if (self.name === SHARD_THREAD) {
-  self.onmessage = ({ data: setup }: MessageEvent<ThreadSetup>) => {
-    const compute = computeShards(setup, reply => self.postMessage(reply));
-    self.onmessage = ({ data }: MessageEvent<ShardRequest>) => void compute(data);
+function becomeThread<Setup, Request>(start: (setup: Setup) => (request: Request) => unknown): void {
+  self.onmessage = ({ data: setup }: MessageEvent<Setup>) => {
+    const answer = answering(start(setup), reply => self.postMessage(reply));
+    self.onmessage = ({ data }: MessageEvent<Request>) => void answer(data);
   };
-} else {
+}
+
+if (self.name.endsWith('train/worker.js')) becomeThread(computeShards);
+else if (self.name.endsWith('data/audio/worker.js')) becomeThread(computeFeatures);
+else {
   self.onmessage = ({ data }: MessageEvent<Request>) => {
     void handle(data).catch(error => send({ kind: 'problems', problems: problemsOf(error) }));
   };

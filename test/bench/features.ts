@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FeatureForm } from '../../src/data/audio/features.js';
-import { framesOf, samplesOf } from '../../src/data/audio/recording.js';
+import { samplesOf } from '../../src/data/audio/recording.js';
+import { FeatureThreads } from '../../src/data/audio/threads.js';
 import { WavFile, wavBytes } from '../../src/data/formats/wav.js';
 import { readContent } from '../../src/data/reading/files.js';
 import { memoryBytes } from '../../src/data/reading/ranged-file.js';
@@ -23,7 +24,7 @@ const FORM = new FeatureForm(
 );
 
 /**
- * One pass over all recordings in one thread, against PyTorch's in `threads` threads.
+ * One pass over all recordings in `threads` threads, as PyTorch's.
  * @param python undefined: nothing is compared
  */
 export function measureFeatures(
@@ -35,9 +36,9 @@ export function measureFeatures(
   return inFolder(async folder => {
     const files = writeRecordings(folder);
     const [ours, theirs]: number[][] = [[], []];
-    await extract(files);
+    await extract(files, threads);
     for (let round = 0; round < rounds; round++) {
-      ours.push(await extract(files));
+      ours.push(await extract(files, threads));
       if (python === undefined || theirs.length < round) continue;
       const program = [join(peersFolder, 'torchaudio_features.py'), folder, '--threads', `${threads}`];
       const finished = await runProgram(python, program).catch((error: Error) => error);
@@ -46,11 +47,11 @@ export function measureFeatures(
     }
     return {
       id: 'whole/features',
-      what: `mel bands of ${RECORDINGS} recordings, 25 minutes, from their files in one thread`,
+      what: `mel bands of ${RECORDINGS} recordings, 25 minutes, from their files, ${threads} threads`,
       unit: 's',
       ours: spreadOf(ours),
       ...(theirs.length === rounds && {
-        other: { name: `torchaudio, ${threads} threads`, value: spreadOf(theirs) },
+        other: { name: 'torchaudio', value: spreadOf(theirs) },
         ratio: ratioOf(ours, theirs),
       }),
     };
@@ -70,12 +71,17 @@ function writeRecordings(folder: string): string[] {
 }
 
 /** Returns the seconds that it took. */
-async function extract(files: readonly string[]): Promise<number> {
+async function extract(files: readonly string[], count: number): Promise<number> {
   const extraction = { form: FORM, channel: 'mix', scaling: undefined } as const;
   const began = performance.now();
+  const threads = new FeatureThreads(count);
+  const started: ReturnType<FeatureThreads['start']>[] = [];
   for (const file of files) {
     const wav = new WavFile(memoryBytes(file, (await readContent(file)).bytes));
-    framesOf(samplesOf(wav, { place: { file } }, extraction), extraction);
+    started.push(threads.start(samplesOf(wav, { place: { file } }, extraction), extraction));
+    while (started.length > threads.ahead) await started.shift();
   }
+  await Promise.all(started);
+  await threads.end();
   return (performance.now() - began) / 1000;
 }

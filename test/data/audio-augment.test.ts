@@ -68,11 +68,12 @@ t.test('samples are moved, louder and noisy as in torchaudio', async t => {
   const form = new FeatureForm({ kind: 'raw', window: 1, hop: 1 }, 8000);
   for (const { config, key, samples, changed } of fixture.samples) {
     const kept = new KeptSamples();
-    kept.keep('', [Float64Array.of(1, 2, 3)]);
-    kept.keep(
-      '',
-      [samples.slice(0, 7), samples.slice(7)].map(part => Float64Array.from(part)),
-    );
+    const keep = (...parts: readonly (readonly number[])[]) => {
+      const pieces = parts.map(part => Float64Array.from(part));
+      kept.keep('', { count: parts.flat().length, rate: form.rate, pieces }, form.rate);
+    };
+    keep([1, 2, 3]);
+    keep(samples.slice(0, 7), samples.slice(7));
     const { noise: noisy, ...rest } = config;
     const own = { ...rest, ...(noisy && { noise: { path: noise, ratio: noisy.ratio } }) };
     const extraction = { form, channel: 'mix', scaling: undefined } as const;

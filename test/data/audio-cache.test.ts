@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto';
 import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { DatasetConfig } from '../../src/data/index.js';
+import { FeatureThreads } from '../../src/data/audio/threads.js';
+import { type DatasetConfig, openDataset } from '../../src/data/index.js';
+import { sha256 } from '../../src/data/reading/files.js';
 import { Workplace } from '../support/cli.js';
 import { complaints, open, sequence } from '../support/data-files.js';
 import { tone, wav } from '../support/wav.js';
@@ -139,4 +141,31 @@ t.test('a recording that cannot be read leaves nothing behind', async t => {
   writeFileSync(join(path, 'b_9.wav'), 'no recording');
   t.match(await complaints(5, () => open(config(path, 0))), [/not a WAV recording/]);
   t.same(readdirSync(kept(path)), ['.gitignore']);
+});
+
+t.test('features of any number of threads, converted to another rate', async t => {
+  const path = work.folder();
+  // enough samples for threads to start
+  for (let i = 0; i < 24; i++)
+    writeFileSync(join(path, `${'ab'[i % 2]}_${i}.wav`), wav(tone(200 + 10 * i, 100_000)));
+  const given = config(path, undefined) as Extract<DatasetConfig, { kind: 'audio' }>;
+  const data = { ...given, rate: 6000, normalize: 'standard', normalize_per: 'recording' } as const;
+  const { start } = FeatureThreads.prototype;
+  const ahead = new Set<number>();
+  FeatureThreads.prototype.start = function (...recording) {
+    ahead.add(this.ahead);
+    return start.apply(this, recording);
+  };
+  t.teardown(() => {
+    FeatureThreads.prototype.start = start;
+  });
+  let want: string | undefined;
+  for (const threads of [1, 2, 3]) {
+    await openDataset(data, { seed: 0, threads });
+    const found = sha256(readFileSync(cacheOf(path)));
+    want ??= found;
+    t.equal(found, want, `${threads} threads`);
+    t.equal(Math.max(...ahead) > 0, threads > 1);
+    rmSync(kept(path), { recursive: true });
+  }
 });

@@ -5,8 +5,8 @@ import type { Readable } from 'node:stream';
 import { Call } from '../../src/cli/call.js';
 import { runCommandLine } from '../../src/cli/program.js';
 import type { Io, OutputStream } from '../../src/cli/terminal/io.js';
-import { computeInThreads } from '../../src/train/pool.js';
 import { packageRoot } from '../../src/util/root.js';
+import { computeInThreads } from '../../src/util/thread.js';
 
 /**
  * The file that tests start as a process of its own: the bundle, which users start and which loads

@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { loadExperiment } from '../../src/config/index.js';
 import { RunDirectory } from '../../src/run/directory.js';
 import { writtenDigests } from '../../src/run/integrity.js';
-import { computeInThreads } from '../../src/train/pool.js';
 import type { RunObserver, RunResult } from '../../src/train/recorder.js';
 import {
   type ResumeOptions,
@@ -17,6 +16,7 @@ import {
   runExperiment,
 } from '../../src/train/resume.js';
 import { RandomStream } from '../../src/util/random.js';
+import { computeInThreads } from '../../src/util/thread.js';
 import { floats, integers, npz, type Workplace } from './cli.js';
 
 export type Trained = Partial<RunOptions> & { readonly observer?: Partial<RunObserver> };

@@ -16,8 +16,8 @@ import type { SweepPlan } from '../../src/sweep/schedule/plan.js';
 import type { JournalRecord, SegmentStatus } from '../../src/sweep/schedule/records.js';
 import { Scheduler } from '../../src/sweep/schedule/scheduler.js';
 import type { Point } from '../../src/sweep/search/space.js';
-import { computeInThreads } from '../../src/train/pool.js';
 import { UserError } from '../../src/util/errors.js';
+import { computeInThreads } from '../../src/util/thread.js';
 import { writeLongSweep } from '../bench/sweeps.js';
 
 import { Workplace } from '../support/cli.js';

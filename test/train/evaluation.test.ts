@@ -20,11 +20,11 @@ import type {
 import { spellNonFinite } from '../../src/run/json.js';
 import { evaluationCollector } from '../../src/train/evaluation-document.js';
 import type { PredictedSequence } from '../../src/train/evaluator.js';
-import { computeInThreads } from '../../src/train/pool.js';
 import type { ModelRun } from '../../src/train/shards.js';
 import { Calibration } from '../../src/train/timing.js';
 import { Trainer } from '../../src/train/trainer.js';
 import { packageRoot } from '../../src/util/root.js';
+import { computeInThreads } from '../../src/util/thread.js';
 import { compareRuns } from '../../src/verify/resume.js';
 import { floats, integers, npz, type TrainedRun, Workplace } from '../support/cli.js';
 import { GOLDENS, type Golden, golden, relativeError } from '../support/goldens.js';

@@ -28,7 +28,7 @@ import { folderOf, inputFiles, MAX_BYTES, readContent, staysOnDisk } from '../re
 import { memoryBytes } from '../reading/ranged-file.js';
 import { FeatureCache } from './feature-cache.js';
 import type { FeatureConfig, FeatureForm } from './features.js';
-import { type Extraction, framesOf, KeptSamples, samplesOf } from './recording.js';
+import { type Extraction, framesOf, KeptSamples, type Samples, samplesOf } from './recording.js';
 
 const masks = (what: string, width: number) => ({
   count: key.integer({ description: 'Number of masks.', min: 1, max: 100, default: 1, aliases: ['number'] }),
@@ -162,7 +162,7 @@ export async function augmentation(
   return (features, index, draw) => {
     const random = (number: number) => uniform(draw, number);
     const changed = samples && changedSamples(samples.of(index), config, { rate: form.rate, noise, random });
-    const values = changed ? framesOf([changed], extraction) : features.slice();
+    const values = changed ? framesOf(changed, extraction) : features.slice();
     if (config.warp !== undefined) warp(values, form, 1 + (2 * random(DRAWS.warp) - 1) * config.warp);
     mask(values, form, config, random);
     return values;
@@ -192,7 +192,7 @@ async function readNoise(
       sources.push({ name: file, sha256, folder });
       problems.attempt(() => {
         const wav = new WavFile(memoryBytes(file, bytes));
-        noise.keep(sha256, samplesOf(wav, { place: { file } }, extraction));
+        noise.keep(sha256, samplesOf(wav, { place: { file } }, extraction), form.rate);
       });
     }
     await noise.end();
@@ -212,7 +212,7 @@ function changedSamples(
   given: Float32Array,
   config: AugmentConfig,
   { rate, noise, random }: SampleChanges,
-): Float64Array {
+): Samples {
   const { shift = 0, gain = 0 } = config;
   const moved = Math.round(((2 * random(DRAWS.shift) - 1) * shift * rate) / 1000);
   const { length } = given;
@@ -231,7 +231,7 @@ function changedSamples(
     for (let t = 0; t < samples.length; t++) samples[t] += scale * added[t];
   }
   const factor = 10 ** (((2 * random(DRAWS.gain) - 1) * gain) / 20);
-  return samples.map(sample => factor * sample);
+  return { count: length, rate, pieces: [samples.map(sample => factor * sample)] };
 }
 
 function energyOf(samples: Float64Array): number {

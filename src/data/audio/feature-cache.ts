@@ -53,6 +53,11 @@ export class FeatureCache {
     this.old = OldFile.open(this.path);
   }
 
+  /** True if the file seems to have the features of a recording: they may be damaged. */
+  has(key: string): boolean {
+    return this.old?.entryOf(key, this.entries.length) !== undefined;
+  }
+
   /**
    * Returns the features of the next recording.
    * @param key SHA-256 of what they are computed from, lower-case hex

@@ -162,7 +162,7 @@ export class FeatureForm implements SampleReader {
 
   /** @throws UserError (exit 2) if the settings do not fit the rate */
   constructor(
-    private readonly config: FeatureConfig,
+    readonly config: FeatureConfig,
     readonly rate: number,
   ) {
     this.window = this.samplesOf('window');

@@ -3,7 +3,6 @@ import { usageError } from '../../util/errors.js';
 import type { RecordingReader, SampleReader } from '../core/dataset.js';
 import type { DataRecord, DataScaling } from '../core/record.js';
 import { type FeatureConfig, FeatureForm } from './features.js';
-import { RateConverter } from './rate.js';
 import { type Extraction, framesOf } from './recording.js';
 
 /** What of the config of a dataset says how its recordings become features. */
@@ -56,9 +55,7 @@ export function recordingReader(config: AudioForm, data: DataRecord): RecordingR
   }
   return {
     read(samples, rate = form.rate) {
-      const converter = RateConverter.between(rate, form.rate);
-      const pieces = converter ? [converter.push(samples), converter.end()] : [samples];
-      const values = framesOf(pieces, extraction);
+      const values = framesOf({ count: samples.length, rate, pieces: [samples] }, extraction);
       return { length: values.length / form.size, values };
     },
   };

@@ -36,22 +36,32 @@ export interface Extraction {
   readonly scaling: DataScaling['method'] | undefined;
 }
 
-/** The samples of a recording at the rate of the features, in pieces. */
-export function* samplesOf(wav: WavFile, part: Part, { form, channel }: Extraction): Generator<Float64Array> {
-  const { from, to } = rangeOf(wav, part, part.place, (form.window / form.rate) * wav.rate);
-  if (form.stepsOf((to - from) * (form.rate / wav.rate)) * form.size > MAX_ELEMENTS)
+/** Samples of a recording. */
+export interface Samples {
+  readonly count: number;
+  /** In a second. */
+  readonly rate: number;
+  readonly pieces: Iterable<Float64Array>;
+}
+
+/** @throws UserError (exit 5) if the recording has no such part, or if it is too long */
+export function samplesOf(wav: WavFile, part: Part, { form, channel }: Extraction): Samples {
+  const { rate } = wav;
+  const { from, to } = rangeOf(wav, part, part.place, (form.window / form.rate) * rate);
+  if (form.stepsOf((to - from) * (form.rate / rate)) * form.size > MAX_ELEMENTS)
     throw wav.damage('the recording is too long');
-  const converter = RateConverter.between(wav.rate, form.rate);
-  for (const samples of wav.samples({ from, to, channel: channel === 'mix' ? undefined : channel }))
-    yield converter?.push(samples) ?? samples;
-  if (converter) yield converter.end();
+  const pieces = wav.samples({ from, to, channel: channel === 'mix' ? undefined : channel });
+  return { count: to - from, rate, pieces };
 }
 
 /** Returns the features of a recording, `[frames, F]`. */
-export function framesOf(samples: Iterable<Float64Array>, { form, scaling }: Extraction): Float32Array {
+export function framesOf(
+  { rate, pieces }: Samples,
+  { form, scaling }: Pick<Extraction, 'form' | 'scaling'>,
+): Float32Array {
   const out = new FloatList();
-  const stream = form.listen(row => out.append(row));
-  for (const piece of samples) stream.push(piece);
+  const stream = form.listen(row => out.append(row), rate);
+  for (const piece of pieces) stream.push(piece);
   stream.end();
   const values = out.toArray();
   if (scaling) scaleTogether([values], form.size, scaling);
@@ -86,11 +96,15 @@ export class KeptSamples {
   /**
    * Keeps the samples of the next recording.
    * @param key SHA-256 of what they are read from, lower-case hex
+   * @param to their rate
    */
-  keep(key: string, samples: Iterable<Float64Array>): void {
+  keep(key: string, { rate, pieces }: Samples, to: number): void {
     const read = (): Float32Array => {
       const own = new FloatList();
-      for (const piece of samples) own.append(Float32Array.from(piece));
+      const converter = RateConverter.between(rate, to);
+      const add = (piece: Float64Array) => own.append(Float32Array.from(piece));
+      for (const piece of pieces) add(converter?.push(piece) ?? piece);
+      if (converter) add(converter.end());
       return own.toArray();
     };
     if (this.cache) this.cache.next(key, read);

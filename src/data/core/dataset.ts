@@ -520,17 +520,17 @@ export interface SeriesReader {
 export interface DatasetContext {
   /** Of random draws: the experiment's seed, unless the config has one for its data. */
   readonly seed: number;
+  /** That compute at a time. Default: as many as the machine can run. */
+  readonly threads?: number | undefined;
   /** True if value targets are labels of 0 and 1, which are never scaled. */
   readonly hasLabelTargets?: boolean;
   /** Class label to ignore besides {@link IGNORED}. */
   readonly ignoredLabel?: number | undefined;
   /** Rows of a batch, if each continues the row of the previous batch. Default: 1. */
   readonly streams?: number;
-  /** Preparation of a trained run, used instead of fitting one. */
+  /** Of a trained run, used instead of fitting others. */
   readonly preparation?: Preparation | undefined;
-  /** Scaling of a trained run, used instead of fitting one. */
   readonly scaling?: DataScaling | undefined;
-  /** Vocabulary of a trained run, used instead of fitting one. */
   readonly vocabulary?: Vocabulary | undefined;
   /** Vocabulary of a trained run, to which new symbols of the training split are added. */
   readonly extendedVocabulary?: Vocabulary | undefined;

@@ -262,12 +262,11 @@ function decoded(
   const view = new DataView(piece.buffer, piece.byteOffset, piece.length);
   const [first, count] = channel === undefined ? [0, channels] : [channel, 1];
   const frame = channels * bytes;
-  const samples = new Float64Array(Math.floor(piece.length / frame));
-  for (let i = 0; i < samples.length; i++) {
-    let sum = 0;
-    for (let c = 0; c < count; c++) sum += decode(view, i * frame + (first + c) * bytes);
-    samples[i] = sum / count;
-  }
+  const length = Math.floor(piece.length / frame);
+  const samples = new Float64Array(length);
+  for (let c = first; c < first + count; c++)
+    for (let i = 0; i < length; i++) samples[i] += decode(view, i * frame + c * bytes);
+  if (count > 1) for (let i = 0; i < length; i++) samples[i] /= count;
   return samples;
 }
 
