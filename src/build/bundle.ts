@@ -22,11 +22,22 @@ const ENTRIES = [
   'index.js',
 ] as const satisfies readonly (ProgramFile | 'index.js')[];
 
+/** What the runtime of an exported module contains, by its form. */
+const FORMS = {
+  plain: [],
+  ctc: ['symbols', 'ctc'],
+  decoder: ['symbols', 'decoder'],
+  series: ['series'],
+  recordings: ['recordings'],
+  'recordings-ctc': ['recordings', 'symbols', 'ctc'],
+  'recordings-decoder': ['recordings', 'symbols', 'decoder'],
+};
+
 /** Outputs of the build that are read at run time. */
 const ASSETS = [
   'view/page.js',
   'view/page.css',
-  ...['plain', 'symbols', 'series', 'recordings'].map(form => `interop/js/module-${form}.js`),
+  ...Object.keys(FORMS).map(form => `interop/js/module-${form}.js`),
   'view/predict.js',
   'view/train.js',
   'web/trainer.js',
@@ -93,7 +104,9 @@ await build({
 
 /** Files of src that only some exported modules need. */
 const PARTS = {
-  symbols: /math\/(?:decoding\/.*|losses\/ctc)\.ts$/,
+  symbols: /math\/losses\/ctc\.ts$/,
+  ctc: /math\/decoding\/ctc\.ts$/,
+  decoder: /math\/decoding\/decoder\.ts$/,
   series: /data\/forecast-input\.ts$/,
   recordings: /data\/audio\/program-readers\.ts$/,
 };
@@ -118,13 +131,18 @@ const withoutSideEffects: Plugin = {
 const MAKERS =
   /(?:math\/ops\/.*|math\/model\/programs|data\/formats\/(?:parquet|archives).*|util\/schema)\.ts$/;
 
-/** Leaves out the content of some files. */
+/** A module is given rows, not files. */
+const READ_FILE = ['data/csv-table.ts', 'yield* readTable(source, this, this.columns);'] as const;
+
+/** Leaves out the content of some files, and what reads tables. */
 function without(left: readonly RegExp[]): Plugin {
   return {
     name: 'without',
     setup({ onLoad }) {
       onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, ({ path }) => {
         const name = relative(join(packageRoot, 'src'), path).split(sep).join('/');
+        if (name === READ_FILE[0])
+          return { contents: readFileSync(path, 'utf8').replace(READ_FILE[1], ''), loader: 'ts' };
         if (!left.some(one => one.test(name))) return undefined;
         const exported = readFileSync(path, 'utf8').matchAll(/^export (?:function\*?|const|class) (\w+)/gm);
         const value = name === 'util/schema.ts' ? '() => {}' : "() => { throw new Error('left out'); }";
@@ -135,14 +153,10 @@ function without(left: readonly RegExp[]): Plugin {
   };
 }
 
-for (const [form, has, file = 'runtime', globalName = 'cellrun'] of [
-  ['plain', []],
-  ['symbols', ['symbols']],
-  ['series', ['series']],
-  ['recordings', ['recordings', 'symbols']],
-  ['served', [], 'served', 'served'],
-] satisfies (readonly [form: string, has: (keyof typeof PARTS)[], file?: string, globalName?: string])[]) {
-  const others = Object.entries(PARTS).filter(([part]) => !has.some(one => one === part));
+const MODULES: Readonly<Record<string, readonly string[]>> = { ...FORMS, served: [] };
+for (const [form, has] of Object.entries(MODULES)) {
+  const [file, globalName] = form === 'served' ? ['served', 'served'] : ['runtime', 'cellrun'];
+  const others = Object.entries(PARTS).filter(([part]) => !has.includes(part));
   await build({
     absWorkingDir: packageRoot,
     entryPoints: { [`module-${form}`]: join('src', 'interop', 'js', `${file}.ts`) },

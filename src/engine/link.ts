@@ -74,15 +74,23 @@ export function linkDispatches<C extends Copies>(
     typeof operand === 'number' ? operand : (slots.get(operand) as number);
   const codes = [...new Set(dispatches.map(({ code }) => code))];
   const times = dispatches.flatMap(({ steps }, time) => Array<number>(steps).fill(time));
+  const results = new Set(plan.outputs.values());
+  const fixed = new Set<Node | number>(plan.inputs.filter(({ isParameter }) => isParameter));
   let next = 0;
   const linked = dispatches.map(({ code, steps }) => {
     const own = plan.steps.slice(next, next + steps).map(({ node }, i) => [...operands[next + i], node]);
+    const [{ node, operands: read }] = plan.steps.slice(next, next + 1);
+    const isFixed = read.every(one => typeof one === 'number' || fixed.has(one));
+    if (isFixed) fixed.add(node);
+    const isKept = isFixed && steps === 1 && code.spareBytes === 0 && !results.has(node);
     next += steps;
     return {
       /** Index in `codes`. */
       code: codes.indexOf(code),
       /** For each of its steps those of the operands, then that of the result. */
       slots: own.flat().map(slotOf),
+      /** The size of a result that depends on parameters alone; undefined of others. */
+      kept: isKept ? sizeOf(node.shape) : undefined,
     };
   });
   const first = plan.steps.slice(0, plan.first);
@@ -114,6 +122,7 @@ export function linkDispatches<C extends Copies>(
 interface CodeUse {
   readonly code: number;
   readonly slots: readonly number[];
+  readonly kept: number | undefined;
 }
 
 /**

@@ -36,6 +36,8 @@ export interface KernelPair {
 /** Code instantiated over one heap, and the memory that plans share while they run. */
 export class LinkedRuntime<C = KernelModule> {
   private readonly instances = new Map<C, Run>();
+  /** Addresses of kept results, by the addresses that they were computed from. */
+  private readonly kept = new Map<Run, Map<string, number>>();
   private scratch = { at: 0, bytes: 0 };
   private spare = { at: 0, bytes: 0 };
 
@@ -43,11 +45,14 @@ export class LinkedRuntime<C = KernelModule> {
     readonly heap: Heap,
     private readonly instantiate: (code: C) => Run,
     readonly arrays: ArrayOperations<Float32Array> = new HostArrays(),
+    /** Whether parameters never change, so that what depends on them alone is computed once. */
+    readonly keeps = false,
   ) {}
 
-  static ofHeap(heap: Heap): LinkedRuntime {
+  static ofHeap(heap: Heap, keeps = false): LinkedRuntime {
     const imports = { env: { memory: heap.memory } };
-    return new LinkedRuntime(heap, ({ module }) => new WebAssembly.Instance(module, imports).exports.run);
+    const instantiate = ({ module }: KernelModule) => new WebAssembly.Instance(module, imports).exports.run;
+    return new LinkedRuntime(heap, instantiate, new HostArrays(), keeps);
   }
 
   /** A function that runs `code`. */
@@ -61,6 +66,17 @@ export class LinkedRuntime<C = KernelModule> {
   scratchAt(bytes: number): number {
     if (bytes > this.scratch.bytes) this.scratch = { at: this.heap.reserve(bytes), bytes };
     return this.scratch.at;
+  }
+
+  /** The address of a kept result of `size` numbers. @param read addresses, and numbers */
+  keptAt(run: Run, read: readonly number[], size: number): number {
+    const known = this.kept.get(run) ?? new Map<string, number>();
+    this.kept.set(run, known);
+    const key = read.join();
+    const at = known.get(key) ?? this.heap.reserve(size * FLOAT_BYTES);
+    if (!known.has(key)) run(...read, at, 0, PACKS);
+    known.set(key, at);
+    return at;
   }
 
   spareAt(bytes: number): number {
@@ -118,6 +134,8 @@ interface BoundStep {
   readonly slots: readonly number[];
   /** The last step before with the same copies; -1 if there is none. */
   readonly copiedBy: number;
+  /** The size of its result if that is kept. */
+  readonly kept: number | undefined;
   /** The values of its slots, the address of memory for copies, and whether to make them. */
   readonly operands: number[];
 }
@@ -150,10 +168,11 @@ export class LinkedExecutable<C = KernelModule> implements Executable {
     this.scratch = runtime.scratchAt(scratchBytes);
     this.slots = [...inputs.map(() => 0), ...numbers, ...offsets];
     const copies = runtime.spareAt(spareBytes);
-    this.steps = steps.map(({ code, slots, spare, copiedBy }) => ({
+    this.steps = steps.map(({ code, slots, spare, copiedBy, kept }) => ({
       run: runtime.instance(codes[code]),
       slots,
       copiedBy,
+      kept: runtime.keeps ? kept : undefined,
       operands: [...slots.map(() => 0), copies + spare, PACKS],
     }));
     const taken = new Set<number>();
@@ -182,7 +201,12 @@ export class LinkedExecutable<C = KernelModule> implements Executable {
     const times = this.profile?.times;
     const [from, to] = part?.isFirst ? [0, plan.first] : [part ? plan.first : 0, steps.length];
     for (let step = from; step < to; step++) {
-      const { run, slots: own, copiedBy, operands } = steps[step];
+      const { run, slots: own, copiedBy, operands, kept } = steps[step];
+      if (kept !== undefined) {
+        const read = own.slice(0, -1).map(slot => slots[slot]);
+        slots[own[read.length]] = runtime.keptAt(run, read, kept);
+        continue;
+      }
       for (let i = 0; i < own.length; i++) operands[i] = slots[own[i]];
       // another plan may have run between the two parts
       operands[own.length + 1] = copiedBy < from ? PACKS : 0;

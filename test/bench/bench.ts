@@ -9,6 +9,7 @@ import { ContenderError } from './child.js';
 import { contenders, missingTfjs, startAll } from './contenders.js';
 import { measureList, measureRun } from './dashboard.js';
 import { measureBeam } from './decoding.js';
+import { measureServing, measureSteps } from './exported.js';
 import { measureFeatures } from './features.js';
 import { measureFromDisk } from './from-disk.js';
 import { measureCase, type Pace } from './measure.js';
@@ -62,6 +63,13 @@ const FIGURES: readonly (readonly [
     'whole',
     ({ threads, rounds, options, note }) =>
       measureFeatures(threads, rounds, options.peers ? options.python : undefined, note),
+  ],
+  ['whole/session', 'whole', ({ rounds, options, note }) => measureSteps(rounds, options.onnxruntime, note)],
+  [
+    'whole/serving',
+    'whole',
+    ({ threads, rounds, options, note }) =>
+      measureServing(threads, rounds, options.peers ? options.python : undefined, note),
   ],
   ['gpu/run', 'gpu', ({ threads, options, note }) => measureGpuRuns(threads, options.python, note)],
   ['disk/step', 'disk', ({ options }) => measureFromDisk(options.gigabytes, DISK_ROUNDS)],

@@ -14,9 +14,10 @@ taking turns round by round; prints our time over theirs.
   --torch-variants  with --peers: also PyTorch without oneDNN, and with torch.compile
   --python FILE     the Python that has PyTorch (default /usr/bin/python3)
   --tfjs DIR        a folder in which @tensorflow/tfjs and @tensorflow/tfjs-backend-wasm are installed
+  --onnxruntime DIR  a folder in which onnxruntime-web is installed, for --whole
   --against DIR     also another checkout of cellrun, built, such as an older commit's
   --quick           the reference sizes only, short rounds: a smoke test
-  --whole           also the whole program: a run of configs/mnist-lstm.yaml, its start, its memory; sweeps; a review of a long log; predictions of 1 GiB; with --peers, features of recordings
+  --whole           also the whole program: a run of configs/mnist-lstm.yaml, its start, its memory; sweeps; a review of a long log; predictions of 1 GiB; a service of predictions, and with --onnxruntime a step of a session; with --peers, features of recordings
   --gpu             instead of all else, the backend webgpu over PyTorch with cuDNN and over webasm
   --disk            also training on data that stay on the disk
   --gigabytes N     with --disk: how much data (default 8); as much is written, and half a gigabyte
@@ -84,6 +85,7 @@ function parse(args: readonly string[]) {
         'torch-variants': flag,
         python: { ...text, default: '/usr/bin/python3' },
         tfjs: text,
+        onnxruntime: text,
         against: text,
         quick: flag,
         whole: flag,
@@ -100,9 +102,21 @@ function parse(args: readonly string[]) {
         markdown: flag,
       },
     });
-    const { tfjs, against, only, rounds, threads, gigabytes, json, check } = values;
+    const { tfjs, onnxruntime, against, only, rounds, threads, gigabytes, json, check } = values;
     const torchVariants = values['torch-variants'];
-    return { ...values, torchVariants, tfjs, against, only, rounds, threads, gigabytes, json, check };
+    return {
+      ...values,
+      torchVariants,
+      tfjs,
+      onnxruntime,
+      against,
+      only,
+      rounds,
+      threads,
+      gigabytes,
+      json,
+      check,
+    };
   } catch (error) {
     const [message] = (error as Error).message.split('. ');
     throw usageError('bench/option', message, { suggestion: '--help lists the options' });

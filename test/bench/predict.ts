@@ -1,7 +1,7 @@
 /** Time and memory of `predict --input` for a gigabyte, as a whole process. */
-import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { inFolder, launcher, runProgram } from './programs.js';
+import { inFolder, launcher, runProgram, trainedRun } from './programs.js';
 import type { Figure } from './results.js';
 import { spreadOf } from './results.js';
 
@@ -45,7 +45,7 @@ type FormatName = keyof typeof FORMATS;
 /** Once: it takes minutes, and its memory hardly differs from that of another one. */
 export function measurePredict(format: FormatName, id: string): Promise<Figure[]> {
   return inFolder(async folder => {
-    const run = await trainedRun(folder, format);
+    const run = await trained(folder, format);
     const input = join(folder, `input.${format}`);
     writeRecordings(input, format, size => size < BYTES);
     const args = ['predict', run, '--input', input, '--format', 'csv'];
@@ -58,23 +58,15 @@ export function measurePredict(format: FormatName, id: string): Promise<Figure[]
   });
 }
 
-async function trainedRun(folder: string, format: FormatName): Promise<string> {
+function trained(folder: string, format: FormatName): Promise<string> {
   const path = join(folder, `train.${format}`);
   let blocks = 0;
   writeRecordings(path, format, () => blocks++ < TRAINED_BLOCKS);
-  const config = {
-    version: 1,
-    name: 'predict',
+  return trainedRun(folder, {
     dataset: { kind: format, path, test_fraction: 0.2, normalize: 'standard', ...FORMATS[format].dataset },
     model: { cell: 'lstm', hidden_size: 8 },
-    loss: { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
     training: { num_epochs: 1, batch_size: 64 },
-  };
-  const file = join(folder, 'config.json');
-  writeFileSync(file, JSON.stringify(config));
-  const { stdout } = await runProgram(launcher, ['run', file, '--json', '--output', join(folder, 'runs')]);
-  return JSON.parse(stdout).directory;
+  });
 }
 
 /** Recordings of 5 to 24 steps, as long as `wantsMore` of the bytes so far. */

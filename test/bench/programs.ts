@@ -1,6 +1,6 @@
 /** Whole programs run to their end: how long they took and what they printed. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -77,6 +77,16 @@ function peakMemory(pid: number | undefined): number {
   } catch {
     return 0;
   }
+}
+
+/** Trains a classifier. Returns the directory of the run. */
+export async function trainedRun(folder: string, parts: object): Promise<string> {
+  const file = join(folder, 'config.json');
+  const loss = { kind: 'cross_entropy' };
+  const optimizer = { kind: 'adam', learning_rate: 0.01 };
+  writeFileSync(file, JSON.stringify({ version: 1, name: 'trained', loss, optimizer, ...parts }));
+  const { stdout } = await runProgram(launcher, ['run', file, '--json', '--output', join(folder, 'runs')]);
+  return JSON.parse(stdout).directory;
 }
 
 export function mnistFolder(): string {

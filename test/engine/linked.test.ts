@@ -120,6 +120,28 @@ t.test('a plan is compiled once and runs on the heap of any thread', async t => 
   for (const executable of threads) t.same(Array.from((await executable.run(values)).y), Array(40).fill(49));
 });
 
+t.test('what depends on parameters alone is computed once', async t => {
+  const engine = await Engine.start('webasm');
+  t.teardown(() => engine.close());
+  const { heap } = engine;
+  const graph = new Graph();
+  const [x, w] = [graph.input('x', [1, 3]), graph.input('w', [2, 3], { isParameter: true })];
+  const outputs = new Map([['y', contract('bk,jk->bj', x, w)]]);
+  const linked = engine.link({ graph, outputs });
+  const [kept, computed] = [true, false].map(
+    keeps => new LinkedExecutable(LinkedRuntime.ofHeap(heap, keeps), linked),
+  );
+  const [one, other] = [1, 2].map(value => heap.allocate(6).fill(value));
+  const values = { x: Float32Array.of(1, 2, 3) };
+  const of = async (executable: LinkedExecutable, w: Float32Array) =>
+    Array.from((await executable.run({ ...values, w })).y);
+  t.same(await of(kept, one), [6, 6]);
+  t.same(await of(kept, other), [12, 12], 'other parameters');
+  one.fill(5);
+  t.same(await of(kept, one), [6, 6], 'is not computed again');
+  t.same(await of(computed, one), [30, 30]);
+});
+
 t.test('a heap grows, and its arrays do not overlap', t => {
   const heap = newHeap();
   const joined = new Heap(heap.memory);

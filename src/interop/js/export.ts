@@ -146,10 +146,10 @@ export async function files(
 }
 
 /** Which of the bundles of the runtime has what the model needs. */
-function formOf({ experiment: { dataset }, form }: OpenedModel) {
-  if (dataset.kind === 'audio') return 'recordings';
+function formOf({ experiment: { dataset }, form, run }: OpenedModel): string {
   if (dataset.kind === 'forecast') return 'series';
-  return form.kind === 'sequence' ? 'symbols' : 'plain';
+  const symbols = form.kind === 'sequence' ? [run.spec.decoder ? 'decoder' : 'ctc'] : [];
+  return [...(dataset.kind === 'audio' ? ['recordings'] : []), ...symbols].join('-') || 'plain';
 }
 
 /** Declares the sequences that the model reads, and what it predicts of them. */

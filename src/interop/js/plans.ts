@@ -13,6 +13,7 @@ interface StoredStep {
   readonly slots: readonly number[];
   /** Absent: 0. */
   readonly spare?: number;
+  readonly kept?: number | undefined;
   /** -n for the n-th step before; absent if no step made its copies. */
   readonly copiedBy?: number;
 }
@@ -23,8 +24,9 @@ export function storedPlan({ steps, ...plan }: PortablePlan, codes: readonly num
   return {
     ...plan,
     codes,
-    steps: steps.map(({ code, slots, spare, copiedBy }, i) => ({
+    steps: steps.map(({ code, slots, spare, copiedBy, kept }, i) => ({
       code,
+      kept,
       // that of its result follows from its position
       slots: slots.slice(0, -1).map(slot => (slot < first ? slot : slot - (first + i))),
       ...(spare !== 0 && { spare }),
@@ -36,10 +38,11 @@ export function storedPlan({ steps, ...plan }: PortablePlan, codes: readonly num
 /** The steps as they run. */
 export function stepsOf({ steps, ...plan }: StoredPlan): PortablePlan['steps'] {
   const first = firstResult(plan);
-  return steps.map(({ code, slots, spare = 0, copiedBy }, i) => {
+  return steps.map(({ code, slots, spare = 0, copiedBy, kept }, i) => {
     const own = first + i;
     return {
       code,
+      kept,
       slots: [...slots.map(slot => (slot < 0 ? own + slot : slot)), own],
       spare,
       copiedBy: copiedBy === undefined ? -1 : i + copiedBy,

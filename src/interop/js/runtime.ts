@@ -232,7 +232,7 @@ export function localPool(
   linked: (program: KeyedProgram) => RunnablePlan,
 ) {
   const heap = new Heap(new WebAssembly.Memory({ initial: pages, maximum: pages }));
-  const runtime = LinkedRuntime.ofHeap(heap);
+  const runtime = LinkedRuntime.ofHeap(heap, true);
   const parameters = heap.allocate(weights.length);
   parameters.set(weights);
   const engine: ProgramCompiler = {

@@ -11,6 +11,8 @@ export interface Node<A = unknown> {
   readonly name?: string;
   /** V: values of this input are integers from 0 to V - 1, which the caller guarantees. */
   readonly symbols?: number;
+  /** Set if the value of this input changes only when the model is trained. */
+  readonly isParameter?: boolean;
   readonly attributes: A;
   readonly inputs: readonly Node[];
   readonly shape: Shape;
@@ -25,8 +27,13 @@ export class Graph {
   }
 
   /** A value of each run. Only an input with `symbols` may be an index into another tensor. */
-  input(name: string, shape: Shape, { symbols }: Pick<Node, 'symbols'> = {}): Node {
-    const node = this.intern(`input:${name}`, { name, symbols, attributes: undefined, inputs: [], shape });
+  input(
+    name: string,
+    shape: Shape,
+    { symbols, isParameter }: Pick<Node, 'symbols' | 'isParameter'> = {},
+  ): Node {
+    const parts = { name, symbols, isParameter, attributes: undefined, inputs: [], shape };
+    const node = this.intern(`input:${name}`, parts);
     requireShape(
       node.shape.join() === shape.join(),
       name,

@@ -158,7 +158,7 @@ class BlockBuilder {
     return new Map(
       this.layout.blocksOf(owner).map(({ input, graphShape }) => {
         const name = `${prefix}.${input}`;
-        const node = this.graph.input(name, graphShape);
+        const node = this.graph.input(name, graphShape, { isParameter: true });
         this.wrt.set(name, node);
         return [input, node];
       }),
