@@ -269,6 +269,18 @@ t.test('recordings are predicted as `predict` does', async t => {
     const answer = await post(url, `/predict?model=${encodeURIComponent(name)}`, body, type);
     t.match({ ...answer, error: JSON.parse(answer.text).error }, { status, error }, String(error));
   }
+  if (chromiumMissing() !== undefined) return;
+  const browser = await startChromium();
+  t.teardown(() => browser.close());
+  const { page } = await openPage(browser, url);
+  const file = { name: 'a.wav', mimeType: 'audio/wav', buffer: sound };
+  await page.locator('input[type=file]').setInputFiles(file);
+  const shown = (await page.locator('#outcome pre').textContent()) ?? '';
+  t.same(
+    JSON.parse(shown),
+    JSON.parse((await post(url, '/predict?model=sounds', sound, type)).text),
+    'a page',
+  );
 });
 
 t.test('requests that are refused', async t => {

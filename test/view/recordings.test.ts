@@ -8,6 +8,7 @@ import type { RunReport } from '../../src/view/run-report.js';
 import { chromiumMissing, openPage, startChromium } from '../support/browser.js';
 import { Workplace } from '../support/cli.js';
 import { withDashboard } from '../support/dashboard.js';
+import { distance, linesOf, unlabelled } from '../support/prediction-cases.js';
 import { tone, wav } from '../support/wav.js';
 
 const work = new Workplace();
@@ -124,3 +125,34 @@ t.test('a browser plays what a report embeds', { skip: chromiumMissing() ?? fals
   t.same(durations.toSorted(), seconds.toSorted());
   t.same(said, []);
 });
+
+t.test(
+  'a model predicts the recordings of its report, and files',
+  { skip: chromiumMissing() ?? false },
+  async t => {
+    const browser = await startChromium();
+    t.teardown(() => browser.close());
+    for (const { directory } of [classes, symbols]) {
+      const html = join(work.folder(), 'report.html');
+      await work.cellrun('report', directory, '-o', html);
+      const { page, said } = await openPage(browser, pathToFileURL(html).href);
+      const { stdout } = await work.cellrun('predict', directory, '--split', 'test');
+      const expected = new Map(unlabelled(linesOf(stdout)).map(({ id, index: _, ...line }) => [id, line]));
+      const input = page.locator('#input');
+      const names = await input.locator('option').allInnerTexts();
+      let text = 'nothing yet';
+      const check = async (name: string) => {
+        text = (await page.locator('#outcome pre').filter({ hasNotText: text }).textContent()) ?? '';
+        const { index: _, ...found } = JSON.parse(text);
+        t.ok(distance(found, expected.get(name)) < 1e-6, name, { found, expected: expected.get(name) });
+      };
+      for (const [i, name] of names.entries()) {
+        if (i > 0) await input.selectOption(name);
+        await check(name);
+      }
+      await page.locator('input[type=file]').setInputFiles(join(folder, 'ba_15.wav'));
+      await check('ba_15.wav');
+      t.same(said, []);
+    }
+  },
+);

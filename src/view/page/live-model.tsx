@@ -5,7 +5,7 @@ import type { UserError } from '../../util/errors.js';
 import type { RunReport } from '../run-report.js';
 import { Section } from './components.js';
 import { tableIn } from './inputs.js';
-import { Predictor, type PredictorProps, problemOf } from './predictor.js';
+import { Predictor, type PredictorProps, problemOf, type Sound } from './predictor.js';
 
 /** What the script of the model declares. */
 type Live = typeof served & { readonly module: served.Module };
@@ -47,14 +47,16 @@ function propsOf({ module, factsOf, predictedLine }: Live, report: RunReport): P
   return {
     model,
     example: startOf(report.evaluation?.example ?? '', model),
+    sounds: soundsOf(report),
     image: image && input.kind === 'number' && !isPermuted ? { ...image, perStep: input.size } : undefined,
     pauseMs: 0,
     // of the inputs that come while it computes, only the last one is predicted
-    predict: (steps, signal) => {
+    predict: (given, signal) => {
       const turn = last.then(async () => {
         signal.throwIfAborted();
         try {
-          return { prediction: JSON.parse(await predictedLine(module, steps as Sequence)) };
+          const sequence = given instanceof ArrayBuffer ? await samplesOf(given, module) : given;
+          return { prediction: JSON.parse(await predictedLine(module, sequence as Sequence)) };
         } catch (error) {
           const { message, diagnostics } = error as Error & Partial<UserError>;
           return problemOf(message, diagnostics);
@@ -64,6 +66,38 @@ function propsOf({ module, factsOf, predictedLine }: Live, report: RunReport): P
       return turn;
     },
   };
+}
+
+/** The recordings that the report has. */
+function soundsOf({ evaluation }: RunReport): readonly Sound[] {
+  const { classes, sequences } = evaluation ?? {};
+  const shown = [
+    ...(classes?.mistakes ?? []),
+    ...(sequences?.alignments ?? []),
+    ...(sequences?.misread ?? []),
+  ];
+  const sounds = shown.flatMap(({ recording }): Sound[] =>
+    recording?.audio ? [{ name: recording.file, audio: recording.audio }] : [],
+  );
+  return [...new Map(sounds.map(one => [one.name, one])).values()];
+}
+
+/** Where a WAV file without other chunks has its samples. */
+const PLAIN_HEADER = 44;
+
+/** Of an audio file, if possible at its own rate. @throws Error if it cannot be decoded */
+async function samplesOf(file: ArrayBuffer, { model: { data, channel } }: served.Module) {
+  const view = new DataView(file);
+  const isWav = view.byteLength > PLAIN_HEADER && view.getUint32(12) === 0x666d7420;
+  const rate = isWav ? view.getUint32(24, true) : data.sample_rate;
+  // 16 bits and one channel, as reports have them: browsers do not agree on the largest sample
+  if (isWav && view.getUint16(22, true) === 1 && view.getUint32(34) === 0x10006461)
+    return { samples: new Int16Array(file, PLAIN_HEADER, (file.byteLength - PLAIN_HEADER) >> 1), rate };
+  const decoded = await new OfflineAudioContext(1, 1, rate ?? 16_000).decodeAudioData(file.slice());
+  const channels = Array.from({ length: decoded.numberOfChannels }, (_, k) => decoded.getChannelData(k));
+  const read = typeof channel === 'number' ? [channels[channel]] : channels;
+  const sum = (t: number) => read.reduce((total, one) => total + one[t], 0);
+  return { samples: Float32Array.from(read[0], (_, t) => sum(t) / read.length), rate };
 }
 
 /** The example if the model reads its columns: those of dates are not in it. */

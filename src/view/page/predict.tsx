@@ -7,7 +7,7 @@ import { type Predict, Predictor, problemOf } from './predictor.js';
 function Page({ models }: { readonly models: readonly ServedModel[] }) {
   const [model, setModel] = useState(models[0]);
   const { name } = model;
-  const predict = useCallback<Predict>((steps, signal) => ask({ model: name, steps }, signal), [name]);
+  const predict = useCallback<Predict>((given, signal) => ask(name, given, signal), [name]);
   return (
     <>
       <h1>Predictions</h1>
@@ -28,11 +28,14 @@ function Page({ models }: { readonly models: readonly ServedModel[] }) {
   );
 }
 
-async function ask(request: object, signal: AbortSignal): ReturnType<Predict> {
-  const headers = { 'Content-Type': 'application/json' };
-  const body = JSON.stringify(request);
+/** @param given steps, or the bytes of a WAV file */
+async function ask(model: string, given: unknown, signal: AbortSignal): ReturnType<Predict> {
+  const isSound = given instanceof ArrayBuffer;
+  const headers = { 'Content-Type': isSound ? 'audio/wav' : 'application/json' };
+  const body = isSound ? given : JSON.stringify({ model, steps: given });
+  const address = isSound ? `predict?${new URLSearchParams({ model })}` : 'predict';
   try {
-    const answer = await (await fetch('predict', { method: 'POST', headers, body, signal })).json();
+    const answer = await (await fetch(address, { method: 'POST', headers, body, signal })).json();
     return 'error' in answer ? problemOf(answer.error, answer.problems) : { prediction: answer };
   } catch (error) {
     if (signal.aborted) throw error;

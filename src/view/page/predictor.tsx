@@ -10,10 +10,17 @@ export type Prediction = Readonly<Record<string, unknown>>;
 export type Outcome = { readonly prediction: Prediction } | { readonly problem: string };
 
 /**
- * Predicts the steps of a sequence.
+ * Predicts the steps of a sequence, or the bytes of a recording.
  * @throws Error if `signal` is aborted
  */
-export type Predict = (steps: unknown, signal: AbortSignal) => Promise<Outcome>;
+export type Predict = (given: unknown, signal: AbortSignal) => Promise<Outcome>;
+
+/** A recording to start from. */
+export interface Sound {
+  readonly name: string;
+  /** Address of a WAV file: `data:` and its bytes in base64. */
+  readonly audio: string;
+}
 
 const PAUSE_MS = 150;
 /** Classes that are shown. */
@@ -24,16 +31,36 @@ export interface PredictorProps {
   readonly predict: Predict;
   /** A text to start from. */
   readonly example?: string;
+  /** For a model of recordings. */
+  readonly sounds?: readonly Sound[];
   /** Of the images that the model reads; absent for other models. */
   readonly image?: Image | undefined;
   /** How long a pause in typing is. */
   readonly pauseMs?: number;
 }
 
-export function Predictor({ model, predict, example = '', image, pauseMs = PAUSE_MS }: PredictorProps) {
+export function Predictor({
+  model,
+  predict,
+  example = '',
+  sounds = [],
+  image,
+  pauseMs = PAUSE_MS,
+}: PredictorProps) {
   const [text, setText] = useState(example);
-  const outcome = usePrediction({ model, predict, pauseMs }, text);
-  const take = async (file: File | undefined) => file && setText(await file.text());
+  const [sound, setSound] = useState(sounds.at(0));
+  const [bytes, setBytes] = useState(bytesOf(sound));
+  const isHeard = model.channel !== undefined;
+  const outcome = usePrediction({ model, predict, pauseMs }, isHeard ? bytes : text);
+  const hear = (chosen: Sound | undefined, heard = bytesOf(chosen)) => {
+    setSound(chosen);
+    setBytes(heard);
+  };
+  const take = async (file: File | undefined) => {
+    if (file === undefined) return;
+    if (isHeard) hear(undefined, await file.arrayBuffer());
+    else setText(await file.text());
+  };
   return (
     <>
       <form
@@ -48,18 +75,38 @@ export function Predictor({ model, predict, example = '', image, pauseMs = PAUSE
           <label for="input">{wanted(model)}</label>
         </p>
         {image && <Drawing image={image} text={text} set={setText} />}
-        <textarea
-          id="input"
-          rows={10}
-          placeholder={exampleOf(model)}
-          spellcheck={false}
-          value={text}
-          onInput={event => setText(event.currentTarget.value)}
-        />
-        {!image && model.input === 'numbers' && <Shift text={text} set={setText} />}
+        {isHeard && sounds.length > 0 && (
+          <p>
+            <select
+              id="input"
+              value={sound?.name ?? ''}
+              onChange={event => hear(sounds.find(({ name }) => name === event.currentTarget.value))}
+            >
+              {sound === undefined && <option value="">the file</option>}
+              {sounds.map(({ name }) => (
+                <option key={name}>{name}</option>
+              ))}
+            </select>{' '}
+            {sound && (
+              // biome-ignore lint/a11y/useMediaCaption: the prediction is what is known of the recording
+              <audio controls preload="metadata" src={sound.audio} aria-label={sound.name} />
+            )}
+          </p>
+        )}
+        {!isHeard && (
+          <textarea
+            id="input"
+            rows={10}
+            placeholder={exampleOf(model)}
+            spellcheck={false}
+            value={text}
+            onInput={event => setText(event.currentTarget.value)}
+          />
+        )}
+        {!image && !isHeard && model.input === 'numbers' && <Shift text={text} set={setText} />}
         <p>
           <label>
-            or a file, which can also be dropped here{' '}
+            {isHeard ? 'a WAV file' : 'or a file'}, which can also be dropped here{' '}
             <input type="file" onChange={event => void take(event.currentTarget.files?.[0])} />
           </label>
         </p>
@@ -72,19 +119,30 @@ export function Predictor({ model, predict, example = '', image, pauseMs = PAUSE
   );
 }
 
-/** The prediction for a text after a pause in typing; undefined without an input. */
-function usePrediction({ model, predict, pauseMs }: PredictorProps, text: string): Outcome | undefined {
+function bytesOf(sound: Sound | undefined): ArrayBuffer | undefined {
+  if (sound === undefined) return undefined;
+  const text = atob(sound.audio.slice(sound.audio.indexOf(',') + 1));
+  return Uint8Array.from(text, one => one.charCodeAt(0)).buffer;
+}
+
+/** The prediction for a text after a pause in typing, or for bytes; undefined without an input. */
+function usePrediction(
+  { model, predict, pauseMs }: PredictorProps,
+  given: string | ArrayBuffer | undefined,
+): Outcome | undefined {
   const [outcome, setOutcome] = useState<Outcome>();
   useEffect(() => {
     const controller = new AbortController();
-    const ask = async () => setOutcome(await predict(stepsIn(text, model), controller.signal));
-    const timer = text.trim() === '' ? undefined : setTimeout(() => void ask().catch(() => {}), pauseMs);
+    const read = () => (typeof given === 'string' ? stepsIn(given, model) : given);
+    const ask = async () => setOutcome(await predict(read(), controller.signal));
+    const isEmpty = given === undefined || (typeof given === 'string' && given.trim() === '');
+    const timer = isEmpty ? undefined : setTimeout(() => void ask().catch(() => {}), pauseMs);
     if (timer === undefined) setOutcome(undefined);
     return () => {
       clearTimeout(timer);
       controller.abort();
     };
-  }, [model, predict, pauseMs, text]);
+  }, [model, predict, pauseMs, given]);
   return outcome;
 }
 
@@ -97,7 +155,8 @@ export function problemOf(
   return { problem: [message, ...details.filter(Boolean)].join('; ') };
 }
 
-function wanted({ input, columns }: ModelFacts): string {
+function wanted({ input, columns, channel }: ModelFacts): string {
+  if (channel !== undefined) return 'A recording';
   if (input === 'text') return 'A text';
   if (input === 'symbols') return 'The numbers of symbols';
   return columns
