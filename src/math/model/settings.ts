@@ -30,6 +30,26 @@ const embedding = s.section(
   },
 );
 
+const dropout = (description: string, example: number) =>
+  s.number({
+    description,
+    min: 0,
+    below: 1,
+    default: 0,
+    examples: [example],
+    aliases: ['dropout_p', 'dropout_rate', 'dropout_prob', 'drop', 'p'],
+  });
+
+const numLayers = (description: string) =>
+  s.integer({
+    description,
+    min: 1,
+    max: 64,
+    default: 1,
+    examples: [2],
+    aliases: ['layers', 'depth', 'n_layers'],
+  });
+
 const head = s.section(
   {
     from: s.choice(Object.keys(heads) as HeadName[], {
@@ -50,15 +70,10 @@ const head = s.section(
       default: 'relu',
       aliases: ['nonlinearity', 'act'],
     }),
-    dropout: s.number({
-      description:
-        'Probability of zeroing an output of the hidden dense layers in training. The others are divided by one minus this.',
-      min: 0,
-      below: 1,
-      default: 0,
-      examples: [0.5],
-      aliases: ['dropout_p', 'dropout_rate', 'dropout_prob', 'drop', 'p'],
-    }),
+    dropout: dropout(
+      'Probability of zeroing an output of the hidden dense layers in training. The others are divided by one minus this.',
+      0.5,
+    ),
   },
   {
     name: 'head',
@@ -118,14 +133,7 @@ const decoder = s.section(
       aliases: ['hidden', 'units', 'hidden_dim', 'num_units', 'hidden_units'],
       required: true,
     }),
-    num_layers: s.integer({
-      description: 'Number of stacked layers of the decoder.',
-      min: 1,
-      max: 64,
-      default: 1,
-      examples: [2],
-      aliases: ['layers', 'depth', 'n_layers'],
-    }),
+    num_layers: numLayers('Number of stacked layers of the decoder.'),
     embedding_size: s.integer({
       description: 'Size of the vector of each output symbol, which the decoder reads at its next step.',
       min: 1,
@@ -140,15 +148,10 @@ const decoder = s.section(
       default: 'general',
       aliases: ['attention_type', 'score'],
     }),
-    dropout: s.number({
-      description:
-        "Probability of zeroing an output between the decoder's layers in training. The others are divided by one minus this.",
-      min: 0,
-      below: 1,
-      default: 0,
-      examples: [0.2],
-      aliases: ['dropout_p', 'dropout_rate', 'dropout_prob', 'drop', 'p'],
-    }),
+    dropout: dropout(
+      "Probability of zeroing an output between the decoder's layers in training. The others are divided by one minus this.",
+      0.2,
+    ),
   },
   {
     name: 'decoder',
@@ -290,14 +293,7 @@ const listedLayers = s.section(
 const equalLayers = s.extended(
   layerConfig,
   {
-    num_layers: s.integer({
-      description: 'Number of stacked recurrent layers.',
-      min: 1,
-      max: 64,
-      default: 1,
-      examples: [2],
-      aliases: ['layers', 'depth', 'n_layers'],
-    }),
+    num_layers: numLayers('Number of stacked recurrent layers.'),
   },
   { description: 'Identical layers.' },
 );
@@ -305,15 +301,10 @@ const equalLayers = s.extended(
 export const modelConfig = s.extended(
   s.either([listedLayers, equalLayers], {}),
   {
-    dropout: s.number({
-      description:
-        'Probability of zeroing an output between recurrent layers in training. The others are divided by one minus this.',
-      min: 0,
-      below: 1,
-      default: 0,
-      examples: [0.2],
-      aliases: ['dropout_p', 'dropout_rate', 'dropout_prob', 'drop', 'p'],
-    }),
+    dropout: dropout(
+      'Probability of zeroing an output between recurrent layers in training. The others are divided by one minus this.',
+      0.2,
+    ),
     steps,
     embedding,
     decoder,
