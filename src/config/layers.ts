@@ -9,6 +9,7 @@ import {
   type Entry,
   formatPath,
   type MapNode,
+  mapNode,
   type Node,
   nodeAt,
   type Path,
@@ -16,6 +17,7 @@ import {
   PROTOTYPE_KEYS,
   readSource,
   SourceText,
+  scalarNode,
   toPlain,
 } from './yaml/tree.js';
 
@@ -196,19 +198,9 @@ export function withFirstFold(tree: MapNode) {
   const keyOf = (key: string): Node | undefined => folds.entries.get(key)?.value;
   const [by, group, count] = ['by', 'group', 'count'].map(keyOf);
   const select = by?.kind === 'scalar' ? SELECTED[by.value as keyof typeof SELECTED] : undefined;
-  const scalar = (value: string | number, { place } = folds as Node): Node => ({
-    ...{ kind: 'scalar', value, written: String(value), place },
-  });
-  const test = {
-    fold: scalar(1),
-    of: count,
-    group,
-    select: by && scalar(select ?? 'random', by),
-  };
-  const given = Object.entries(test).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, { key: value.place, value }] as const],
-  );
-  const value: MapNode = { kind: 'map', entries: new Map(given), place: folds.place };
+  const fold = scalarNode(1, folds.place);
+  const selected = by && scalarNode(select ?? 'random', by.place);
+  const value = mapNode({ fold, of: count, group, select: selected }, folds.place);
   const held = applyAssignments(tree, [{ key: 'dataset.test', keyPlace, value }]);
   const groups = group ?? nodeAt(held.tree, ['dataset', 'test', 'group'])?.value;
   const validation = nodeAt(held.tree, ['dataset', 'validation'])?.value;

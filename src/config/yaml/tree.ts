@@ -126,6 +126,18 @@ export type Node =
   /** A value with a reported problem. No further problems are reported for it. */
   | { readonly kind: 'broken'; readonly place: Place };
 
+export function scalarNode(value: string | number | null, place: Place): Node {
+  return { kind: 'scalar', value, written: String(value), place };
+}
+
+/** A mapping without the undefined values; the places of its keys are those of their values. */
+export function mapNode(values: Readonly<Record<string, Node | undefined>>, place: Place): MapNode {
+  const given = Object.entries(values).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, { key: value.place, value }] as const],
+  );
+  return { kind: 'map', entries: new Map(given), place };
+}
+
 export interface Entry {
   readonly key: Place;
   readonly value: Node;

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Assignment } from '../../config/layers.js';
 import { fillSweepDefaults } from '../../config/load.js';
 import { isPathKey } from '../../config/schema/schema.js';
-import { type MapNode, type Node, nodeAt, type Place, toPlain } from '../../config/yaml/tree.js';
+import { type MapNode, type Node, nodeAt, type Place, scalarNode, toPlain } from '../../config/yaml/tree.js';
 import { canonical, type Parameter, type Point, type Value } from '../search/space.js';
 import type { GivenParameter, SweepSettings } from './definition.js';
 
@@ -77,12 +77,7 @@ export function assignmentsOf(
 ): readonly Assignment[] {
   const text = canonical(value);
   const stated = written.find(one => canonical(one.value) === text)?.node;
-  const found: Node = stated ?? {
-    kind: 'scalar',
-    value: value as number,
-    written: String(value),
-    place: node.place,
-  };
+  const found = stated ?? scalarNode(value as number, node.place);
   if (keys.length === 1) return [{ key: keys[0], keyPlace, value: found }];
   const items = found.kind === 'list' ? found.items : [];
   return keys.map((key, i) => ({ key, keyPlace, value: items[i] }));

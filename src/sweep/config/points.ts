@@ -5,7 +5,14 @@ import { type ConfigSource, type LoadedExperiment, openConfig } from '../../conf
 import { measuredMetrics, metricsOf, possibleMetrics, splitSeedOf, splitsOf } from '../../config/metrics.js';
 import type { Experiment, MetricName, PartialExperiment } from '../../config/schema/experiment.js';
 import { flatValues } from '../../config/schema/schema.js';
-import { type Locator, type MapNode, type Node, nodeAt, type Place } from '../../config/yaml/tree.js';
+import {
+  type Locator,
+  type MapNode,
+  type Node,
+  nodeAt,
+  type Place,
+  scalarNode,
+} from '../../config/yaml/tree.js';
 import { lossFor } from '../../math/losses/index.js';
 import { type Diagnostic, UserError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
@@ -98,7 +105,7 @@ export function openBases(
 /** Without `repeat` and `folds`: the sweep has the seeds and the number of folds. */
 function once(source: ConfigSource, place: Place): ConfigSource {
   const { experiment } = source.check();
-  const value = { kind: 'scalar', value: null, written: 'null', place } as const;
+  const value = scalarNode(null, place);
   const given = (['repeat', 'folds'] as const).filter(key => experiment[key] !== undefined);
   return source.with(given.map(key => ({ key, keyPlace: place, value })));
 }
@@ -115,9 +122,8 @@ export function withSplitSeed(
   const { dataset, seed } = base.source.load().experiment;
   const drawn = divides ? { ...dataset, validation: { fraction: 0.5 } } : dataset;
   if (splitSeedOf(drawn as Experiment['dataset']) !== null) return base;
-  const value = first ?? seed;
-  const node = { kind: 'scalar', value, written: String(value), place } as const;
-  const source = base.source.with([{ key: 'dataset.seed', keyPlace: place, value: node }]);
+  const value = scalarNode(first ?? seed, place);
+  const source = base.source.with([{ key: 'dataset.seed', keyPlace: place, value }]);
   return { ...base, source, yaml: source.portableYaml };
 }
 
@@ -144,7 +150,7 @@ export function measuring(base: LoadedBase, metric: string, place: Place): Loade
   )
     return base;
   const metrics = [...measuredMetrics(experiment), metric.slice(metric.indexOf('.') + 1)];
-  const items = metrics.map(value => ({ kind: 'scalar', value, written: value, place }) as const);
+  const items = metrics.map(value => scalarNode(value, place));
   const value = { kind: 'list', items, place } as const;
   const source = base.source.with([{ key: 'training.metrics', keyPlace: place, value }]);
   return { ...base, source, yaml: source.portableYaml };
@@ -213,9 +219,9 @@ export class PointConfigs {
 
   /** @param place that diagnostics about the seed point to */
   configAt(point: Point, seed: number, place: Place): LoadedExperiment {
-    const node = { kind: 'scalar', value: seed, written: String(seed), place } as const;
     const { source } = baseOf(this, point);
-    return source.with([{ key: 'seed', keyPlace: place, value: node }, ...this.assignments(point)]).load();
+    const value = scalarNode(seed, place);
+    return source.with([{ key: 'seed', keyPlace: place, value }, ...this.assignments(point)]).load();
   }
 
   /** @param splitKeys that decide which sequences the objective is measured on */

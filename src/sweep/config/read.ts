@@ -8,11 +8,12 @@ import { parseConfig, parseText } from '../../config/yaml/parse.js';
 import {
   type Entry,
   type MapNode,
+  mapNode,
   type Node,
-  type Place,
   positionOf,
   readSource,
   SourceText,
+  scalarNode,
 } from '../../config/yaml/tree.js';
 import { caught, type Diagnostic, UserError, usageErrors } from '../../util/errors.js';
 import { fixedKey } from './checks.js';
@@ -83,7 +84,7 @@ function flagNode(flag: keyof SweepFlags, text: string, problems: Diagnostic[]):
   const place = source.place(0, text.length);
   const [, metric, goal] = /^(.+):(min|max)(?:imize)?$/.exec(text) ?? [];
   if (goal !== undefined)
-    return mapping({ metric: scalar(metric, place), goal: scalar(`${goal}imize`, place) }, place);
+    return mapNode({ metric: scalarNode(metric, place), goal: scalarNode(`${goal}imize`, place) }, place);
   problems.push({
     code: 'sweep/objective',
     message: 'an objective needs a metric and a goal',
@@ -100,16 +101,6 @@ function parsed(source: SourceText, text: string, problems: Diagnostic[]): Node 
   problems.push(...found);
   if (node !== undefined && found.length === 0) return node;
   return { kind: 'broken', place: source.place(0, source.text.length) };
-}
-
-function scalar(value: string | number, place: Place): Node {
-  return { kind: 'scalar', value, written: String(value), place };
-}
-
-/** The places of the keys are those of their values. */
-function mapping(values: Readonly<Record<string, Node>>, place: Place): MapNode {
-  const entries = Object.entries(values).map(([key, value]) => [key, { key: value.place, value }] as const);
-  return { kind: 'map', entries: new Map(entries), place };
 }
 
 /**
@@ -137,13 +128,13 @@ export function sweepOfArguments(
     else if (!parameters.has(key)) parameters.set(key, { key: at, value });
     else problems.push({ code: 'sweep/overlap', message: `\`${key}\` is set twice`, ...positionOf(at) });
   }
-  const files = configs.map(file => scalar(file, sourceOf(file).place(0, file.length)));
-  const written = mapping(
+  const files = configs.map(file => scalarNode(file, sourceOf(file).place(0, file.length)));
+  const written = mapNode(
     {
-      version: scalar(1, place),
-      name: scalar(nameOf(configs, set), place),
+      version: scalarNode(1, place),
+      name: scalarNode(nameOf(configs, set), place),
       ...(files.length === 1 ? { base: files[0] } : { variants: { kind: 'list', items: files, place } }),
-      method: scalar('grid', place),
+      method: scalarNode('grid', place),
       ...(parameters.size > 0 && { parameters: { kind: 'map', entries: parameters, place } }),
     },
     place,
@@ -163,7 +154,7 @@ function wordValue(source: SourceText, start: number, problems: Diagnostic[]): N
   const place = source.place(start, source.text.length);
   if (kind === undefined) return { ...list, place };
   const bounds = list.items.map((item, i) => [['low', 'high', 'step'][i] ?? `value ${i + 1}`, item]);
-  return mapping({ kind: scalar(kind, place), ...Object.fromEntries(bounds) }, place);
+  return mapNode({ kind: scalarNode(kind, place), ...Object.fromEntries(bounds) }, place);
 }
 
 /** The name of a single config, or of the directory of several. */
