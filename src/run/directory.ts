@@ -4,7 +4,7 @@
  */
 
 import type { LoadedExperiment } from '../config/index.js';
-import { basename, createHash, dirname, fs, join, relative, resolve, sep } from '../host/index.js';
+import { basename, dirname, fs, join, relative, resolve, sep } from '../host/index.js';
 import {
   caught,
   type Diagnostic,
@@ -24,6 +24,7 @@ import {
   outputError,
   readBytes,
   readText,
+  sha256,
   writeAtomic,
   writeJsonAtomic,
 } from './files.js';
@@ -203,7 +204,7 @@ export class RunDirectory {
   }
 
   baselineCopy(path: string): string {
-    const id = createHash('sha256').update(path).digest('hex').slice(0, 8);
+    const id = sha256(path).slice(0, 8);
     return join(this.files.baselines, `${id}-${basename(path)}`);
   }
 
@@ -216,7 +217,7 @@ export class RunDirectory {
       [...texts].map(([path, text]) => {
         const copy = this.baselineCopy(path);
         writeAtomic(copy, [text]);
-        return [this.nameOf(copy), createHash('sha256').update(text).digest('hex')];
+        return [this.nameOf(copy), sha256(text)];
       }),
     );
   }

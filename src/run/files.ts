@@ -117,6 +117,11 @@ export function readBytes(path: string): Buffer {
   return withFile(path, file => file.read(0, file.bytes), { follow: false });
 }
 
+/** Lower-case hex. */
+export function sha256(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
+}
+
 const DIGEST_CHUNK = 1 << 20;
 
 /** SHA-256 (hex) of a file of any size. Throws what {@link withFile} throws. */

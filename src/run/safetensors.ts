@@ -7,9 +7,8 @@
  * and `sha256` of the header's content, so that every flipped bit is detected. Files without
  * digests, from other programs, can be read too.
  */
-import { createHash } from '../host/index.js';
 import { damagedError, type UserError, usageError } from '../util/errors.js';
-import { type OpenedFile, type Opening, withFile, writeAtomic } from './files.js';
+import { type OpenedFile, type Opening, sha256, withFile, writeAtomic } from './files.js';
 
 /** Element types that our files can contain. */
 const ARRAYS = {
@@ -157,10 +156,6 @@ function headerDigest(entries: readonly Entry[], metadata: Metadata): string {
   const tensors = sorted(entries.map(({ name, dtype, shape }) => [name, [dtype, shape]] as const));
   const flat = tensors.map(([name, [dtype, shape]]) => [name, dtype, shape]);
   return sha256(Buffer.from(JSON.stringify([flat, sorted(Object.entries(metadata))])));
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** Reads the header, and no more of the file whatever length it states, and checks every rule. */

@@ -1,12 +1,11 @@
 /** The directory of a sweep: its plan, frozen configs and journal, and its trials' runs. */
-import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { openConfig } from '../config/load.js';
 import type { PartialExperiment } from '../config/schema/experiment.js';
 import { layersOf } from '../math/model/settings.js';
 import { checkName, createStamped } from '../run/directory.js';
-import { readText, writeAtomic, writeJsonAtomic } from '../run/files.js';
+import { readText, sha256, writeAtomic, writeJsonAtomic } from '../run/files.js';
 import { parseJson } from '../run/json.js';
 import { Run } from '../run/run.js';
 import { damagedError, usageError } from '../util/errors.js';
@@ -98,10 +97,10 @@ export class SweepDirectory {
   }
 
   /** Path of a base config. An edited one is refused: later trials would differ. */
-  baseFile({ name, sha256 }: Base): string {
+  baseFile({ name, sha256: expected }: Base): string {
     const file = join(this.files.configs, name);
     const text = readText(file, { follow: false });
-    if (createHash('sha256').update(text).digest('hex') === sha256) return file;
+    if (sha256(text) === expected) return file;
     throw damagedError('sweep/base-changed', 'this config was changed after the sweep began', {
       file,
       expected: 'the unchanged config; start a new sweep to use another one',

@@ -1,5 +1,5 @@
 /** The files of a dataset as a run records them: many small ones of a folder are one entry. */
-import { createHash } from '../../host/index.js';
+import { sha256 } from '../reading/files.js';
 import type { DataFile, SplitFile, SplitName } from './dataset.js';
 
 /** The files of a split in a folder, as a run records them, or one file. */
@@ -35,7 +35,7 @@ function asOne(name: string, files: readonly SplitFile[]): RecordedFiles {
   const starts = Buffer.from(files.map(({ sha256 }) => startOf(sha256)).join(''), 'hex');
   return {
     name,
-    sha256: createHash('sha256').update(digests).digest('hex'),
+    sha256: sha256(digests),
     split: files[0].split,
     files: files.length,
     file_digests: starts.toString('base64'),

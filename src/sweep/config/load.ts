@@ -2,12 +2,12 @@
  * From a sweep file or command line to its plan. Checking stops after the first stage with errors:
  * the sweep against its schema, its parameters and configs, each point as a complete config.
  */
-import { createHash } from 'node:crypto';
 import { failed } from '../../config/load.js';
 import { sweepSchema } from '../../config/schema/schema.js';
 import { validateAgainst } from '../../config/schema/validator.js';
 import { explainSchemaErrors } from '../../config/schema-errors.js';
 import { Locator, toPlain, valuePlace } from '../../config/yaml/tree.js';
+import { sha256 } from '../../run/files.js';
 import type { Diagnostic } from '../../util/errors.js';
 import type { Point, Space } from '../search/space.js';
 import { checkCommon, checkParameters, checkPlan, checkSet, checkSize } from './checks.js';
@@ -124,7 +124,7 @@ function checkSweep({ file, tree, givenYaml, set, problems }: SweepText, content
       ...{ epochs, parallel, trial_timeout: secondsOf(settings.trial_timeout), retries, on_trial_error },
       bases: bases.map(({ source: _, folds: __, yaml, gate_origins, config_files, ...base }) => ({
         ...base,
-        sha256: createHash('sha256').update(yaml).digest('hex'),
+        sha256: sha256(yaml),
         ...(gate_origins !== undefined && { gate_origins, config_files }),
       })),
     },

@@ -5,12 +5,12 @@
  * journal, which are within the worker's root.
  */
 
-import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, resolve, sep } from 'node:path';
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { validateAgainst } from '../../config/schema/validator.js';
+import { sha256 } from '../../run/files.js';
 import { type UserError, usageError } from '../../util/errors.js';
 import { boolean, document, integer, literal, type TypeOf, text } from '../../util/schema.js';
 import { codeOf } from '../../util/system-errors.js';
@@ -46,7 +46,7 @@ export type QueueJob = TypeOf<typeof queueJobShape>;
 
 /** Equal for the same task of a sweep, so that a queue never holds a task twice. */
 export function jobId({ id, directory }: Pick<Task, 'id' | 'directory'>): string {
-  return `${id}-${createHash('sha256').update(directory).digest('hex').slice(0, 16)}`;
+  return `${id}-${sha256(directory).slice(0, 16)}`;
 }
 
 export function queueJob(task: Task): QueueJob {
