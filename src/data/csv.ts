@@ -32,8 +32,7 @@ import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
 import { mapSplits, TextCodes } from './core/store.js';
 import { changingTarget, hasTarget, MAX_GATHERED_BYTES, type RowList } from './csv-rows.js';
-import { TableReader } from './csv-table.js';
-import { readTrainingTable, type TrainingTable } from './csv-training.js';
+import { readTrainingTable, TableReader, type TrainingTable } from './csv-table.js';
 import {
   codedBy,
   columnOf,

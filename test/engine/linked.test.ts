@@ -2,9 +2,8 @@
 import '../support/quick.js';
 import t from 'tap';
 import { Heap, MAX_PAGES } from '../../src/engine/heap.js';
-import { Engine } from '../../src/engine/index.js';
+import { Engine, newHeap } from '../../src/engine/index.js';
 import { LinkedExecutable, LinkedRuntime } from '../../src/engine/linked-executable.js';
-import { newHeap } from '../../src/engine/shared-memory.js';
 import { Graph } from '../../src/math/graph/node.js';
 import { contract } from '../../src/math/ops/contract.js';
 import { add, multiply } from '../../src/math/ops/elementwise.js';

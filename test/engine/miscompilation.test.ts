@@ -5,11 +5,10 @@
  * used, and what V8 makes of a kernel is compared before it runs.
  */
 import t from 'tap';
-import { Engine } from '../../src/engine/index.js';
+import { Engine, newHeap } from '../../src/engine/index.js';
 import { kernelListing } from '../../src/engine/link.js';
 import { LinkedRuntime } from '../../src/engine/linked-executable.js';
 import { makePlan } from '../../src/engine/plan.js';
-import { newHeap } from '../../src/engine/shared-memory.js';
 import { FunctionAssembler } from '../../src/engine/simd-assembler.js';
 import { compileKernel, makeModule, measuredWidth, type Width } from '../../src/engine/simd-compile.js';
 import { Graph, type Program } from '../../src/math/graph/node.js';

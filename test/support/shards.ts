@@ -1,6 +1,6 @@
 /** Batches of a golden in the memory of one shard, as in training. */
 import type { Backend } from '../../src/engine/backend-names.js';
-import { newHeap } from '../../src/engine/shared-memory.js';
+import { newHeap } from '../../src/engine/index.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
 import { paddedSize } from '../../src/math/optimizers/program.js';
 import { BatchWriter } from '../../src/train/batch.js';

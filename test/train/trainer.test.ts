@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
 import type { Split } from '../../src/data/core/dataset.js';
 import type { BatchOrder } from '../../src/data/index.js';
-import { newHeap } from '../../src/engine/shared-memory.js';
+import { newHeap } from '../../src/engine/index.js';
 import type { ParameterLayout } from '../../src/math/model/parameters.js';
 import type { ModelSpec } from '../../src/math/model/spec.js';
 import { sgd } from '../../src/math/optimizers/sgd.js';
