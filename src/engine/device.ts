@@ -258,14 +258,18 @@ export class Device {
     if (usedBytes <= this.mirror.size) return this.mirror;
     const most = maxBytesOf(this.gpu);
     if (usedBytes > most) throw tooLarge(usedBytes, most);
-    const { STORAGE, COPY_SRC } = GPUBufferUsage;
-    const before = this.mirror;
-    this.mirror = this.buffer(Math.min(most, 1.25 * usedBytes), STORAGE | COPY_SRC);
-    this.copying().copyBufferToBuffer(before, 0, this.mirror, 0, before.size);
+    this.mirror = this.grown(this.mirror, Math.min(most, 1.25 * usedBytes), GPUBufferUsage.STORAGE);
+    return this.mirror;
+  }
+
+  /** A larger buffer with the content of `before`, once all commands so far are submitted. */
+  private grown(before: GPUBuffer, bytes: number, usage: number): GPUBuffer {
+    const larger = this.buffer(bytes, usage | GPUBufferUsage.COPY_SRC);
+    this.copying().copyBufferToBuffer(before, 0, larger, 0, before.size);
     this.submit();
     before.destroy();
     this.group = undefined;
-    return this.mirror;
+    return larger;
   }
 
   /** The offset of a record with `operands`, which is written once. */
@@ -277,22 +281,13 @@ export class Device {
       at = this.recordBytes;
       const { minUniformBufferOffsetAlignment: step } = this.gpu.limits;
       this.recordBytes += Math.ceil((operands.length * FLOAT_BYTES) / step) * step;
-      if (at + RECORD_BYTES > this.recordBuffer.size) this.growRecords();
+      const { recordBuffer: before } = this;
+      if (at + RECORD_BYTES > before.size)
+        this.recordBuffer = this.grown(before, 2 * before.size, GPUBufferUsage.UNIFORM);
       this.gpu.queue.writeBuffer(this.recordBuffer, at, Uint32Array.from(operands));
       this.records.set(key, at);
     }
     return at;
-  }
-
-  private growRecords(): void {
-    const { UNIFORM, COPY_SRC } = GPUBufferUsage;
-    const before = this.recordBuffer;
-    this.submit();
-    this.recordBuffer = this.buffer(2 * before.size, UNIFORM | COPY_SRC);
-    this.copying().copyBufferToBuffer(before, 0, this.recordBuffer, 0, before.size);
-    this.submit();
-    before.destroy();
-    this.group = undefined;
   }
 
   private bindings(): GPUBindGroup {
