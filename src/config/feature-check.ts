@@ -4,7 +4,7 @@
  */
 import { type Dataset, IGNORED, inputWidth, numberCount, type Split } from '../data/core/dataset.js';
 import type { Diagnostic } from '../util/errors.js';
-import { rounded } from '../util/numbers.js';
+import { correlation, rounded } from '../util/numbers.js';
 import type { Locator } from './yaml/tree.js';
 
 /** Maximum number of values of a split to read, of sequences spread evenly over it. */
@@ -83,7 +83,9 @@ function decidingFeatures(data: Dataset) {
     const isClass = targets.kind === 'class' || known.every(value => value === 0 || value === 1);
     if (!isClass) measure = 'correlation';
     for (const [feature, values] of features.entries()) {
-      const value = isClass ? separation(values, known) : Math.abs(correlation(values, known));
+      // few values say nothing
+      const related = known.length < 2 * MIN_ROWS ? 0 : (correlation(values, known) ?? 0);
+      const value = isClass ? separation(values, known) : Math.abs(related);
       const least = isClass ? MIN_AREA : MIN_CORRELATION;
       if (value >= least) found.set(feature, Math.max(value, found.get(feature) ?? 0));
     }
@@ -179,20 +181,6 @@ function areaOf(a: readonly number[], b: readonly number[]): number {
     larger += (below + upTo) / 2;
   }
   return larger / (x.length * y.length);
-}
-
-/** Pearson's correlation; 0 if there are too few values, or all are equal. */
-function correlation(a: Float32Array, b: readonly number[]): number {
-  if (a.length < 2 * MIN_ROWS) return 0;
-  const meanA = a.reduce((sum, value) => sum + value, 0) / a.length;
-  const meanB = b.reduce((sum, value) => sum + value, 0) / a.length;
-  let [product, squareA, squareB] = [0, 0, 0];
-  for (const [i, value] of a.entries()) {
-    product += (value - meanA) * (b[i] - meanB);
-    squareA += (value - meanA) ** 2;
-    squareB += (b[i] - meanB) ** 2;
-  }
-  return squareA === 0 || squareB === 0 ? 0 : product / Math.sqrt(squareA * squareB);
 }
 
 /** Features with consecutive integers (some may be left out), one for each sequence. */

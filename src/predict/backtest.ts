@@ -10,6 +10,7 @@ import { Evaluator, evaluationRows } from '../train/evaluator.js';
 import { Readout } from '../train/readout.js';
 import type { BackendOptions } from '../train/session.js';
 import { usageError } from '../util/errors.js';
+import { meanOf } from '../util/numbers.js';
 import { type OpenedModel, type OpenModelOptions, openModel, openWithData, splitOf } from './open.js';
 
 /** Errors of a forecast, in the units of the data. */
@@ -55,7 +56,7 @@ export async function backtest(
   try {
     const windows = splitOf(model.dataset, split);
     const origins = await originsOf(model, windows);
-    const mean = eachForecast(name => meanOf(origins.flatMap(({ [name]: errors }) => errors ?? [])));
+    const mean = eachForecast(name => meanErrors(origins.flatMap(({ [name]: errors }) => errors ?? [])));
     return { saved, horizon, origins, mean };
   } finally {
     await model.pool.close();
@@ -83,8 +84,8 @@ async function originsOf({ run, pool, experiment }: OpenedModel, windows: Split)
         if (steps.length < scored.length) return undefined;
         const intervals = name === 'model' && intervalScores(scored, size);
         return {
-          mean_absolute_error: average(steps.map(absoluteError)),
-          ...(scale && { mase: average(steps.map(step => scaledError(step, scale))) }),
+          mean_absolute_error: meanOf(steps.map(absoluteError)),
+          ...(scale && { mase: meanOf(steps.map(step => scaledError(step, scale))) }),
           ...intervals,
         };
       });
@@ -108,15 +109,11 @@ function eachForecast(
   return Object.fromEntries(found.filter(([, errors]) => errors !== undefined));
 }
 
-function average(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function meanOf(all: readonly ForecastErrors[]): ForecastErrors | undefined {
+function meanErrors(all: readonly ForecastErrors[]): ForecastErrors | undefined {
   if (all.length === 0) return undefined;
   const known = (['mean_absolute_error', 'mase', ...INTERVALS] as const).flatMap(name => {
     const values = all.flatMap(errors => errors[name] ?? []);
-    return values.length === 0 ? [] : [[name, average(values)] as const];
+    return values.length === 0 ? [] : [[name, meanOf(values)] as const];
   });
   return Object.fromEntries(known) as unknown as ForecastErrors;
 }

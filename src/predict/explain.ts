@@ -9,7 +9,7 @@ import { Run } from '../run/run.js';
 import { Evaluator } from '../train/evaluator.js';
 import type { BackendOptions } from '../train/session.js';
 import { type Diagnostic, usageError } from '../util/errors.js';
-import { percent } from '../util/numbers.js';
+import { correlation, meanOf, percent, sumOf } from '../util/numbers.js';
 import { Attributor, type Explained, type Mask, outputExplained } from './attribution.js';
 import {
   type FeatureGroup,
@@ -78,7 +78,7 @@ function carriedBy({ features }: Explanation, file: string): Diagnostic[] {
   const changes = features.map(({ scores: [{ change, low, floor }] }) =>
     change !== null && low !== null && low > 0 && change > (floor ?? 0) ? change : 0,
   );
-  const total = changes.reduce((sum, change) => sum + change, 0);
+  const total = sumOf(changes);
   const at = changes.findIndex(change => total > 0 && change >= CARRIES * total);
   if (features.length < 2 || at < 0) return [];
   const share = percent(changes[at] / total, 0);
@@ -137,16 +137,18 @@ async function attributions(
         pairs.push(found.pairs);
       }
     }
-    const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
     const both = [...groups, ...parts].map(({ name }, i) => ({
       name,
-      contribution: mean(pairs.map(of => Math.abs(of[i].sum))),
-      occlusion: mean(pairs.map(of => Math.abs(of[i].fall))),
+      contribution: meanOf(pairs.map(of => Math.abs(of[i].sum))),
+      occlusion: meanOf(pairs.map(of => Math.abs(of[i].fall))),
     }));
     return {
       of: explainer.of,
       reference,
-      agreement: correlation(pairs.flat()),
+      agreement: correlation(
+        pairs.flat().map(({ sum }) => sum),
+        pairs.flat().map(({ fall }) => fall),
+      ),
       groups: groups.map(({ name }) => name),
       features: both.slice(0, groups.length).toSorted((a, b) => b.contribution - a.contribution),
       parts: both.slice(groups.length),
@@ -292,7 +294,7 @@ export function explaining(model: OpenedModel, path: string): OpenedModel {
       const of = new SequenceExplainer(model, await attributor, { groups: features, reference });
       const { told } = await of.explain(prediction, { row, length });
       const { output, reference: without, error, contributions } = told;
-      const sum = (values: readonly number[]) => rounded(values.reduce((total, value) => total + value, 0));
+      const sum = (values: readonly number[]) => rounded(sumOf(values));
       const inSteps = contributions.filter((_, g) => !features[g].is_static);
       const explanation = {
         ...{ of: of.of, output, reference: without, error },
@@ -343,17 +345,4 @@ function textOfPrediction(
     return `${targetNames?.[output] ?? output} ${one.values[output]}`;
   });
   return texts.join(' ');
-}
-
-/** Of contributions and of what occlusion costs; null if one of them does not vary. */
-function correlation(pairs: readonly { readonly sum: number; readonly fall: number }[]): number | null {
-  const mean = (of: 'sum' | 'fall') => pairs.reduce((sum, pair) => sum + pair[of], 0) / pairs.length;
-  const [x, y] = [mean('sum'), mean('fall')];
-  let [xx, yy, xy] = [0, 0, 0];
-  for (const { sum, fall } of pairs) {
-    xx += (sum - x) ** 2;
-    yy += (fall - y) ** 2;
-    xy += (sum - x) * (fall - y);
-  }
-  return xx > 0 && yy > 0 ? xy / Math.sqrt(xx * yy) : null;
 }

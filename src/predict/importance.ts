@@ -13,6 +13,7 @@ import { taskOf } from '../math/losses/index.js';
 import { largerIsBetter, trainedMetrics } from '../math/metrics/index.js';
 import type { Explanation, ScoreChange } from '../run/explanation.js';
 import { Evaluator, evaluationRows } from '../train/evaluator.js';
+import { sumOf } from '../util/numbers.js';
 import { RandomStream } from '../util/random.js';
 import { ratioInterval } from '../util/statistics.js';
 import type { OpenedModel } from './open.js';
@@ -207,15 +208,11 @@ export async function permutationImportance(
   return {
     scores: names.map((score, k) => ({
       score,
-      value: known(totalOf(base.sums[k]) / totalOf(base.weights[k])),
+      value: known(sumOf(base.sums[k]) / sumOf(base.weights[k])),
     })),
     features: features.toSorted((a, b) => lossOf(b) - lossOf(a)),
     parts: ofParts,
   };
-}
-
-function totalOf(values: Float64Array): number {
-  return values.reduce((sum, value) => sum + value, 0);
 }
 
 function known(value: number): number | null {

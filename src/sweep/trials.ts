@@ -4,6 +4,7 @@ import type { Manifest } from '../run/manifest.js';
 import { Run } from '../run/run.js';
 import { OPTIMISTIC } from '../run/words.js';
 import { caught, type Diagnostic, EXIT, UserError } from '../util/errors.js';
+import { sumOf } from '../util/numbers.js';
 import { count } from '../util/schema.js';
 import { counted } from '../util/words.js';
 import type { SweepDirectory } from './directory.js';
@@ -214,10 +215,6 @@ function lastOfSeeds(ends: readonly SegmentEnd[]) {
   const last = [...new Map(ends.map(end => [replicateWords(end), end])).values()];
   const places = ({ seed, fold = seed }: Replicate): number => fold;
   return last.map(end => ({ ...end, epochs: epochsAt(end) })).toSorted((a, b) => places(a) - places(b));
-}
-
-function sumOf(values: Iterable<number>): number {
-  return [...values].reduce((sum, one) => sum + one, 0);
 }
 
 function epochsAt({ to, epochs }: SegmentEnd): number {

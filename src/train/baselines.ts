@@ -42,6 +42,7 @@ import {
 import { predictedClass } from '../math/metrics/metric.js';
 import { numbersPerStep } from '../math/model/spec.js';
 import type { BaselineName, SplitBaselines, SplitMetrics } from '../run/summary.js';
+import { meanOf } from '../util/numbers.js';
 import { inputDigests } from './evaluator.js';
 import { ContextCounts, Trigrams } from './ngram.js';
 import { Readout } from './readout.js';
@@ -356,10 +357,6 @@ function isEach(values: Iterable<number>, is: (value: number, at: number) => boo
   let at = 0;
   for (const value of values) if (!is(value, at++)) return false;
   return true;
-}
-
-function meanOf(values: Float32Array): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 function isSmoothed(loss: BaselineSubject['loss']): boolean {

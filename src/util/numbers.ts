@@ -16,12 +16,34 @@ export function percent(fraction: number, decimals = 1): string {
   return `${(100 * fraction).toFixed(decimals)} %`;
 }
 
+export function sumOf(values: Iterable<number>): number {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum;
+}
+
+export function meanOf(values: ArrayLike<number> & Iterable<number>): number {
+  return sumOf(values) / values.length;
+}
+
+/** Pearson's correlation of values at the same places; null if one of the lists does not vary. */
+export function correlation(a: ArrayLike<number> & Iterable<number>, b: typeof a): number | null {
+  const [meanA, meanB] = [meanOf(a), meanOf(b)];
+  let [product, squareA, squareB] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    product += (a[i] - meanA) * (b[i] - meanB);
+    squareA += (a[i] - meanA) ** 2;
+    squareB += (b[i] - meanB) ** 2;
+  }
+  return squareA > 0 && squareB > 0 ? product / Math.sqrt(squareA * squareB) : null;
+}
+
 /** Of at least one value; the sample standard deviation with n - 1, in two passes. */
 export function momentsOf(values: readonly number[]): { mean: number; spread: number | null } {
   const first = values[0];
   // the mean of equal values is exactly that value; a sum would round
   if (values.every(value => value === first)) return { mean: first, spread: values.length > 1 ? 0 : null };
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const mean = meanOf(values);
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   return { mean, spread: Math.sqrt(squares / (values.length - 1)) };
 }

@@ -1,4 +1,5 @@
 /** A model's parameters: PyTorch's names and shapes, in one flat array. */
+import { sumOf } from '../../util/numbers.js';
 import type { RandomStream } from '../../util/random.js';
 import type { ParameterShape } from '../cells/cell.js';
 import { type Shape, sizeOf } from '../graph/shape.js';
@@ -108,10 +109,6 @@ function forEachRow(
   }
 }
 
-function total(sizes: readonly number[]): number {
-  return sizes.reduce((sum, size) => sum + size, 0);
-}
-
 /** Uniform in (-bound, bound). */
 const uniform =
   (bound: number): Initial =>
@@ -181,7 +178,7 @@ function describeBridge(spec: ModelSpec): Description[] {
   const count = states.length;
   const [size] = states;
   const parts = outputSizes(spec, encoderSize(spec) - 1);
-  const width = total(parts);
+  const width = sumOf(parts);
   const of = (local: string, shape: Shape, graphShape: Shape): Description => ({
     name: `decoder.bridge.${local}`,
     owner: BRIDGE,
@@ -201,7 +198,7 @@ function describeAttention(spec: ModelSpec): Description[] {
   const { attention = 'none' } = spec.decoder ?? {};
   if (attention === 'none') return [];
   const parts = outputSizes(spec, encoderSize(spec) - 1);
-  const width = total(parts);
+  const width = sumOf(parts);
   const [size] = outputSizes(spec, topLayer(spec));
   const of = (name: string, shape: Shape, initial: Initial): Description => ({
     name: `decoder.${name}`,
@@ -216,7 +213,7 @@ function describeAttention(spec: ModelSpec): Description[] {
     return random => deviation * random.normal();
   };
   const combined = [...parts, size];
-  const combine = of('combine.weight', [size, total(combined)], uniform(1 / Math.sqrt(total(combined))));
+  const combine = of('combine.weight', [size, sumOf(combined)], uniform(1 / Math.sqrt(sumOf(combined))));
   const scores: Readonly<Record<AttentionName, readonly Description[]>> = {
     dot: [],
     general: [
@@ -238,7 +235,7 @@ function describeAttention(spec: ModelSpec): Description[] {
 function describeUnit(spec: ModelSpec, unit: Unit): Description[] {
   const layer = spec.layers[unit.layer];
   const { settings, inputSizes, module, number } = layer;
-  const inputSize = total(inputSizes);
+  const inputSize = sumOf(inputSizes);
   const spread = uniform(1 / Math.sqrt(settings.hidden_size));
   const initialOf = ({ initial }: ParameterShape): Initial =>
     initial === undefined ? spread : () => initial;
@@ -258,7 +255,7 @@ function describeUnit(spec: ModelSpec, unit: Unit): Description[] {
 /** torch.nn.Linear: Kaiming uniform with a = sqrt(5), which is uniform within 1/sqrt(fan_in). */
 function describeHead(spec: ModelSpec): Description[] {
   const parts = headSizes(spec);
-  const widths = [total(parts), ...spec.head.hidden_sizes, spec.outputSize];
+  const widths = [sumOf(parts), ...spec.head.hidden_sizes, spec.outputSize];
   return widths.slice(1).flatMap((outputs, i): Description[] => {
     const inputs = widths[i];
     const prefix = widths.length > 2 ? `fc.${i}` : 'fc';
