@@ -4,7 +4,7 @@
  * targets.
  */
 
-import { type Diagnostic, damagedError, UserError } from '../util/errors.js';
+import { caught, type Diagnostic, damagedError, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import type {
   NewSequence,
@@ -118,20 +118,19 @@ function tableOf(config: ForecastConfig, data: DataRecord) {
     const sequences = seriesIn(reader).map(({ series, own }): ReadSequence => {
       const { name, list, rows } = series;
       const id = config.series !== undefined && { id: name };
-      try {
+      const read = caught(() => {
         own?.throwIfAny();
-        const { gaps, ...window } = windowToPredict(series, config);
-        const isNew = id !== false && !known.has(name);
-        const warnings = [
-          ...series.warnings,
-          ...gaps,
-          ...(isNew ? [notTrained(name, rows.place(list[0]))] : []),
-        ];
-        return { ...window, ...id, ...(warnings.length > 0 && { warnings }) };
-      } catch (error) {
-        if (!(error instanceof UserError)) throw error;
-        return { problems: error.diagnostics, ...id };
-      }
+        return windowToPredict(series, config);
+      });
+      if (read instanceof UserError) return { problems: read.diagnostics, ...id };
+      const { gaps, ...window } = read;
+      const isNew = id !== false && !known.has(name);
+      const warnings = [
+        ...series.warnings,
+        ...gaps,
+        ...(isNew ? [notTrained(name, rows.place(list[0]))] : []),
+      ];
+      return { ...window, ...id, ...(warnings.length > 0 && { warnings }) };
     });
     return [...sequences, ...reader.take()];
   };

@@ -9,7 +9,14 @@ import {
 import type { DataRecord, Vocabulary } from '../data/core/record.js';
 import { encodeText, symbolReader, UnknownSymbol } from '../data/vocabulary.js';
 import { inWords } from '../util/arguments.js';
-import { type Diagnostic, damagedError, damagedErrors, UserError, usageError } from '../util/errors.js';
+import {
+  caught,
+  type Diagnostic,
+  damagedError,
+  damagedErrors,
+  UserError,
+  usageError,
+} from '../util/errors.js';
 import { counted } from '../util/words.js';
 
 /**
@@ -88,7 +95,7 @@ export function givenSequence(given: SequenceValues, index: number, model: Readi
   const isObject = typeof given === 'object' && given !== null && 'steps' in given;
   const { steps: listed, id, times } = isObject ? given : { steps: given, id: undefined, times: undefined };
   const named = id !== undefined && { id };
-  try {
+  const read = caught((): ReadSequence => {
     const steps = stepsOf(listed, model, place);
     if (times !== undefined && times.length !== steps.length) {
       const counts = { expected: counted(steps.length, 'time'), got: counted(times.length, 'time') };
@@ -103,10 +110,8 @@ export function givenSequence(given: SequenceValues, index: number, model: Readi
     });
     const symbols = steps.every((step): step is string => typeof step === 'string') && { symbols: steps };
     return { length: steps.length, values, ...named, ...(times && { times }), ...symbols };
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    return { problems: error.diagnostics, ...named };
-  }
+  });
+  return read instanceof UserError ? { problems: read.diagnostics, ...named } : read;
 }
 
 /** @throws UserError (exit 2) if the model does not read recordings */
@@ -120,14 +125,12 @@ function recordingOf(
     throw usageError('model/no-recordings', message, { expected: 'the steps of each sequence' });
   }
   const named = id !== undefined && { id };
-  try {
+  const read = caught(() => {
     const numbers = numbersOf(samples);
     if (numbers.length === 0) throw unfit('the recording has no samples');
-    return { ...reader.read(numbers, rate), ...named };
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    return { problems: error.diagnostics, ...named };
-  }
+    return reader.read(numbers, rate);
+  });
+  return { ...(read instanceof UserError ? { problems: read.diagnostics } : read), ...named };
 }
 
 /** The window of a series that its forecast reads. */

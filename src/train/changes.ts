@@ -19,13 +19,13 @@ import {
 } from '../data/index.js';
 import { EXECUTORS } from '../engine/backend.js';
 import { machineArithmetic } from '../engine/simd-compile.js';
-import { createHash } from '../host/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { initialWeightsOf } from '../math/model/settings.js';
 import { symbolInputs } from '../math/model/spec.js';
 import { carriedStates } from '../math/model/walk.js';
 import { optimizerOf } from '../math/optimizers/index.js';
 import type { RunDirectory } from '../run/directory.js';
+import { sha256 } from '../run/files.js';
 import { ownStepHashes } from '../run/integrity.js';
 import type { Json } from '../run/json.js';
 import { readEvents } from '../run/log.js';
@@ -39,6 +39,7 @@ import {
 } from '../run/manifest.js';
 import type { Run } from '../run/run.js';
 import {
+  caught,
   type Diagnostic,
   damagedError,
   damagedErrors,
@@ -248,13 +249,9 @@ export function checkResumable(
       carriedStates(session.spec).map(({ name, size }) => [name, [training.batch_size, size]]),
     ),
   });
-  let end = 0;
-  try {
-    end = planRun(loaded, session, position).totalSteps;
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    problems.push(...error.diagnostics);
-  }
+  const plan = caught(() => planRun(loaded, session, position));
+  if (plan instanceof UserError) problems.push(...plan.diagnostics);
+  const end = plan instanceof UserError ? 0 : plan.totalSteps;
   const [first] = problems;
   if (first && changes.length === 0) throw damagedErrors(problems);
   if (first)
@@ -373,10 +370,6 @@ export function backendFacts({ choice, run }: Pick<Session, 'choice' | 'run'>): 
     threads: onGpu ? null : run.threads,
     adapter: onGpu ? (choice.adapter?.description ?? null) : null,
   };
-}
-
-function sha256(content: string | Uint8Array): string {
-  return createHash('sha256').update(content).digest('hex');
 }
 
 /** Properties of the data that predictions need. */

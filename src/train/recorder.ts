@@ -90,13 +90,9 @@ export class Recorder {
   }
 
   async end(end: LoopEnd): Promise<void> {
-    if (end.status !== 'completed') await this.interrupted();
+    // to resume from: the state before a step that failed
+    if (end.status !== 'completed') await this.save(null, true);
     if (end.status === 'diverged') this.logStep(end, undefined);
-  }
-
-  /** Saves a checkpoint to resume from: the state before a step that failed. */
-  private async interrupted(): Promise<void> {
-    await this.save(null, true);
   }
 
   async step(report: StepReport): Promise<void> {

@@ -45,21 +45,20 @@ export function trainingTensors(
 const CARRIED = 'carried.';
 const AVERAGE = 'average.';
 const OPTIMIZER = 'optimizer.';
+const prefixOf = (which: WeightsName) => (which === 'average' ? AVERAGE : '');
 
 /** Only the weights among the `tensors` of a checkpoint, under PyTorch's names. */
 export function weightsAlone(tensors: Tensors, which: WeightsName): Map<string, Tensor> {
-  const isOther = (name: string) => [OPTIMIZER, CARRIED, AVERAGE].some(prefix => name.startsWith(prefix));
-  const chosen =
-    which === 'average'
-      ? [...tensors].filter(([name]) => name.startsWith(AVERAGE))
-      : [...tensors].filter(([name]) => !isOther(name));
-  const prefix = which === 'average' ? AVERAGE : '';
+  const prefix = prefixOf(which);
+  const others = [OPTIMIZER, CARRIED, AVERAGE].filter(other => other !== prefix);
+  const isChosen = (name: string) => name.startsWith(prefix) && !others.some(one => name.startsWith(one));
+  const chosen = [...tensors].filter(([name]) => isChosen(name));
   return new Map(chosen.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
 
 /** The `tensors` of a checkpoint with other weights of the same names. */
 export function withWeights(tensors: Tensors, which: WeightsName, weights: Tensors): Tensors {
-  const prefix = which === 'average' ? AVERAGE : '';
+  const prefix = prefixOf(which);
   return new Map([
     ...tensors,
     ...[...weights].map(([name, tensor]) => [`${prefix}${name}`, tensor] as const),
@@ -129,7 +128,7 @@ export function loadWeights(
     tensors = readSafetensors(file).tensors,
   }: { readonly which?: WeightsName; readonly tensors?: Tensors } = {},
 ): void {
-  const prefix = which === 'average' ? AVERAGE : '';
+  const prefix = prefixOf(which);
   const shapes = layout.parameters.map(({ name, shape }) => [`${prefix}${name}`, shape] as const);
   const problems = misfits(file, tensors, shapes, ['F32', 'F64']);
   if (problems.length > 0) throw usageErrors(problems);

@@ -4,7 +4,18 @@ import { sigmoid } from '../ops/activate.js';
 import { add, divide, multiply } from '../ops/elementwise.js';
 import { affine } from '../ops/polynomial.js';
 import { select } from '../ops/stack.js';
-import { cell, gateBias, gateWeight, spreadBias } from './cell.js';
+import { type Cell, cell, gateBias, gateWeight, spreadBias } from './cell.js';
+
+/** One state, and weights of the input alone. */
+const withGates = (gates: number) =>
+  ({
+    keys: {},
+    states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
+    parameters: (inputSize, { hidden_size }) => [
+      { ...gateWeight('weight_ih', gates, hidden_size, inputSize), readsInput: true },
+      gateBias('bias_ih', gates, hidden_size),
+    ],
+  }) satisfies { keys: object } & Omit<Cell<{ readonly hidden_size: number }>, 'step'>;
 
 /**
  * Minimal LSTM of Feng et al., Were RNNs All We Needed? (2024), section 3.2, with biases (gate
@@ -20,13 +31,7 @@ export const minLstm = cell({
   cell: 'min_lstm',
   description:
     'Minimal long short-term memory, whose gates depend only on the input (Feng et al., 2024), with the gate order f, i, n.',
-  keys: {},
-  states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
-
-  parameters: (inputSize, { hidden_size }) => [
-    { ...gateWeight('weight_ih', 3, hidden_size, inputSize), readsInput: true },
-    gateBias('bias_ih', 3, hidden_size),
-  ],
+  ...withGates(3),
 
   step(input, states, { bias_ih }) {
     const gates = add(input.times('weight_ih'), spreadBias(bias_ih, input.batch));
@@ -49,13 +54,7 @@ export const minGru = cell({
   cell: 'min_gru',
   description:
     'Minimal gated recurrent units, whose gates depend only on the input (Feng et al., 2024), with the gate order z, h.',
-  keys: {},
-  states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
-
-  parameters: (inputSize, { hidden_size }) => [
-    { ...gateWeight('weight_ih', 2, hidden_size, inputSize), readsInput: true },
-    gateBias('bias_ih', 2, hidden_size),
-  ],
+  ...withGates(2),
 
   step(input, states, { bias_ih }) {
     const gates = add(input.times('weight_ih'), spreadBias(bias_ih, input.batch));

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from 'bullmq';
 import { isLocked } from '../../run/lock.js';
-import { EXIT, UserError } from '../../util/errors.js';
+import { caught, EXIT, UserError } from '../../util/errors.js';
 import type { Task, TaskEnd } from '../segment.js';
 import { failureSentence, foundInUse } from '../segment.js';
 import { type LocalTask, localLauncher } from './local.js';
@@ -110,14 +110,10 @@ class Work {
 
   /** The task of a job, or its result if there is nothing to do. */
   private taskOf(job: Job<QueueJob, TaskEnd>): Task | TaskEnd {
-    try {
-      const { task, stop } = taskOfJob(job.data, this.plan.root);
-      return stop ? lostEnd('stopped before it started') : task;
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      this.plan.log(`${job.id}: ${error.message}`);
-      return { ...lostEnd(error.message), exitCode: EXIT.usage };
-    }
+    const found = caught(() => taskOfJob(job.data, this.plan.root));
+    if (!(found instanceof UserError)) return found.stop ? lostEnd('stopped before it started') : found.task;
+    this.plan.log(`${job.id}: ${found.message}`);
+    return { ...lostEnd(found.message), exitCode: EXIT.usage };
   }
 
   private async run(id: string, task: Task): Promise<TaskEnd> {
