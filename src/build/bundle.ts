@@ -22,22 +22,14 @@ const ENTRIES = [
   'index.js',
 ] as const satisfies readonly (ProgramFile | 'index.js')[];
 
-/** What the runtime of an exported module contains, by its form. */
-const FORMS = {
-  plain: [],
-  ctc: ['symbols', 'ctc'],
-  decoder: ['symbols', 'decoder'],
-  series: ['series'],
-  recordings: ['recordings'],
-  'recordings-ctc': ['recordings', 'symbols', 'ctc'],
-  'recordings-decoder': ['recordings', 'symbols', 'decoder'],
-};
+/** Runtimes of exported modules, by the parts that they have. */
+const FORMS = ['plain', 'ctc', 'decoder', 'series', 'recordings', 'recordings-ctc', 'recordings-decoder'];
 
 /** Outputs of the build that are read at run time. */
 const ASSETS = [
   'view/page.js',
   'view/page.css',
-  ...Object.keys(FORMS).map(form => `interop/js/module-${form}.js`),
+  ...FORMS.map(form => `interop/js/module-${form}.js`),
   'view/predict.js',
   'view/train.js',
   'web/trainer.js',
@@ -102,14 +94,14 @@ await build({
   logLevel: 'warning',
 });
 
-/** Files of src that only some exported modules need. */
-const PARTS = {
-  symbols: /math\/losses\/ctc\.ts$/,
-  ctc: /math\/decoding\/ctc\.ts$/,
-  decoder: /math\/decoding\/decoder\.ts$/,
-  series: /data\/forecast-input\.ts$/,
-  recordings: /data\/audio\/program-readers\.ts$/,
-};
+/** Files of src that only some forms need. */
+const PARTS = [
+  [/ctc|decoder/, /math\/losses\/ctc\.ts$/],
+  [/ctc/, /math\/decoding\/ctc\.ts$/],
+  [/decoder/, /math\/decoding\/decoder\.ts$/],
+  [/series/, /data\/forecast-input\.ts$/],
+  [/recordings/, /data\/audio\/program-readers\.ts$/],
+] as const;
 
 /** What the exported module does not use of a file is left out, even if that needs a host. */
 const withoutSideEffects: Plugin = {
@@ -153,10 +145,9 @@ function without(left: readonly RegExp[]): Plugin {
   };
 }
 
-const MODULES: Readonly<Record<string, readonly string[]>> = { ...FORMS, served: [] };
-for (const [form, has] of Object.entries(MODULES)) {
+for (const form of [...FORMS, 'served']) {
   const [file, globalName] = form === 'served' ? ['served', 'served'] : ['runtime', 'cellrun'];
-  const others = Object.entries(PARTS).filter(([part]) => !has.includes(part));
+  const others = PARTS.filter(([forms]) => !forms.test(form));
   await build({
     absWorkingDir: packageRoot,
     entryPoints: { [`module-${form}`]: join('src', 'interop', 'js', `${file}.ts`) },

@@ -89,6 +89,9 @@ for (const [name, config] of Object.entries({ table, decoder, carried })) {
       verified.stdout.trim().split('\n').sort(),
       files.map(file => join(folder, file)),
     );
+    const { metrics } = JSON.parse(readFileSync(join(await directory, 'summary.json'), 'utf8'));
+    for (const file of files)
+      t.ok(readFileSync(join(folder, file)).includes(JSON.stringify(metrics)), 'its metrics');
     // its parser and that of ONNX Runtime cannot be in one process
     const check = 'import sys, onnx\nfor f in sys.argv[1:]: onnx.checker.check_model(f, full_check=True)';
     execFileSync(PYTHON, ['-c', check, ...files.map(file => join(folder, file))], { stdio: 'pipe' });

@@ -4,12 +4,10 @@
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import ts from 'typescript';
 import {
   loadModel,
@@ -25,9 +23,9 @@ import { decodedWeight, encodedWeight } from '../../src/interop/js/weights.js';
 import type { Source, Weights } from '../../src/interop/predictor.js';
 import { openModel, openWithData } from '../../src/predict/open.js';
 import { weightsAlone } from '../../src/train/weights.js';
-import { chromiumMissing, firefoxMissing, openFirefox, openPage, startChromium } from '../support/browser.js';
 import { Workplace } from '../support/cli.js';
-import { config, crossEntropy, distance, noise, predictionCases } from '../support/prediction-cases.js';
+import { BROWSERS, differencesIn, type PageModule } from '../support/module-pages.js';
+import { config, crossEntropy, noise, predictionCases } from '../support/prediction-cases.js';
 import { train } from '../support/runs.js';
 import { tone, wav } from '../support/wav.js';
 
@@ -342,78 +340,23 @@ const IN_BROWSERS = [
 ];
 
 t.test('in browsers, in the page and in a worker', async t => {
-  const modules = new Map<string, { readonly file: string; readonly sequences: SequenceValues[] }>();
-  const expected: Record<string, unknown> = {};
+  const modules: PageModule[] = [];
   for (const name of IN_BROWSERS) {
     const { config, sequences: given } = CASES[name];
     const { directory } = (await train(work, config)).summary;
     const model = await loadModel(directory, options);
     // a request has no arrays of types
     const sequences = (given ?? sequencesFor(model)).filter(one => !text(one).includes('{"0":')).slice(0, 6);
-    expected[name] = JSON.parse(text(await all(model.predict(sequences))));
+    const expected = await all(model.predict(sequences));
     await model.close();
-    modules.set(name, { file: (await exported(directory)).file, sequences });
+    modules.push({ name, file: (await exported(directory)).file, sequences, expected });
   }
-  const names = [...modules.keys()];
-  const compute = names.map((name, i) => {
-    const given = text(modules.get(name)?.sequences);
-    return `found[${text(name)}] = []; for await (const one of (await import('./${i}.js')).predictMany(${given})) found[${text(name)}].push(one);`;
-  });
-  const code = `const found = {}; ${compute.join('\n')}`;
-  const files: Readonly<Record<string, readonly [type: string, content: string | Buffer]>> = {
-    '/': ['text/html', '<!doctype html><title>modules</title><script type="module" src="page.js"></script>'],
-    '/page.js': [
-      'text/javascript',
-      `const told = (async () => { ${code} return found; })();
-       const inWorker = new Promise((resolve, reject) => Object.assign(new Worker('/worker.js', { type: 'module' }), {
-         onmessage: ({ data }) => resolve(data), onerror: ({ message }) => reject(new Error(message)) }));
-       const body = await Promise.all([told, inWorker]).catch(error => ({ error: String(error) }));
-       fetch('/found', { method: 'POST', body: JSON.stringify({ body, isolated: typeof SharedArrayBuffer }) });`,
-    ],
-    '/worker.js': ['text/javascript', `${code} postMessage(found);`],
-    ...Object.fromEntries(
-      names.map((name, i) => [`/${i}.js`, ['text/javascript', readFileSync(modules.get(name)?.file ?? '')]]),
-    ),
-  };
-  let tell: (found: string) => void = () => {};
-  const server = createServer(async (request, response) => {
-    const { url = '', method } = request;
-    if (method === 'POST') tell((await request.toArray()).join(''));
-    const [type, content] = files[url] ?? ['text/plain', ''];
-    response.writeHead(url in files ? 200 : 404, { 'content-type': type }).end(content);
-  });
-  await new Promise<void>(done => server.listen(0, '127.0.0.1', done));
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  const check = async (t: Test, open: () => Promise<() => Promise<unknown>>) => {
-    const told = new Promise<string>(resolve => {
-      tell = resolve;
+  for (const name of ['Chromium', 'Firefox'] as const) {
+    const { missing } = BROWSERS[name];
+    t.test(name, { skip: missing ?? false }, async t => {
+      t.same(await differencesIn(name, work, modules), []);
     });
-    const close = await open();
-    t.teardown(close);
-    const { body, isolated } = JSON.parse(await told);
-    t.equal(isolated, 'undefined', 'the page is not isolated');
-    t.match(body, [{}, {}]);
-    for (const [k, place] of ['in the page', 'in a worker'].entries()) {
-      for (const name of names) {
-        const apart = distance(body[k]?.[name], expected[name]);
-        t.ok(apart < 1e-5, `${name}, ${place}: ${apart}`);
-      }
-    }
-  };
-  t.test('Chromium', { skip: chromiumMissing() ?? false }, t =>
-    check(t, async () => {
-      const browser = await startChromium();
-      await openPage(browser, url);
-      return () => browser.close();
-    }),
-  );
-  t.test('Firefox', { skip: firefoxMissing() ?? false }, t =>
-    check(t, async () => openFirefox(url, work.folder())),
-  );
+  }
 });
 
 t.test('a host that does not fuse products and sums', async t => {

@@ -1,6 +1,7 @@
 /**
  * Exports of random models predict what `predict` does: ONNX Runtime and PyTorch, of all sequences
- * at once and of each alone, within the rounding of float32; the JavaScript module to the bit.
+ * at once and of each alone, within the rounding of float32; the JavaScript module in Node to the
+ * bit, in Chromium and Firefox within the rounding.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { loadModel, type SequencePrediction, type SequenceValues } from '../../s
 import { packageRoot } from '../../src/util/root.js';
 import type { Workplace } from '../support/cli.js';
 import { type ExportCase, exportCases } from '../support/export-cases.js';
+import { BROWSERS, type BrowserName, differencesIn, type PageModule } from '../support/module-pages.js';
 import { train } from '../support/runs.js';
 import type { Figures } from './figures.js';
 
@@ -52,7 +54,8 @@ async function exported(work: Workplace, { name, config, sequences }: ExportCase
     if (code !== 0) throw new Error(stderr);
     return folder;
   };
-  const { predictMany } = await import(pathToFileURL(join(await written('js'), 'model.js')).href);
+  const file = join(await written('js'), 'model.js');
+  const { predictMany } = await import(pathToFileURL(file).href);
   const found: SequencePrediction[] = await all(predictMany(sequences));
   // `predict` itself rounds bidirectional LSTMs differently in batches of other lengths
   const { cell, bidirectional } = Object(config).model;
@@ -65,6 +68,7 @@ async function exported(work: Workplace, { name, config, sequences }: ExportCase
   return {
     onnx: { ...job, folder: await written('onnx') },
     pytorch: { ...job, folder: await written('pytorch') },
+    js: { name, file, sequences, expected: predictions },
   };
 }
 
@@ -137,17 +141,21 @@ export async function tryExports(
   const end = from + cases;
   for (let first = from; first < end; first += TOGETHER) {
     const jobs: Record<Format, Job[]> = { onnx: [], pytorch: [] };
+    const modules: PageModule[] = [];
     for (let number = first; number < Math.min(end, first + TOGETHER); number++) {
       const one = make(number);
       configs.push(one.config);
       try {
         const found = await exported(work, one);
         for (const format of OF_PYTHON) jobs[format].push(found[format]);
+        modules.push(found.js);
       } catch (error) {
         failures.push(`${one.name}: ${error}`);
       }
     }
     for (const format of formats) failures.push(...differences(work, format, jobs[format]));
+    for (const [name, { missing }] of Object.entries(BROWSERS))
+      if (missing === undefined) failures.push(...(await differencesIn(name as BrowserName, work, modules)));
   }
   return { what: 'models', cases, failures, configs };
 }

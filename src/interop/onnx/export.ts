@@ -1,4 +1,5 @@
 /** A trained model as an ONNX file, or as two if it has a decoder. */
+import { Run } from '../../run/run.js';
 import type { PredictorFormat } from '../predictor.js';
 import { verify } from '../verify.js';
 import { stateInputs, writeModel } from './model.js';
@@ -10,7 +11,8 @@ export const onnx: PredictorFormat = {
     const { saved, model, facts } = source;
     const { experiment, run } = model;
     const { steps, decoder } = source.spec;
-    const known = { ...facts, steps, limit: decoder && run.decode?.limit };
+    const { metrics } = Run.open(saved.path).summary ?? {};
+    const known = { ...facts, metrics, steps, limit: decoder && run.decode?.limit };
     const about = {
       producerVersion: saved.manifest?.versions.cellrun ?? '',
       description: experiment.description ?? experiment.name,

@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { ModelFacts } from '../../interop/js/served.js';
 import { formatNumber } from '../../util/numbers.js';
 import { Scroll } from './components.js';
-import { Drawing, type Image, Shift } from './inputs.js';
+import { Drawing, type Image, Shift, tableIn } from './inputs.js';
 
 /** A line of `predict`; its fields depend on the model. */
 export type Prediction = Readonly<Record<string, unknown>>;
@@ -182,16 +182,14 @@ function stepsIn(text: string, { input, columns = [] }: ModelFacts): unknown {
     // a table
   }
   if (input === 'symbols') return (text.match(/[^\s,;]+/g) ?? []).map(Number);
-  const rows = text.split(/\r?\n/).flatMap(line => (line.trim() === '' ? [] : [line.split(/[,;\t]/)]));
-  const names = rows[0].map(cell => cell.trim());
-  if (!names.some(name => columns.includes(name))) return rows.map(row => row.map(cellValue));
-  return rows
-    .slice(1)
-    .map(row => Object.fromEntries(names.map((name, i) => [name, cellValue(row[i] ?? '')])));
+  const { names = [], rows } = tableIn(text);
+  const valuesOf = (row: readonly string[]) => row.map(cellValue);
+  if (!names.some(name => columns.includes(name)))
+    return [...(names.length > 0 ? [names] : []), ...rows].map(valuesOf);
+  return rows.map(row => Object.fromEntries(names.map((name, i) => [name, cellValue(row[i] ?? '')])));
 }
 
-function cellValue(cell: string): number | string | null {
-  const text = cell.trim();
+function cellValue(text: string): number | string | null {
   const number = Number(text);
   return text === '' ? null : Number.isNaN(number) ? text : number;
 }
