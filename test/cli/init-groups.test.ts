@@ -264,3 +264,24 @@ t.test('equal times of machines under unusual names are no mistakes', async t =>
   });
   t.notMatch(found.stdout, /keep one row of each time/);
 });
+
+t.test('a count of steps that starts again is known by its values, under any name', async t => {
+  const names = [
+    ['maschine', 'lauf', 'zeit', 'druck', 'zustand'],
+    ['被験者', '試行', '時刻', '加速度', '動作'],
+  ];
+  for (const [subject, run, time, ...others] of names) {
+    const csv = table([subject, run, time, ...others].join(), 9 * 10 * 20, i => {
+      const [machine, number, step] = [Math.floor(i / 200), Math.floor(i / 20) % 10, i % 20];
+      return `M${machine},${number + 1},${step},${Math.sin(i * i).toFixed(3)},${(machine + number) % 2 ? 'a' : 'b'}`;
+    });
+    const cwd = dirname(work.file('runs.csv', csv));
+    const { stdout } = await cellrun(cwd, 'init', '--from', 'runs.csv');
+    t.match(
+      stdout.replaceAll('"', ''),
+      `sequences  90, the rows of each ${run} (\`group: [${subject}, ${run}]\`)`,
+    );
+    t.match(stdout.replaceAll('"', ''), `\norder      ${time}\n`);
+    t.match(stdout.replaceAll('"', ''), `the rows of each ${subject} are in one split`);
+  }
+});

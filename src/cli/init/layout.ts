@@ -123,13 +123,14 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
   /** Says which columns together tell equal times apart, since only one can group rows. */
   function joined(order: Order | undefined, group?: Column): Partial<Parts> {
     const isTime =
-      order?.isDate || order?.isColumn === false || USUAL.time.test(order?.columns[0].name ?? '');
+      order?.isDate || !order?.isColumn || order.counts || USUAL.time.test(order.columns[0].name);
     if (order === undefined || !isTime) return {};
     const fitting = setsOf(names).filter(
       parts =>
         parts.length > 1 &&
         (group === undefined || parts.includes(group)) &&
-        isUnique(order, rowsOfParts(parts)),
+        isUnique(order, rowsOfParts(parts)) &&
+        startTogether(order, rowsOfParts(parts)),
     );
     const sure = fitting.find(parts => repeatsIn(order, rowsIn(group)) || haveFacts(parts));
     const parts = sure && (recordingsBy(order, group)?.parts ?? withLevelBetween(sure, names));
@@ -164,8 +165,7 @@ export function layoutOf({ columns, files }: Columns, named: NamedColumns, path:
     const found = groupFor(order);
     const rows = rowsIn(found.group);
     const isOrdered = order.isColumn ? isUnique(order, rows) : ascends(order, rows);
-    const starts = !order.counts || rows.every(([first]) => order.at[first] === order.at[0]);
-    if (!isOrdered || !starts) return undefined;
+    if (!isOrdered || !startTogether(order, rows)) return undefined;
     refuseAmbiguous(order.columns[0], path);
     const recordings = files && found.group === files ? undefined : recordingsBy(order, found.group);
     if (recordings === undefined) return withRows({ ...found, order });
@@ -415,6 +415,11 @@ function isUnique({ at, allowed = 0 }: Order, rows: readonly (readonly number[])
     left -= times.length - new Set(times).size;
     return times.length > 0 && left >= 0;
   });
+}
+
+/** True if the numbers that count the rows of each group start alike. */
+function startTogether({ at, counts }: Order, rows: Layout['rows']): boolean {
+  return !counts || rows.every(([first]) => at[first] === at[0]);
 }
 
 /** True if many rows have the time of another one of their group. */
