@@ -440,7 +440,7 @@ const UNUSABLE: readonly [
       files: CLIPS.map(name => `wavs/${name}`),
       text: csv('a0|yes no stop', (name, i) => `${name.slice(0, -4)}|${textOf(i)}`, CLIPS.slice(1)),
     },
-    /paths from its folder \(wavs\/NAME\.wav\)(?:.|\n)*read_csv\("list\.csv", sep="\|", header=None, names=\["file","column2"\],(?:.|\n)*rows\["file"\] = "wavs\/" \+ rows\["file"\] \+ "\.wav"(?:.|\n)*Then: .*--from list-recordings\.csv/,
+    /paths from its folder \(wavs\/NAME\.wav\)\n +expected: a first line such as file\|column2; wavs\/a0\.wav instead of a0$/m,
   ],
   [
     'recordings beside the folder of the table, in another format',
@@ -449,17 +449,17 @@ const UNUSABLE: readonly [
       name: 'meta/list.csv',
       text: csv('file,word', (name, i) => `${name.replace('wav', 'mp3')},${wordOf(name, i)}`),
     },
-    /for f in clips\/\*\.mp3; do ffmpeg -i "\$f" "\$\{f%\.\*\}\.wav"; done(?:.|\n)*"\.\.\/clips\/" \+ rows\["file"\](?:.|\n)*str\.replace\(r"\\\.\\w\+\$", "\.wav", regex=True\)/,
+    /for f in clips\/\*\.mp3; do ffmpeg -i "\$f" "\$\{f%\.\*\}\.wav"; done$/m,
   ],
   [
     'parts with a duration instead of an end',
     { text: csv('file,offset,duration,word', (name, i) => `${name},0.01,0.02,${wordOf(name, i)}`) },
-    /duration says how long the part from offset is(?:.|\n)*rows\["end"\] = rows\["offset"\]\.astype\(float\) \+ rows\["duration"\]/,
+    /duration says how long the part from offset is(?:.|\n)*a column end with offset \+ duration$/m,
   ],
   [
     'parts between times in milliseconds',
     { text: csv('file,t0,t1,word', (name, i) => `${name},10,80,${wordOf(name, i)}\n${name},100,200,no`) },
-    /t0 and t1 are in milliseconds(?:.|\n)*rows\["start"\] = rows\["t0"\]\.astype\(float\) \/ 1000(?:.|\n)*rows\["end"\] = rows\["t1"\]/,
+    /t0 and t1 are in milliseconds(?:.|\n)*columns with t0 \/ 1000 and t1 \/ 1000$/m,
   ],
   [
     'parts without times',

@@ -4,28 +4,20 @@ import { basename, dirname, extname, join, relative } from 'node:path';
 import { TABLE_NAME } from '../../data/formats/tables.js';
 import { damagedError, UserError, usageError } from '../../util/errors.js';
 import { quoted } from '../command/command-line.js';
-import type { HintedError } from '../terminal/diagnostics.js';
 import { type Column, type Columns, type FileColumns, readColumns, readFile } from './columns.js';
 import { layoutOf } from './layout.js';
 import { isTarget, USUAL } from './names.js';
-import { nameOfMade, reading, withScript } from './pandas.js';
 import type { Choice } from './readings.js';
 
 /** Larger tables, and further ones, are not looked at. */
 const MAX_LABELS_BYTES = 2 ** 22;
 const MAX_TABLES = 50;
-
-/** How a table may name a recording, and the same in Python. */
-interface Naming {
-  readonly names: ReadonlySet<string>;
-  readonly python: string;
-}
+const python = JSON.stringify;
 
 /** A table with a row for each recording. */
 interface LabelTable extends FileColumns {
   /** The column that names the recordings. */
   readonly key: string;
-  readonly naming: Naming;
   readonly label: string;
   /** True if it names all recordings. */
   readonly isWhole: boolean;
@@ -42,13 +34,25 @@ interface Recordings {
 /**
  * Refuses recordings whose labels are in another table, unless they have a target of their own: a
  * model of one of their features would be useless.
- * @param candidates tables that may have the labels. Default: those in the folder or beside it
  */
-export async function refuseLabelsApart(
+export async function refuseLabelsApart(recordings: Recordings, choice: Choice): Promise<void> {
+  const error = await labelsApart(recordings, choice);
+  if (error) throw error;
+  const { odd, columns } = recordings.table;
+  if (odd)
+    throw damagedError('init/folder', 'this file has other columns than the other files of its folder', {
+      file: odd.path,
+      expected: columns.map(({ name }) => name).join(', '),
+      got: odd.names.join(', '),
+    });
+}
+
+/** @param candidates tables that may have the labels. Default: those in the folder or beside it */
+async function labelsApart(
   recordings: Recordings,
   choice: Choice,
   candidates?: readonly FileColumns[],
-): Promise<void> {
+): Promise<UserError | undefined> {
   const { path, table, others } = recordings;
   const { columns, odd } = table;
   const { group, order } = layoutOf(table, choice, path);
@@ -56,37 +60,25 @@ export async function refuseLabelsApart(
   const hasTarget = columns.some(
     ({ name }) => isTarget(name) || (order?.isDate && USUAL.forecast.test(name)),
   );
-  if (!isTold && !hasTarget) {
-    const own = group ?? columns.find(({ name, cells }) => USUAL.group.test(name) && isUnique(cells));
-    const namings = table.files ? namingsOf(path, table.files) : own ? [namingOf(own)] : [];
-    const known = new Set(columns.map(({ name }) => name));
-    const tables = candidates ?? (odd ? [odd] : namings.length > 0 ? await tablesBeside(path, others) : []);
-    const found = tables.flatMap(one => labelsIn(one, namings, known) ?? []);
-    if (found.length > 0) throw apart(recordings, found, own);
-  }
-  if (odd)
-    throw damagedError('init/folder', 'this file has other columns than the other files of its folder', {
-      file: odd.path,
-      expected: table.columns.map(({ name }) => name).join(', '),
-      got: odd.names.join(', '),
-    });
+  if (isTold || hasTarget) return undefined;
+  const own = group ?? columns.find(({ name, cells }) => USUAL.group.test(name) && isUnique(cells));
+  const namings = table.files
+    ? namingsOf(path, table.files)
+    : own
+      ? [new Set(own.cells.filter(own.isValue))]
+      : [];
+  const known = new Set(columns.map(({ name }) => name));
+  const tables = candidates ?? (odd ? [odd] : namings.length > 0 ? await tablesBeside(path, others) : []);
+  const found = tables.flatMap(one => labelsIn(one, namings, known) ?? []);
+  return found.length > 0 ? apart(recordings, found, own) : undefined;
 }
 
-/** With and without folder and ending. */
-function namingsOf(path: string, { cells }: Column): Naming[] {
-  const folder = `${basename(path)}/`;
+/** How a table may name the recordings: with and without folder and ending. */
+function namingsOf(path: string, { cells }: Column): ReadonlySet<string>[] {
   const files = [...new Set(cells)];
   const stems = files.map(file => file.slice(0, file.length - extname(file).length));
-  return [
-    { names: new Set(stems), python: 'f.stem' },
-    { names: new Set(files), python: 'f.name' },
-    { names: new Set(files.map(file => folder + file)), python: `${JSON.stringify(folder)} + f.name` },
-    { names: new Set(stems.map(stem => folder + stem)), python: `${JSON.stringify(folder)} + f.stem` },
-  ];
-}
-
-function namingOf({ name, cells, isValue }: Column): Naming {
-  return { names: new Set(cells.filter(isValue)), python: JSON.stringify(name) };
+  const within = [stems, files].map(names => names.map(name => `${basename(path)}/${name}`));
+  return [stems, files, ...within].map(names => new Set(names));
 }
 
 function isUnique(cells: readonly string[]): boolean {
@@ -118,20 +110,20 @@ export async function tablesBeside(path: string, others: readonly string[]): Pro
 /** @param known columns that the recordings have themselves */
 function labelsIn(
   table: FileColumns,
-  namings: readonly Naming[],
+  namings: readonly ReadonlySet<string>[],
   known: ReadonlySet<string>,
 ): LabelTable | undefined {
   const { names, cells, format, columnNames } = table;
   if (columnNames || (format !== 'csv' && format !== 'parquet')) return undefined;
   for (const [i, key] of names.entries()) {
-    const countOf = ({ names }: Naming) => cells[i].filter(cell => names.has(cell)).length;
+    const countOf = (one: ReadonlySet<string>) => cells[i].filter(cell => one.has(cell)).length;
     const naming = namings.find(
-      one => isUnique(cells[i]) && 2 * countOf(one) >= Math.max(one.names.size, cells[i].length),
+      one => isUnique(cells[i]) && 2 * countOf(one) >= Math.max(one.size, cells[i].length),
     );
     const labels = names.filter((name, k) => k !== i && !known.has(name) && new Set(cells[k]).size > 1);
     const label = labels.find(isTarget) ?? labels.at(-1);
     if (naming && label !== undefined)
-      return { ...table, key, naming, label, isWhole: countOf(naming) === naming.names.size };
+      return { ...table, key, label, isWhole: countOf(naming) === naming.size };
   }
   return undefined;
 }
@@ -141,12 +133,11 @@ function apart(
   { path, table }: Recordings,
   found: readonly LabelTable[],
   own: Column | undefined,
-): HintedError {
+): UserError {
   const whole = found.filter(({ isWhole }) => isWhole);
   const likely = whole.length > 0 ? whole : found;
   const others = found.filter(one => !likely.includes(one)).map(one => relative('', one.path));
-  const [labels] = likely;
-  const { key, label, naming } = labels;
+  const [{ key, label, ...labels }] = likely;
   const file = relative('', labels.path);
   const target = table.columns.findLast(one => one.isNumber && one !== own)?.name ?? 'COLUMN';
   const named = table.files ? 'names these files' : `has the values of ${own?.name}`;
@@ -155,39 +146,14 @@ function apart(
     likely.length === 1
       ? `the target seems to be in another table: ${label} of ${file}, whose column ${key} ${named}${all}`
       : `the target may be in several tables: ${likely.map(one => `${one.label} of ${relative('', one.path)}`).join(', ')}`;
-  const error = usageError('init/labels', message, {
-    file: path,
-    expected: `one table of both, or --target ${quoted(target)} or the like to predict a column of this one`,
-  });
-  const merged = nameOfMade(path, 'labelled');
-  const python = JSON.stringify;
-  const textOf = (name: string | undefined) => (name === undefined ? [] : [`dtype={${python(name)}: str}`]);
-  const rows = table.files
-    ? [
-        'import pathlib',
-        `files = ${globbed(path, table, labels)}`,
-        `rows = pd.concat(${reading('f', table)}.assign(**{${python(key)}: ${naming.python}}) for f in files)`,
-      ]
-    : [`rows = ${reading(python(path), table, ...textOf(own?.name))}`];
-  const on =
-    table.files || own?.name === key
-      ? `on=${python(key)}`
-      : `left_on=${naming.python}, right_on=${python(key)}`;
   const group = table.files ? key : own?.name;
-  const script = [
-    ...rows,
-    `labels = ${reading(python(file), labels, ...textOf(key))}`,
-    `rows.merge(labels, ${on}).to_csv(${python(merged)}, index=False)`,
-  ];
-  const title = likely.length === 1 ? 'Merge the tables' : `Merge the tables, if ${file} is the right one`;
-  const words = [...(group === undefined ? [] : ['--group', group]), '--target', label];
-  return withScript(error, title, script, [merged, ...words]);
-}
-
-function globbed(path: string, { odd }: Columns, { path: labels }: LabelTable): string {
-  const files = `pathlib.Path(${JSON.stringify(path)}).glob("*${extname(labels)}")`;
-  const chosen = odd ? `f for f in ${files} if f.name != ${JSON.stringify(basename(labels))}` : files;
-  return `sorted(${chosen})`;
+  const on = group === key ? `on=${python(key)}` : `left_on=${python(group)}, right_on=${python(key)}`;
+  const rows = table.files ? `the rows of all files, with their ${key},` : 'its rows';
+  const options = ['--group', group ?? key, '--target', label].map(quoted).join(' ');
+  return usageError('init/labels', message, {
+    file: path,
+    expected: `one table of ${rows} and the ${label} of ${file} (\`pd.merge(rows, labels, ${on})\` of pandas), with ${options}; or --target ${quoted(target)} or the like to predict a column of this one`,
+  });
 }
 
 /** Refuses a table of the names and labels of recordings: nothing can be learned from names. */
@@ -201,17 +167,20 @@ export async function refuseNames({ path, table }: Recordings, choice: Choice): 
         );
   if (named === undefined) return;
   const { folder, message } = named;
-  try {
-    if (namesIn(folder).some(name => TABLE_NAME.test(name))) {
-      const recordings = { path: folder, table: await readColumns(folder, { others: [] }), others: [] };
-      await refuseLabelsApart(recordings, {}, [await readFile(path)]);
-    }
-  } catch (error) {
-    // what cannot be merged is refused all the same
-    if (!(error instanceof UserError)) throw error;
-  }
   const expected = '--as rows to learn from the other columns of this table';
-  throw usageError('init/labels', message, { file: path, expected });
+  throw (await mergedWith(path, folder)) ?? usageError('init/labels', message, { file: path, expected });
+}
+
+/** The refusal of the tables in a folder whose labels are in `path`; undefined without any. */
+async function mergedWith(path: string, folder: string): Promise<UserError | undefined> {
+  if (!namesIn(folder).some(name => TABLE_NAME.test(name))) return undefined;
+  try {
+    const table = await readColumns(folder, { others: [] });
+    return await labelsApart({ path: folder, table, others: [] }, {}, [await readFile(path)]);
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
 }
 
 /** Finds a column with names of files beside a table, with or without folder and ending. */

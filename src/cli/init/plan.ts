@@ -353,7 +353,7 @@ function dateFormatOf({ order }: Layout): string | undefined {
 }
 
 /** A power of two from 4 to 64, so that an epoch has at least eight batches if possible. */
-export function batchSize(trainingSequences: number): number {
+function batchSize(trainingSequences: number): number {
   return 2 ** Math.max(2, Math.min(6, Math.floor(Math.log2(trainingSequences / 8))));
 }
 

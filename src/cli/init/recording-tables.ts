@@ -7,13 +7,11 @@ import { isImpossible } from '../../math/losses/ctc.js';
 import { usageError } from '../../util/errors.js';
 import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
-import type { HintedError } from '../terminal/diagnostics.js';
 import { tablesBeside } from './beside.js';
 import { type Column, type Columns, columnNamed, isFactOf, isWhole, readColumns } from './columns.js';
 import type { OtherReading } from './description.js';
 import { numbersRows } from './kinds.js';
 import { ATTRIBUTE, isTarget, MIN_SUBJECTS, USUAL } from './names.js';
-import { nameOfMade, reading, withScript } from './pandas.js';
 import { levelOfTargets, list, type Plan, scalar } from './plan.js';
 import type { Choice } from './readings.js';
 import {
@@ -45,7 +43,6 @@ const HOP = 0.01;
 /** A part may end a frame after its recording. */
 const WINDOW = 0.025;
 const STACK = 2;
-const python = JSON.stringify;
 /** Number of names that are looked for in a folder before all are. */
 const SAMPLE = 20;
 
@@ -142,52 +139,35 @@ function foldersIn(folder: string, start: string): string[] {
 /** Refuses a table without names of columns, paths of recordings or WAV files. */
 function refuseUnusable({ table, path, key }: RecordingList, place: Place): void {
   const { before, after } = place;
+  const folder = dirname(path);
   // the first recording may have been taken for the name of the column
-  const isHeadless = table.columnNames !== undefined || existsSync(pathAt(dirname(path), key.name, place));
+  const isHeadless = table.columnNames !== undefined || existsSync(pathAt(folder, key.name, place));
   const isElsewhere = before !== '' || after !== '';
   const others = key.cells.filter(cell => isAudio(cell) && !RECORDING_NAME.test(cell));
-  const [other] = others;
+  const [name] = key.cells;
+  const names = table.columns.map((one, i) => (one === key ? 'file' : `column${i + 1}`));
   const lacking = [
-    ...(isHeadless ? ['a line with the names of its columns'] : []),
-    ...(isElsewhere ? [`their paths from its folder (${before}NAME${after})`] : []),
-    ...(other ? ['WAV files'] : []),
+    ...(isHeadless
+      ? [['a line with the names of its columns', `a first line such as ${names.join(table.delimiter)}`]]
+      : []),
+    ...(isElsewhere
+      ? [
+          [
+            `their paths from its folder (${before}NAME${after})`,
+            `${before}${name}${after} instead of ${name}`,
+          ],
+        ]
+      : []),
+    ...(others.length > 0
+      ? [['WAV files', `WAV; to convert the recordings: ${conversionOf(join(folder, before), others)}`]]
+      : []),
   ];
-  if (lacking.length === 0) return;
-  const name = isHeadless ? 'file' : key.name;
-  const names = table.columns.map((one, i) => (one === key ? name : `column${i + 1}`));
-  const column = `rows[${python(name)}]`;
-  const joined = [before && python(before), column, after && python(after)].filter(one => one !== '');
-  const script = [
-    ...(isElsewhere ? [`${column} = ${joined.join(' + ')}`] : []),
-    ...(other ? [`${column} = ${column}.str.replace(r"\\.\\w+$", ".wav", regex=True)`] : []),
-  ];
-  throw rewritten(
-    { table, path },
-    {
-      message: `this table lists recordings without ${lacking.join(' and ')}`,
-      expected:
-        other && `WAV; to convert the recordings: ${conversionOf(join(dirname(path), before), others)}`,
-    },
-    script,
-    isHeadless ? ['header=None', `names=${python(names)}`] : [],
-  );
-}
-
-/** The refusal of a table, with the lines of Python that write a right one. */
-function rewritten(
-  { table, path }: Pick<RecordingList, 'table' | 'path'>,
-  { message, expected }: { readonly message: string; readonly expected?: string | undefined },
-  lines: readonly string[],
-  header: readonly string[] = [],
-): HintedError {
-  const made = nameOfMade(path, 'recordings');
-  const script = [
-    `rows = ${reading(python(path), table, ...header, 'dtype=str', 'keep_default_na=False')}`,
-    ...lines,
-    `rows.to_csv(${python(made)}, index=False)`,
-  ];
-  const error = usageError('init/recordings', message, { file: path, expected });
-  return withScript(error, 'Write another table', script, [made]);
+  if (lacking.length > 0)
+    throw usageError(
+      'init/recordings',
+      `this table lists recordings without ${lacking.map(([what]) => what).join(' and ')}`,
+      { file: path, expected: lacking.map(([, expected]) => expected).join('; ') },
+    );
 }
 
 interface Target {
@@ -315,15 +295,13 @@ function timesIn(
   rates: readonly number[],
 ): Times {
   const { columns } = table;
-  const seconds = (name: string) => `rows[${python(name)}].astype(float)`;
   const parts = partsIn(table, key, lengths, rates);
   if (parts?.perSecond === 1) return { ...parts, all: [parts.start, parts.end] };
   if (parts) {
     const { start, end, perSecond } = parts;
     const message = `${start.name} and ${end.name} are in ${perSecond === MILLI ? 'milliseconds' : 'samples'}, but parts are read in seconds`;
-    const line = (name: string, { name: from }: Column) =>
-      `rows["${name}"] = ${seconds(from)} / ${perSecond}`;
-    throw rewritten({ table, path }, { message }, [line('start', start), line('end', end)]);
+    const expected = `columns with ${start.name} / ${perSecond} and ${end.name} / ${perSecond}`;
+    throw usageError('init/recordings', message, { file: path, expected });
   }
   const named = (usual: RegExp) =>
     columns.find(({ name, isNumber, isFull }) => isNumber && isFull && usual.test(name));
@@ -335,8 +313,8 @@ function timesIn(
   // of each recording as a whole, they may say what it was cut from
   if (start && duration && end === undefined) {
     const message = `${duration.name} says how long the part from ${start.name} is, but a part is read to its end`;
-    const line = `rows["end"] = ${seconds(start.name)} + ${seconds(duration.name)}`;
-    throw rewritten({ table, path }, { message }, [line]);
+    const expected = `a column end with ${start.name} + ${duration.name}`;
+    throw usageError('init/recordings', message, { file: path, expected });
   }
   const isWithin = key.cells.every((file, row) => Number(end?.cells[row] ?? 0) <= (lengths.get(file) ?? 0));
   return isWithin || key.distinct < key.cells.length ? { start, end, all } : { all };

@@ -11,7 +11,7 @@ import { quoted } from '../command/command-line.js';
 import { countsOf } from './columns.js';
 import { labelled, type OtherReading } from './description.js';
 import { MIN_SUBJECTS } from './names.js';
-import { apart, batchSize, type Plan, scalar } from './plan.js';
+import { apart, type Plan, scalar, taskPlan } from './plan.js';
 import type { Choice } from './readings.js';
 import { type Field, firstOf, isLabel, readNames, withoutLabels } from './recording-names.js';
 
@@ -224,34 +224,32 @@ interface Voices {
 const [MIN_OF_SPEAKER, SPEAKER_STACK] = [50, 3];
 
 export function voicePlan({ kind, count, heard: { lengths, rates }, speaker, ...voices }: Voices): Plan {
-  const [isClass, isValue, isWritten] = ['class', 'value', 'sequence'].map(one => one === kind);
-  const isScaled = speaker !== undefined && isClass && count >= MIN_OF_SPEAKER * speaker.distinct;
-  const values = {
+  const isWritten = kind === 'sequence';
+  const isScaled = speaker !== undefined && kind === 'class' && count >= MIN_OF_SPEAKER * speaker.distinct;
+  const task = {
+    target: voices.target,
+    targetKind: kind,
+    classes: voices.classes,
+    targetLevel: isWritten ? voices.level : undefined,
+    perStep: false,
+    inputKind: 'number',
+    sequences: count,
+    steps: 1,
+  } as const;
+  const { values } = taskPlan(voices.path, task, {
     description: scalar(voices.description),
-    path: scalar(voices.path),
     target: scalar(voices.target),
-    classes: isClass && voices.classes,
-    number: isValue && 'value',
-    written: isWritten && 'sequence',
-    target_level: isWritten && voices.level,
     rate: rates.length > 1 && Math.min(...rates),
-    validation: 0.2,
-    by: '',
-    test_fraction: 0.2,
     ...(speaker && apart(scalar(speaker.name))),
     speaker: isScaled && scalar(speaker.name),
     bidirectional: (isWritten || isScaled) && 'true',
     from: isWritten ? 'every' : 'mean',
-    loss: isWritten ? 'ctc' : isClass ? 'cross_entropy' : 'mse',
+    ...(isWritten && { loss: 'ctc' }),
     epochs: count < 500 ? 30 : count < 5000 ? 15 : 5,
-    batch_size: batchSize(0.6 * count),
     bucket_by_length: isWritten && new Set(lengths).size > 1 && 'true',
-    accuracy: isClass && 'test.accuracy',
-    error: isValue && 'test.mean_absolute_error',
-    written_errors: isWritten && 'test.token_error_rate',
     ...voices.values,
     ...(isScaled && { stack: SPEAKER_STACK }),
-  };
+  });
   return { template: 'voice', values };
 }
 
