@@ -81,11 +81,19 @@ if (unknown.length > 0)
     `no ${quick ? 'quick ' : ''}test is called ${unknown.join(', ')}; there are ${files.map(file => basename(file)).join(', ')}`,
   );
 
+/** Files that run longest, so that none of them is left alone at the end. */
+const LONGEST =
+  'engine key-effects exports modules folds fuzz docs report-page live-model dashboard-page device kills web repeat tables';
+const longest = selectTests(files, LONGEST.split(' ')).selected;
+
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
 
 const results: FileResult[] = [];
-const waiting = [...selected];
+const waiting = [
+  ...selected.filter(file => longest.includes(file)),
+  ...selected.filter(file => !longest.includes(file)),
+];
 
 async function work(): Promise<void> {
   for (let file = waiting.shift(); file !== undefined && !stop.signal.aborted; file = waiting.shift()) {

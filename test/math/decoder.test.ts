@@ -6,8 +6,6 @@ import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
-import { chooseBackend } from '../../src/engine/backend.js';
-import { BACKENDS } from '../../src/engine/backend-names.js';
 import { Engine } from '../../src/engine/index.js';
 import { KernelMachine } from '../../src/engine/linked-executable.js';
 import type { Decoded } from '../../src/math/decoding/ctc.js';
@@ -20,7 +18,7 @@ import { paddedSize } from '../../src/math/optimizers/program.js';
 import { sizeOf } from '../../src/train/shards.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
-import '../support/software-gpu.js';
+import { testedBackends } from '../support/backends.js';
 import { GOLDENS, type Golden, golden, relativeError, splitOf } from '../support/goldens.js';
 import { modelOf } from '../support/models.js';
 import { goldenShard, initialParameters } from '../support/shards.js';
@@ -46,11 +44,7 @@ async function decodedBy(engine: Engine, given: Batch, parameters: Float32Array,
 /** Symbols of the longest output in the goldens. */
 const LIMIT = 12;
 
-for (const backend of BACKENDS) {
-  const skip = await chooseBackend(backend).then(
-    () => false as const,
-    (error: Error) => error.message,
-  );
+for (const { backend, skip } of testedBackends) {
   t.test(`the outputs of PyTorch on ${backend}`, { skip }, async t => {
     const engine = await Engine.start(backend, {});
     t.teardown(() => engine.close());

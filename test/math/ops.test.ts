@@ -5,8 +5,7 @@
  */
 import fc from 'fast-check';
 import t from 'tap';
-import { chooseBackend } from '../../src/engine/backend.js';
-import { BACKENDS, type Backend } from '../../src/engine/backend-names.js';
+import type { Backend } from '../../src/engine/backend-names.js';
 import { Engine } from '../../src/engine/index.js';
 import type { Value } from '../../src/engine/linked-executable.js';
 import { makePlan, type Plan } from '../../src/engine/plan.js';
@@ -26,9 +25,9 @@ import { polynomial, scale } from '../../src/math/ops/polynomial.js';
 import { select, selectOp, stack } from '../../src/math/ops/stack.js';
 import { transpose } from '../../src/math/ops/transpose.js';
 import { RandomStream } from '../../src/util/random.js';
+import { testedEngines } from '../support/backends.js';
 import { type Extents, inputOf, type OpCase, type OpInput, sample, suites } from '../support/op-cases.js';
 import { type GraphExtents, graphInputs, instructions, makeNodes } from '../support/random-graph.js';
-import '../support/software-gpu.js';
 
 const WIDTHS = [1, 2, 3, 4, 5, 7, 8, 9, 16, 28, 33];
 const SEED = 1;
@@ -242,28 +241,12 @@ function firstError(
   return null;
 }
 
-async function available(backend: Backend): Promise<string | false> {
-  return chooseBackend(backend).then(
-    () => false,
-    (error: Error) => error.message,
-  );
-}
-
-interface TestedEngine {
-  readonly name: string;
-  readonly backend: Backend;
-  readonly skip: string | false;
-  readonly engine: Engine | undefined;
-}
-
-const tested: TestedEngine[] = [];
-for (const backend of BACKENDS) {
-  const skip = await available(backend);
-  for (const width of backend === 'webasm' ? ([128, 256] as const) : [undefined]) {
-    const engine = skip ? undefined : await Engine.start(backend, { width });
-    tested.push({ name: width ? `${backend} at ${width} bits` : backend, backend, skip, engine });
-  }
-}
+const tested = await Promise.all(
+  testedEngines.map(async one => ({
+    ...one,
+    engine: one.skip ? undefined : await Engine.start(one.backend, { width: one.width }),
+  })),
+);
 t.teardown(async () => {
   for (const { engine } of tested) await engine?.close();
 });

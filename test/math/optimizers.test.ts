@@ -5,8 +5,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { chooseBackend } from '../../src/engine/backend.js';
-import { BACKENDS, type Backend } from '../../src/engine/backend-names.js';
 import { Engine } from '../../src/engine/index.js';
 import { interpret } from '../../src/math/graph/interpret.js';
 import { optimizers } from '../../src/math/optimizers/index.js';
@@ -14,8 +12,8 @@ import type { ElementFactors, Optimizer } from '../../src/math/optimizers/optimi
 import { paddedSize, updateProgram } from '../../src/math/optimizers/program.js';
 import { createUpdater } from '../../src/train/trainer.js';
 import { packageRoot } from '../../src/util/root.js';
+import { testedBackends } from '../support/backends.js';
 import { placed, update } from '../support/updates.js';
-import '../support/software-gpu.js';
 
 interface Case {
   readonly settings: { readonly kind: keyof typeof optimizers; readonly [key: string]: unknown };
@@ -98,15 +96,7 @@ t.test('the graph in float64 agrees with PyTorch', async t => {
   }
 });
 
-async function unavailable(backend: Backend): Promise<string | false> {
-  return chooseBackend(backend).then(
-    () => false,
-    (error: Error) => error.message,
-  );
-}
-
-for (const backend of BACKENDS) {
-  const skip = await unavailable(backend);
+for (const { backend, skip } of testedBackends) {
   t.test(`the kernels of ${backend}`, { skip }, async t => {
     const engine = await Engine.start(backend);
     t.teardown(() => engine.close());

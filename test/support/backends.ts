@@ -1,0 +1,34 @@
+/** The backends that a test of kernels runs on, and why one is skipped. */
+import { chooseBackend } from '../../src/engine/backend.js';
+import { BACKENDS, type Backend } from '../../src/engine/backend-names.js';
+import type { Width } from '../../src/engine/simd-compile.js';
+import './software-gpu.js';
+
+export interface TestedBackend {
+  readonly name: string;
+  readonly backend: Backend;
+  readonly width?: Width;
+  readonly skip: string | false;
+}
+
+/** V8's flag says how WebAssembly is compiled; no other backend has any. */
+const isForWebAssembly = process.execArgv.includes('--no-liftoff');
+
+async function reasonToSkip(backend: Backend): Promise<string | false> {
+  if (isForWebAssembly && backend !== 'webasm') return 'runs no WebAssembly';
+  return chooseBackend(backend).then(
+    () => false,
+    (error: Error) => error.message,
+  );
+}
+
+export const testedBackends: readonly TestedBackend[] = await Promise.all(
+  BACKENDS.map(async backend => ({ name: backend, backend, skip: await reasonToSkip(backend) })),
+);
+
+/** Every backend, and both widths of vectors if the backend has them. */
+export const testedEngines: readonly TestedBackend[] = testedBackends.flatMap(one =>
+  one.backend === 'webasm'
+    ? ([128, 256] as const).map(width => ({ ...one, width, name: `${one.name} at ${width} bits` }))
+    : [one],
+);
