@@ -128,7 +128,8 @@ const DIGEST_CHUNK = 1 << 20;
 export function digestOfFile(path: string): string {
   const hash = createHash('sha256');
   const read = (file: OpenedFile): void => {
-    for (let at = 0; at < file.bytes; at += DIGEST_CHUNK) hash.update(file.read(at, DIGEST_CHUNK));
+    for (let at = 0; at < file.bytes; at += DIGEST_CHUNK)
+      hash.update(file.read(at, Math.min(DIGEST_CHUNK, file.bytes - at)));
   };
   withFile(path, read, { maxBytes: Number.POSITIVE_INFINITY, follow: false });
   return hash.digest('hex');
