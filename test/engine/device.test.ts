@@ -21,8 +21,9 @@ import { Trainer } from '../../src/train/trainer.js';
 import { programFile } from '../../src/util/root.js';
 import { cameTo, compareRuns, lastStep, runUnder, startRun } from '../../src/verify/resume.js';
 import { wrongProducts } from '../soak/products.js';
-import { readLog, Workplace } from '../support/cli.js';
+import { readLog } from '../support/cli.js';
 import { silentObserver } from '../support/runs.js';
+import { work } from '../support/work.js';
 
 const missing = await chooseBackend('webgpu').then(
   () => false as const,
@@ -50,8 +51,6 @@ const OPTIONS = {
 };
 const RESUMED = { ...OPTIONS, set: [], allowChange: [], strict: false };
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 const config = work.config(SMALL);
 const loaded = loadExperiment(config);
 
@@ -256,12 +255,12 @@ t.test('a run that is killed in the middle of a step resumes to the same end', p
 });
 
 t.test('memory stays flat over many steps', patience, async t => {
-  const set = ['training.num_epochs=10', 'training.batch_size=1'];
+  const set = ['training.num_epochs=5', 'training.batch_size=1'];
   const sizes: unknown[] = [];
   const observer = {
     ...silentObserver,
     step: ({ step }: { step: number }) => {
-      if (step === 100 || step === 399) sizes.push(Device.last?.memory);
+      if (step === 50 || step === 199) sizes.push(Device.last?.memory);
     },
   };
   const options = { ...OPTIONS, output: work.folder() };

@@ -8,16 +8,13 @@ import t from 'tap';
 import { dataWidth } from '../../src/data/index.js';
 import { openModel, openWithData } from '../../src/predict/open.js';
 import { Predictor } from '../../src/predict/predictor.js';
-import { differences, exportRun, lacksPython, OF_PYTHON, tryExports } from '../soak/exports.js';
-import { Workplace } from '../support/cli.js';
+import { differences, exportRun, type Job, lacksPython, OF_PYTHON, tryExports } from '../soak/exports.js';
 import { config, crossEntropy, noise } from '../support/prediction-cases.js';
 import { train } from '../support/runs.js';
 import { tone, wav } from '../support/wav.js';
+import { work } from '../support/work.js';
 
 const formats = OF_PYTHON.filter(format => !lacksPython(format));
-
-const work = new Workplace();
-t.teardown(() => work.remove());
 
 t.test('random models predict the same in all formats', async t => {
   const { failures, configs } = await tryExports(work, { seed: 1, cases: 30, formats });
@@ -91,12 +88,14 @@ async function outputsOf(name: keyof typeof FEATURES) {
 }
 
 t.test('models whose inputs are computed elsewhere', async t => {
-  for (const name of ['recordings', 'forecast'] as const) {
-    const { directory, ...predicted } = await outputsOf(name);
-    for (const format of formats) {
+  const runs = { recordings: await outputsOf('recordings'), forecast: await outputsOf('forecast') };
+  for (const format of formats) {
+    const jobs: Job[] = [];
+    for (const [name, { directory, ...predicted }] of Object.entries(runs)) {
       const { folder, code, stderr } = await exportRun(work, directory, format);
       t.equal(code, 0, stderr);
-      t.same(differences(work, format, [{ name, folder, ...predicted }]), []);
+      jobs.push({ name, folder, ...predicted });
     }
+    t.same(differences(work, format, jobs), []);
   }
 });

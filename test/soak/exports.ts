@@ -119,8 +119,8 @@ function difference(
   return farthest <= tolerance * largest ? undefined : `${farthest / largest} of the largest output`;
 }
 
-/** Jobs of one process of Python. */
-const TOGETHER = 20;
+/** Jobs of one process of Python, which takes seconds to load PyTorch. */
+const TOGETHER = 50;
 
 interface Extent {
   readonly seed: number;

@@ -5,11 +5,8 @@ import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/validator.js';
 import type { Summary } from '../../src/run/summary.js';
 import type { Task } from '../../src/sweep/segment.js';
-import { Workplace } from '../support/cli.js';
 import { sweepInProcess } from '../support/sweeps.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const SUBJECTS = 6;
 
@@ -67,12 +64,30 @@ async function namesIn(run: string, split: string): Promise<string[]> {
   return linesIn(stdout).map(({ id }) => id);
 }
 
-async function folded(folds: object, ...more: string[]) {
+/** `run` with these folds. */
+async function folded(folds: object) {
   const output = work.folder();
-  const file = work.config({ ...config, folds });
-  const ended = await work.cellrun('run', file, '--output', output, ...more);
+  const ended = await work.cellrun('run', work.config({ ...config, folds }), '--output', output);
   return { ...ended, directory: only(join(output, 'sweeps', 'folded')) };
 }
+
+/** A sweep of one trial with these folds, which is what `run` makes of them. */
+const sweepOf = (folds: object, more: object = {}) =>
+  work.file(
+    'folded.yaml',
+    JSON.stringify({
+      version: 1,
+      name: 'folded',
+      base: work.config({ ...config, ...more, folds }),
+      method: 'grid',
+    }),
+  );
+/** Its directory, once its runs have trained in this process. */
+const trained = (folds: object, more?: object) => sweepInProcess(work, sweepOf(folds, more), work.folder());
+
+/** Cross-validations that several tests compare with. */
+const straight = await folded({ count: 3 });
+const withFinal = await folded({ count: 3, final: true });
 
 t.test('each sequence is predicted by the run that did not see it', async t => {
   const output = work.folder();
@@ -149,8 +164,7 @@ t.test('folds of groups', async t => {
 });
 
 t.test('a cross-validation that stops goes on to the same predictions', async t => {
-  const base = work.config({ ...config, folds: { count: 3 } });
-  const file = work.file('folded.yaml', JSON.stringify({ version: 1, name: 'folded', base, method: 'grid' }));
+  const file = sweepOf({ count: 3 });
   const output = work.folder();
   const stopping = async ({ fold, args }: Task) => {
     if (fold !== 2) return;
@@ -160,14 +174,12 @@ t.test('a cross-validation that stops goes on to the same predictions', async t 
   await t.rejects(sweepInProcess(work, file, output, stopping), { message: 'stopped' });
   const directory = only(join(output, 'sweeps', 'folded'));
   t.match(await work.cellrun('sweep', 'resume', directory), { code: 0 });
-  const straight = await folded({ count: 3 });
   t.equal(predictions(directory), predictions(straight.directory));
   t.same(json(directory, 'out_of_fold.json'), json(straight.directory, 'out_of_fold.json'));
 });
 
 t.test('the final model is trained on all data for the median of the steps that the folds chose', async t => {
-  const folds = { count: 3, final: true };
-  const { directory, code, stdout } = await folded(folds);
+  const { directory, code, stdout } = withFinal;
   t.equal(code, 0);
   const final = join(directory, 'final');
   t.match(stdout, `\nThe final model is trained on all data for`);
@@ -197,15 +209,14 @@ t.test('the final model is trained on all data for the median of the steps that 
   const exported = await work.cellrun('export', directory, '--format', 'js', '--output', work.folder());
   t.match(exported.stderr, /the predictions of 36 training sequences are equal/);
   t.match(await work.cellrun('report', final), { code: 0 });
-  const plain = (await folded({ count: 3 })).directory;
+  const plain = straight.directory;
   t.equal(predictions(directory), predictions(plain), 'the folds do not depend on it');
   const { sides } = JSON.parse((await work.cellrun('compare', directory, plain, '--json')).stdout);
   t.match(sides, [{ folds: [1, 2, 3] }, { folds: [1, 2, 3] }]);
 });
 
 t.test('a stopped final model resumes to the same weights', async t => {
-  const base = work.config({ ...config, folds: { count: 3, final: true } });
-  const file = work.file('folded.yaml', JSON.stringify({ version: 1, name: 'folded', base, method: 'grid' }));
+  const file = sweepOf({ count: 3, final: true });
   const output = work.folder();
   const stopping = async ({ fold, args }: Task) => {
     if (fold !== 0) return;
@@ -215,12 +226,11 @@ t.test('a stopped final model resumes to the same weights', async t => {
   await t.rejects(sweepInProcess(work, file, output, stopping), { message: 'stopped' });
   const directory = only(join(output, 'sweeps', 'folded'));
   t.match(await work.cellrun('sweep', 'resume', directory), { code: 0 });
-  const straight = (await folded({ count: 3, final: true })).directory;
   const weights = (of: string) => {
     const folder = join(of, 'final', 'checkpoints');
     return readdirSync(folder).map(name => [name, readFileSync(join(folder, name), 'base64')]);
   };
-  t.same(weights(directory), weights(straight));
+  t.same(weights(directory), weights(withFinal.directory));
 });
 
 t.test('gates and comparisons of folds', async t => {
@@ -236,13 +246,13 @@ t.test('gates and comparisons of folds', async t => {
   t.match(stdout, /Gate test\.accuracy over folds passed: .*\nGate test\.accuracy over interval failed: /);
   t.match(stdout, /over seeds inconclusive: these runs are folds, not seeds/);
   const directory = only(join(output, 'sweeps', 'folded'));
-  const slow = (await folded({ count: 3 }, '--set', 'optimizer.learning_rate=0.001')).directory;
+  const slow = await trained({ count: 3 }, { optimizer: { kind: 'adam', learning_rate: 0.001 } });
   const compare = async (...sides: string[]) =>
     JSON.parse((await work.cellrun('compare', ...sides, '--json')).stdout);
   const { sides, metrics } = await compare(directory, slow);
   t.match(sides, [{ folds: [1, 2, 3] }, { folds: [1, 2, 3] }]);
   t.match(metrics[0].comparisons, [{ paired: true, n: 3, test: { name: 'corrected_t' } }]);
-  const other = (await folded({ count: 3 }, '--set', 'dataset.seed=1')).directory;
+  const other = await trained({ count: 3 }, { dataset: { ...config.dataset, seed: 1 } });
   const apart = await compare(directory, other);
   t.match(apart.metrics[0].comparisons, [{ paired: false, test: { name: 'mann_whitney' } }]);
   t.match(apart.notes, [/B and A are not tested on the same folds, so their values are not paired/]);
