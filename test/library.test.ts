@@ -4,12 +4,10 @@ import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import * as library from '../src/index.js';
 import { computeInThreads } from '../src/util/thread.js';
-import { Workplace } from './support/cli.js';
+import { work } from './support/work.js';
 
 const { evaluate, loadModel, loadRun, predict, resume, run, sweep, UserError, validate } = library;
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 const inThreads = computeInThreads(false);
 t.teardown(() => computeInThreads(inThreads));
 

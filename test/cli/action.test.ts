@@ -5,11 +5,8 @@ import t from 'tap';
 import { parse } from 'yaml';
 import { fasterBy, type Speed } from '../../src/cli/verbs/doctor.js';
 import { packageRoot } from '../../src/util/root.js';
-import { Workplace } from '../support/cli.js';
 import { execute } from '../support/programs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 interface Step {
   readonly name?: string;

@@ -2,11 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
-import { Workplace } from '../support/cli.js';
 import { callInProcess } from '../support/in-process.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const cellrun = (cwd: string, ...args: string[]) => callInProcess(args, { ...work.place, cwd });
 

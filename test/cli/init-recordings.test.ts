@@ -3,12 +3,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
-import { Workplace } from '../support/cli.js';
 import { callInProcess } from '../support/in-process.js';
 import { tone, wav } from '../support/wav.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 /** Writes short recordings and tables, and returns what `init` makes of one of them. */
 async function initOf(

@@ -4,11 +4,8 @@ import { dirname, join } from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
 import { RandomStream } from '../../src/util/random.js';
-import { Workplace } from '../support/cli.js';
 import { callInProcess } from '../support/in-process.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 /** Random values for `period` steps, which are repeated with noise. */
 function repeated(period: number): (i: number) => number {

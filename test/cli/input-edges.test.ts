@@ -10,12 +10,10 @@ import { loadExperiment } from '../../src/config/index.js';
 import { openDataset } from '../../src/data/index.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
-import { Workplace } from '../support/cli.js';
 import { main } from '../support/in-process.js';
 import { execute } from '../support/programs.js';
+import { work } from '../support/work.js';
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
 
 const config = {

@@ -6,13 +6,11 @@ import { resumeHint } from '../../src/cli/command/command-line.js';
 import { processIo } from '../../src/cli/terminal/io.js';
 import { csvLine, plainMarkdown } from '../../src/util/table.js';
 import { formatAnnotations } from '../../src/view/github.js';
-import { Workplace } from '../support/cli.js';
 import { main } from '../support/in-process.js';
 import { execute } from '../support/programs.js';
 import { longerConfig, randomDataset } from '../support/runs.js';
+import { work } from '../support/work.js';
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 const program = `"${process.execPath}" "${main}"`;
 const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
 const onlyLinux = process.platform === 'linux' ? false : 'only Linux tells';

@@ -2,10 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
-import { Workplace } from '../support/cli.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 t.test('key=value after a config is --set key=value', async t => {
   const config = join(work.folder(), 'config.yaml');

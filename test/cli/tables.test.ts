@@ -6,11 +6,8 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'nod
 import { join, resolve } from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
-import { Workplace } from '../support/cli.js';
 import { callInProcess } from '../support/in-process.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 interface PreparedBy {
   readonly file: string;

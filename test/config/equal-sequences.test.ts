@@ -3,10 +3,8 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import t from 'tap';
 import { type ComparedSequences, sharedSequences } from '../../src/config/overlap-check.js';
-import { floats, integers, type NpyContent, npz, Workplace } from '../support/cli.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { floats, integers, type NpyContent, npz } from '../support/cli.js';
+import { work } from '../support/work.js';
 
 const STEPS = 2;
 

@@ -3,11 +3,8 @@ import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
 import { checkedData } from '../../src/library/validate.js';
 import { RandomStream } from '../../src/util/random.js';
-import { Workplace } from '../support/cli.js';
 import { config, crossEntropy } from '../support/prediction-cases.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const random = RandomStream.of(0, 'test/feature-check');
 const noise = () => random.normal().toFixed(4);

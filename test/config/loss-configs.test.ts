@@ -3,10 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { RandomStream } from '../../src/util/random.js';
-import { floats, integers, npz, type TrainedRun, Workplace } from '../support/cli.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { floats, integers, npz, type TrainedRun } from '../support/cli.js';
+import { work } from '../support/work.js';
 
 const N = 24;
 const random = RandomStream.of(3, 'test/loss-configs');

@@ -9,12 +9,9 @@ import { KeptSamples } from '../../src/data/audio/recording.js';
 import { Problems } from '../../src/data/core/problems.js';
 import { type DatasetConfig, inputWidth } from '../../src/data/index.js';
 import { packageRoot } from '../../src/util/root.js';
-import { Workplace } from '../support/cli.js';
 import { complaints, open, sequence } from '../support/data-files.js';
 import { tone, wav } from '../support/wav.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 interface Fixture {
   readonly noise: readonly (readonly number[])[];

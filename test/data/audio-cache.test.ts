@@ -6,12 +6,9 @@ import t from 'tap';
 import { FeatureThreads } from '../../src/data/audio/threads.js';
 import { type DatasetConfig, openDataset } from '../../src/data/index.js';
 import { sha256 } from '../../src/data/reading/files.js';
-import { Workplace } from '../support/cli.js';
 import { complaints, open, sequence } from '../support/data-files.js';
 import { tone, wav } from '../support/wav.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 /** Recordings; two of them are equal. */
 function folder(count = 5): string {

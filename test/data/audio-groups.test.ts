@@ -4,12 +4,9 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { DatasetConfig } from '../../src/data/index.js';
 import { packageRoot } from '../../src/util/root.js';
-import { Workplace } from '../support/cli.js';
 import { complaints, open, sequence } from '../support/data-files.js';
 import { tone, wav } from '../support/wav.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const METHODS = ['standard', 'min_max'] as const;
 type Fixture = Readonly<Record<(typeof METHODS)[number], Readonly<Record<string, number[][]>>>> & {

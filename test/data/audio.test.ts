@@ -6,13 +6,10 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import type { DatasetConfig } from '../../src/data/index.js';
-import { Workplace } from '../support/cli.js';
 import { classes, complaints, open, sequence } from '../support/data-files.js';
 import { callInProcess } from '../support/in-process.js';
 import { tone, wav } from '../support/wav.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const config = (path: string, more: object = {}): DatasetConfig =>
   ({

@@ -9,12 +9,9 @@ import { dateReader } from '../../src/data/formats/dates.js';
 import { loadModel, type Prediction } from '../../src/index.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
 import { RandomStream } from '../../src/util/random.js';
-import { Workplace } from '../support/cli.js';
 import { complaints, fixture, open, sequence } from '../support/data-files.js';
 import { modelOf } from '../support/models.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const expected = <T>(name: string): T =>
   JSON.parse(readFileSync(fixture(`../columns/${name}.json`), 'utf8')) as T;

@@ -3,11 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { RandomStream } from '../../src/util/random.js';
-import { floats, npz, type TrainedRun, Workplace } from '../support/cli.js';
+import { floats, npz, type TrainedRun } from '../support/cli.js';
 import { config } from '../support/prediction-cases.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const random = RandomStream.of(5, 'test/csv-targets');
 const STEPS = 3;

@@ -13,7 +13,6 @@ import {
   openDataset,
   type ReadSequence,
 } from '../../src/data/index.js';
-import { Workplace } from '../support/cli.js';
 import {
   asInput,
   classes,
@@ -26,9 +25,7 @@ import {
   sequence,
 } from '../support/data-files.js';
 import { crossEntropy, config as smallConfig } from '../support/prediction-cases.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const records = (more: object = {}): DatasetConfig =>
   ({

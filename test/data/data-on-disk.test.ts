@@ -11,12 +11,10 @@ import { RangedFile } from '../../src/data/reading/ranged-file.js';
 import { codesIn, countSymbols, PieceReader, readStream } from '../../src/data/text-streams.js';
 import { symbolsOf } from '../../src/data/vocabulary.js';
 import { RandomStream } from '../../src/util/random.js';
-import { floats, integers, npz, type TrainedRun, Workplace } from '../support/cli.js';
+import { floats, integers, npz, type TrainedRun } from '../support/cli.js';
 import { complaints, fixture, idx, open, sequence } from '../support/data-files.js';
 import { tone, wav } from '../support/wav.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const random = RandomStream.of(3, 'test/data-on-disk');
 const uniform = (count: number): number[] => Array.from({ length: count }, () => random.uniform() * 4);

@@ -10,8 +10,9 @@ import { type Dataset, type DatasetConfig, type Split, summarize } from '../../s
 import { Readout } from '../../src/train/readout.js';
 import { openData } from '../../src/train/session.js';
 import { packageRoot } from '../../src/util/root.js';
-import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { floats, integers, npz } from '../support/cli.js';
 import { closeTo, complaints, open, sequence } from '../support/data-files.js';
+import { work } from '../support/work.js';
 
 const FOLDER = join(packageRoot, 'test/fixtures/scaling');
 const PATH = join(FOLDER, 'scaling.npz');
@@ -34,9 +35,6 @@ const {
 }: Record<(typeof METHODS)[number], Record<'_train' | '_validation' | '_test', Expected>> & {
   readonly columns: Readonly<Record<'features' | 'targets', Moments>>;
 } = JSON.parse(readFileSync(join(FOLDER, 'scikit-learn.json'), 'utf8'));
-
-const work = new Workplace();
-t.teardown(() => work.remove());
 
 /** The real steps of all sequences one after another. */
 function realSteps(data: Dataset, split: Split): number[][] {

@@ -1,12 +1,9 @@
 /** `data` as text: tables, bars and sparklines of data small enough to draw by hand. */
 import t from 'tap';
 import { summaryText } from '../../src/cli/verbs/data.js';
-import { Workplace } from '../support/cli.js';
 import { callInProcess } from '../support/in-process.js';
 import { config as smallConfig } from '../support/prediction-cases.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const config = (dataset: object, loss = 'cross_entropy', model: object = {}) =>
   work.config(smallConfig(dataset, { kind: loss }, model, { batch_size: 1 }));

@@ -1,10 +1,8 @@
 /** `data`: figures of data small enough to count by hand. */
 import t from 'tap';
 import { timeGaps } from '../../src/data/forecast-gaps.js';
-import { floats, integers, npz, Workplace } from '../support/cli.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { floats, integers, npz } from '../support/cli.js';
+import { work } from '../support/work.js';
 
 const model = { cell: 'rnn', hidden_size: 2 };
 const common = {

@@ -17,7 +17,7 @@ import { symbolsOf } from '../../src/data/vocabulary.js';
 import { loadModel } from '../../src/predict/model.js';
 import { type Diagnostic, UserError } from '../../src/util/errors.js';
 import { compareRuns } from '../../src/verify/resume.js';
-import { readLog, Workplace } from '../support/cli.js';
+import { readLog } from '../support/cli.js';
 import {
   asInput,
   classes,
@@ -30,9 +30,7 @@ import {
 } from '../support/data-files.js';
 import { relativeError } from '../support/goldens.js';
 import { resume, stopAt, train } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 t.test('the test split is a fraction of the symbols, or a number of sequences', async t => {
   const path = join(t.testdir(), 'text');

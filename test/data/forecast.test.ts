@@ -17,16 +17,13 @@ import {
   type Split,
 } from '../../src/data/index.js';
 import { packageRoot } from '../../src/util/root.js';
-import { Workplace } from '../support/cli.js';
 import { asInput, closeTo, complaints, line, open, sequence } from '../support/data-files.js';
 import { config, linesOf } from '../support/prediction-cases.js';
 import { train } from '../support/runs.js';
 import { StepCounter } from '../support/steps.js';
+import { work } from '../support/work.js';
 
 const folder = join(packageRoot, 'test/fixtures/forecast');
-const work = new Workplace();
-t.teardown(() => work.remove());
-
 interface Window {
   readonly id: string;
   readonly x: number[][];

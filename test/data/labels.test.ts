@@ -5,11 +5,9 @@ import t from 'tap';
 import type { Dataset, DatasetConfig } from '../../src/data/index.js';
 import { openDataset, summarize } from '../../src/data/index.js';
 import { packageRoot } from '../../src/util/root.js';
-import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { floats, integers, npz } from '../support/cli.js';
 import { classes, complaints } from '../support/data-files.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 // the frame of labels.parquet, as its generator describes it
 const ROWS = [...Array(12).keys()];

@@ -11,10 +11,11 @@ import type { Dataset } from '../../src/data/index.js';
 import { loadModel, type Prediction } from '../../src/index.js';
 import type { RunResult } from '../../src/train/recorder.js';
 import { packageRoot } from '../../src/util/root.js';
-import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { floats, integers, npz } from '../support/cli.js';
 import { closeTo, complaints, open, sequence } from '../support/data-files.js';
 import { config, crossEntropy, linesOf, unlabelled } from '../support/prediction-cases.js';
 import { resume, train as trained, trainUntil } from '../support/runs.js';
+import { work } from '../support/work.js';
 
 const FOLDER = join(packageRoot, 'test/fixtures/missing');
 const [TRAIN, TEST] = ['train.csv', 'test.csv'].map(name => join(FOLDER, name));
@@ -33,9 +34,6 @@ const {
     readonly features: Readonly<Record<'train' | 'test', Readonly<Record<string, readonly number[][]>>>>;
   }[];
 } = JSON.parse(readFileSync(join(FOLDER, 'expected.json'), 'utf8'));
-
-const work = new Workplace();
-t.teardown(() => work.remove());
 
 const table = (more: object = {}) => ({
   kind: 'csv' as const,

@@ -18,14 +18,11 @@ import {
 import { oneChunk } from '../../src/data/reading/byte-sources.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
-import { Workplace } from '../support/cli.js';
 import { asInput, open, sequence } from '../support/data-files.js';
 import { callInProcess } from '../support/in-process.js';
+import { work } from '../support/work.js';
 
 const fixture = (name: string): string => join(packageRoot, 'test/fixtures/parquet', name);
-const work = new Workplace();
-t.teardown(() => work.remove());
-
 const hasZstandard = 'zstdDecompressSync' in zlib;
 const FORMS = [
   'snappy',

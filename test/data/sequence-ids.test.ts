@@ -4,12 +4,10 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { Split } from '../../src/data/core/dataset.js';
 import { buildRunReport } from '../../src/view/run-report.js';
-import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { floats, integers, npz } from '../support/cli.js';
 import { complaints, fixture, open, sequence } from '../support/data-files.js';
 import { config } from '../support/prediction-cases.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 /** `rec01` to `rec12` of two rows each. */
 const TABLE = `recording,a,label,level\n${Array.from({ length: 24 }, (_, row) => {

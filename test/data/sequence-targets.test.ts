@@ -9,11 +9,9 @@ import {
   summarize,
   symbolsOfTarget,
 } from '../../src/data/index.js';
-import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { floats, integers, npz } from '../support/cli.js';
 import { complaints, open } from '../support/data-files.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const lines = (name: string, records: readonly object[]) =>
   work.file(name, records.map(record => `${JSON.stringify(record)}\n`).join(''));

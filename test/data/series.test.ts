@@ -10,15 +10,12 @@ import { isRejected, newSequences } from '../../src/data/index.js';
 import type { ValueEvaluation } from '../../src/run/evaluation.js';
 import { packageRoot } from '../../src/util/root.js';
 import { buildRunReport } from '../../src/view/run-report.js';
-import { Workplace } from '../support/cli.js';
 import { asInput, closeTo, complaints, line, open, sequence } from '../support/data-files.js';
 import { config, linesOf } from '../support/prediction-cases.js';
 import { train } from '../support/runs.js';
+import { work } from '../support/work.js';
 
 const folder = join(packageRoot, 'test/fixtures/series');
-const work = new Workplace();
-t.teardown(() => work.remove());
-
 type Fill = 'forward' | 'mean' | 'median' | 'zero';
 
 interface Window {

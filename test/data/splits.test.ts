@@ -16,12 +16,9 @@ import { type Divisible, type HeldOutConfig, testSelection } from '../../src/dat
 import type { Dataset, DatasetConfig, Split } from '../../src/data/index.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
-import { Workplace } from '../support/cli.js';
 import { classes, complaints, npy, open } from '../support/data-files.js';
 import { config, crossEntropy } from '../support/prediction-cases.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 interface Expected {
   readonly stratified: readonly {

@@ -5,11 +5,9 @@ import { parse } from 'csv-parse/sync';
 import t from 'tap';
 import type { ForecastConfig } from '../../src/data/forecast.js';
 import { loadModel, type Prediction } from '../../src/index.js';
-import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { floats, integers, npz } from '../support/cli.js';
 import { complaints, fixture, open, sequence } from '../support/data-files.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 interface Recording {
   readonly id: string;

@@ -31,9 +31,9 @@ import {
   wilcoxonSignedRank,
 } from '../../src/util/statistics.js';
 import { effectWords, sentencesOf } from '../../src/view/comparison-document.js';
-import { Workplace } from '../support/cli.js';
 import { callWith, recorder } from '../support/in-process.js';
 import { MANIFEST, SUMMARY } from '../support/run-facts.js';
+import { work } from '../support/work.js';
 
 interface Expected {
   readonly wilcoxon: readonly { name: string; differences: number[]; statistic: number; p: number }[];
@@ -60,8 +60,6 @@ interface Expected {
 const expected: Expected = JSON.parse(
   readFileSync(join(import.meta.dirname, '../../../test/fixtures/statistics/scipy.json'), 'utf8'),
 );
-const work = new Workplace();
-t.teardown(() => work.remove());
 const folder = work.path;
 
 const isNear = (a: number, b: number, tolerance = 1e-12): boolean =>

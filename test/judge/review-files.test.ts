@@ -13,11 +13,9 @@ import { CurveBuilder, readHistory } from '../../src/run/history.js';
 import type { LogRecord } from '../../src/run/log.js';
 import { type DamagedLine, readLog } from '../../src/run/log.js';
 import { EXIT, UserError } from '../../src/util/errors.js';
-import { Workplace } from '../support/cli.js';
 import { logLines, makeRun } from '../support/dashboard.js';
+import { work } from '../support/work.js';
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 const folder = work.folder();
 let made = 0;
 function file(...lines: readonly string[]): string {

@@ -9,11 +9,9 @@ import { annotationsOf } from '../../src/view/github.js';
 import { junitOf } from '../../src/view/junit.js';
 import { markdownOf } from '../../src/view/markdown.js';
 import { reviewDocument } from '../../src/view/review-document.js';
-import { Workplace } from '../support/cli.js';
 import { copierInto, judge, trainSmallRuns, withoutGates } from '../support/reviewed-runs.js';
+import { work } from '../support/work.js';
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 const { folder, config, experiment, runs } = await trainSmallRuns(work);
 const copyOf = copierInto(work);
 

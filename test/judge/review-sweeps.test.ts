@@ -13,13 +13,10 @@ import { annotationsOf } from '../../src/view/github.js';
 import { junitOf } from '../../src/view/junit.js';
 import { reviewDocument } from '../../src/view/review-document.js';
 import { buildSweepReport } from '../../src/view/sweep-report.js';
-import { Workplace } from '../support/cli.js';
 import { documentOf } from '../support/reviewed-runs.js';
 import { longerConfig, randomDataset } from '../support/runs.js';
 import { sweepInProcess } from '../support/sweeps.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const folder = work.folder();
 writeFileSync(join(folder, 'data.npz'), randomDataset('sweeps', { train: 32, test: 16, seed: 1 }));

@@ -11,11 +11,9 @@ import { upperQuantile, upperTail } from '../../src/util/statistics.js';
 import { annotationsOf } from '../../src/view/github.js';
 import { junitOf } from '../../src/view/junit.js';
 import { markdownOf } from '../../src/view/markdown.js';
-import { Workplace } from '../support/cli.js';
 import { copierInto, documentOf, failure, judge, reach, trainSmallRuns } from '../support/reviewed-runs.js';
+import { work } from '../support/work.js';
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 const { folder, config, experiment, runs } = await trainSmallRuns(work);
 const copyOf = copierInto(work);
 const damagedCopy = copierInto(work, () => {});

@@ -7,11 +7,9 @@ import t, { type Test } from 'tap';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
 import { symbolInputs } from '../../src/math/model/spec.js';
 import { type Tensor, type Tensors, writeSafetensors } from '../../src/run/safetensors.js';
-import { floats, integers, type NpyContent, npz, type TrainedRun, Workplace } from '../support/cli.js';
+import { floats, integers, type NpyContent, npz, type TrainedRun } from '../support/cli.js';
 import { GOLDENS, type Golden, golden, relativeError } from '../support/goldens.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 function floatsOf(tensors: Tensors, name: string): Float32Array {
   const tensor = tensors.get(name);

@@ -1,11 +1,8 @@
 /** Warnings of `predict` and `evaluate` on inputs that say less than they seem to. */
 import t from 'tap';
-import { Workplace } from '../support/cli.js';
 import { crossEntropy, linesOf } from '../support/prediction-cases.js';
 import { train } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 /** Recordings of a label and values; null is a missing value. */
 function table(recordings: Readonly<Record<string, readonly [string, ...(number | null)[]]>>): string {

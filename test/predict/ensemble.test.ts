@@ -3,11 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadModel } from '../../src/index.js';
-import { Workplace } from '../support/cli.js';
 import { type Line, linesOf } from '../support/prediction-cases.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const rows = Array.from({ length: 30 }, (_, i) =>
   [0, 1, 2].map(

@@ -4,12 +4,10 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { evaluate as programEvaluate } from '../../src/library/predict.js';
-import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { floats, integers, npz } from '../support/cli.js';
 import { config, crossEntropy, linesOf, noise, predictionCases, table } from '../support/prediction-cases.js';
 import { copies, train } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const webasm = ['--backend', 'webasm', '--threads', '1'];
 

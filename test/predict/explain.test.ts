@@ -20,12 +20,9 @@ import {
   part,
   startChromium,
 } from '../support/browser.js';
-import { Workplace } from '../support/cli.js';
 import { linesOf, predictionCases } from '../support/prediction-cases.js';
 import { copies, train } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const webasm = ['--backend', 'webasm', '--threads', '1', '--quiet'];
 

@@ -9,12 +9,9 @@ import { join } from 'node:path';
 import t from 'tap';
 import { optionalFile } from '../../src/util/root.js';
 import { exportRun, lacksPython, PYTHON } from '../soak/exports.js';
-import { Workplace } from '../support/cli.js';
 import { config, crossEntropy, noise } from '../support/prediction-cases.js';
 import { copies, train, trainUntil } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 /** Recordings of 1 to 7 steps; some values are missing. */
 const rows = Array.from({ length: 60 }, (_, i) =>

@@ -4,12 +4,9 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { loadModel } from '../../src/index.js';
-import { Workplace } from '../support/cli.js';
 import { config, crossEntropy, linesOf, predictionCases, unlabelled } from '../support/prediction-cases.js';
 import { copies, train } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const webasm = ['--backend', 'webasm', '--threads', '1'];
 

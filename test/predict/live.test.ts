@@ -5,14 +5,11 @@ import { Readable } from 'node:stream';
 import t from 'tap';
 import { loadModel, type Model, type Prediction, type Session, type UserError } from '../../src/index.js';
 import { packageRoot } from '../../src/util/root.js';
-import { Workplace } from '../support/cli.js';
 import { callInProcess } from '../support/in-process.js';
 import { config, crossEntropy } from '../support/prediction-cases.js';
 import { train } from '../support/runs.js';
 import { tone, wav } from '../support/wav.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const digits = join(packageRoot, 'test/fixtures/audio/digits');
 

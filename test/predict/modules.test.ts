@@ -23,14 +23,11 @@ import { decodedWeight, encodedWeight } from '../../src/interop/js/weights.js';
 import type { Source, Weights } from '../../src/interop/predictor.js';
 import { openModel, openWithData } from '../../src/predict/open.js';
 import { weightsAlone } from '../../src/train/weights.js';
-import { Workplace } from '../support/cli.js';
 import { BROWSERS, differencesIn, type PageModule } from '../support/module-pages.js';
 import { config, crossEntropy, noise, predictionCases } from '../support/prediction-cases.js';
 import { train } from '../support/runs.js';
 import { tone, wav } from '../support/wav.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 type Module = ReturnType<typeof open>;
 

@@ -13,7 +13,7 @@ import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/validator.js';
 import { loadModel, UserError } from '../../src/index.js';
 import { packageRoot } from '../../src/util/root.js';
-import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { floats, integers, npz } from '../support/cli.js';
 import { idx } from '../support/data-files.js';
 import {
   config,
@@ -26,9 +26,7 @@ import {
 } from '../support/prediction-cases.js';
 import { comesTrue } from '../support/programs.js';
 import { copies, train } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const execute = promisify(execFile);
 

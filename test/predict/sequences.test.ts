@@ -8,12 +8,10 @@ import { loadModel, predict as runPredict, type SymbolsPrediction } from '../../
 import { textOfSymbols } from '../../src/predict/predictions.js';
 import type { SequenceEvaluation } from '../../src/run/evaluation.js';
 import { RandomStream } from '../../src/util/random.js';
-import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { floats, integers, npz } from '../support/cli.js';
 import { config, type Line, linesOf, noise } from '../support/prediction-cases.js';
 import { train } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const webasm = ['--backend', 'webasm', '--threads', '1'];
 

@@ -9,12 +9,10 @@ import {
 } from '../../src/index.js';
 import { drawClass } from '../../src/predict/generate.js';
 import { RandomStream } from '../../src/util/random.js';
-import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { floats, integers, npz } from '../support/cli.js';
 import { config, crossEntropy } from '../support/prediction-cases.js';
 import { train } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const [T, F] = [6, 3];
 

@@ -7,12 +7,10 @@ import { loadExperiment } from '../../src/config/index.js';
 import { validateAgainst } from '../../src/config/schema/validator.js';
 import { gateSentence, judgeGate, judgeRun, missedIn, type WrittenGate } from '../../src/run/gates.js';
 import type { UserError } from '../../src/util/errors.js';
-import { readLog, Workplace } from '../support/cli.js';
+import { readLog } from '../support/cli.js';
 import { baselineOf } from '../support/gates.js';
 import { longerConfig, randomDataset } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const gate = (more: Partial<WrittenGate>): WrittenGate => ({
   metric: 'test.accuracy',

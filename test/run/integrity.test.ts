@@ -16,12 +16,10 @@ import { loadModel, loadRun } from '../../src/index.js';
 import { reviewRuns } from '../../src/judge/judging/review.js';
 import type { RunResult } from '../../src/train/recorder.js';
 import { RandomStream } from '../../src/util/random.js';
-import { readLog, Workplace } from '../support/cli.js';
+import { readLog } from '../support/cli.js';
 import { baselineOf } from '../support/gates.js';
 import { longerConfig, randomDataset, resume, seal, stopAt, train, trainUntil } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const data = work.file('data.npz', randomDataset('test/integrity', { train: 64, test: 20, seed: 1 }));
 const config = { ...longerConfig(data, 3), name: 'sound' };

@@ -4,12 +4,9 @@
  */
 import t from 'tap';
 import { createWorld, DATASET_NAMES, trySequences } from '../soak/invariants.js';
-import { Workplace } from '../support/cli.js';
+import { work } from '../support/work.js';
 
 t.setTimeout(300_000);
-
-const work = new Workplace();
-t.teardown(() => work.remove());
 
 for (const name of DATASET_NAMES)
   t.test(`the files of a run on ${name} stay true, whatever happens`, async t => {

@@ -14,11 +14,8 @@ import { openLog } from '../../src/run/event-log.js';
 import { writeAtomic } from '../../src/run/files.js';
 import { allowUnlocked, isLocked, lockRun } from '../../src/run/lock.js';
 import { openJournal } from '../../src/sweep/journal.js';
-import { Workplace } from '../support/cli.js';
 import { longerConfig, randomDataset, resume, trainUntil } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const HOLDER = fileURLToPath(new URL('../support/lock-holder.js', import.meta.url));
 const NAMESPACES = 'unshare -r --user --pid --fork --mount-proc --uts --net --mount'.split(' ');

@@ -15,12 +15,9 @@ import { validateAgainst } from '../../src/config/schema/validator.js';
 import { tryFileLock } from '../../src/run/lock.js';
 import type { IndexReport } from '../../src/view/report.js';
 import type { RunReport } from '../../src/view/run-report.js';
-import { Workplace } from '../support/cli.js';
 import { makeRun } from '../support/dashboard.js';
 import { comesTrue } from '../support/programs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const id = (day: number) => `2026010${day}T000000Z-00000000`;
 

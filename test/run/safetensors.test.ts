@@ -16,10 +16,8 @@ import {
 } from '../../src/run/safetensors.js';
 import { EXIT, UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
-import { Workplace } from '../support/cli.js';
+import { work } from '../support/work.js';
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 const folder = work.folder();
 const file = join(folder, 'file.safetensors');
 

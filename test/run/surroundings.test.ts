@@ -8,12 +8,9 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { Workplace } from '../support/cli.js';
 import { main } from '../support/in-process.js';
 import { longerConfig, randomDataset, resume, seal, train, trainUntil } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const bytesOfData = randomDataset('test/surroundings', { train: 64, test: 20, seed: 1 });
 const data = work.file('data.npz', bytesOfData);

@@ -12,14 +12,12 @@ import t, { type Test } from 'tap';
 import { loadModel, type Prediction, type SequenceValues, type StepValues } from '../../src/index.js';
 import { type Model, type Service, servedModels, startService } from '../../src/serve/service.js';
 import { checkLooks, chromiumMissing, openPage, startChromium } from '../support/browser.js';
-import { Workplace } from '../support/cli.js';
 import { type Answer, ask, send } from '../support/dashboard.js';
 import { config, crossEntropy, linesOf, predictionCases } from '../support/prediction-cases.js';
 import { train, trainUntil } from '../support/runs.js';
 import { tone, wav } from '../support/wav.js';
+import { work } from '../support/work.js';
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 const { cases } = predictionCases(work);
 
 type Options = Partial<Parameters<typeof startService>[0]>;

@@ -16,11 +16,12 @@ import {
 } from '../../src/sweep/launchers/queue.js';
 import { workOn } from '../../src/sweep/launchers/worker.js';
 import type { RunningTask, Task } from '../../src/sweep/segment.js';
-import { type Running, readLog, Workplace } from '../support/cli.js';
+import { type Running, readLog } from '../support/cli.js';
 import { bringToRest, comesTrue, hasEnded } from '../support/programs.js';
 import { RedisServer, redisMissing } from '../support/redis.js';
 import { longerConfig, randomDataset } from '../support/runs.js';
 import { PLAN } from '../support/sweep-stories.js';
+import { work } from '../support/work.js';
 
 const EPOCHS = 60;
 const epochNumbers = (length: number): number[] => Array.from({ length }, (_, i) => i + 1);
@@ -29,9 +30,6 @@ const EVERY_EPOCH = epochNumbers(EPOCHS);
 const SHORT_LEASE = '6';
 
 t.setTimeout(300_000);
-
-const work = new Workplace();
-t.teardown(() => work.remove());
 
 const root = work.folder();
 const data = work.file('data.npz', randomDataset('test/bullmq', { train: 640, test: 64, seed: 1 }));

@@ -5,17 +5,15 @@ import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { openSlurm } from '../../src/sweep/launchers/slurm.js';
 import type { Task } from '../../src/sweep/segment.js';
-import { readLog, Workplace } from '../support/cli.js';
+import { readLog } from '../support/cli.js';
 import { comesTrue, signalAtRest } from '../support/programs.js';
 import { longerConfig, randomDataset } from '../support/runs.js';
 import { SlurmCluster, slurmMissing } from '../support/slurm.js';
+import { work } from '../support/work.js';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const PACE = { files: 50, slurm: 300, grace: 1000, patience: 20_000 };
 t.setTimeout(300_000);
-
-const work = new Workplace();
-t.teardown(() => work.remove());
 
 const data = work.file('data.npz', randomDataset('test/slurm', { train: 640, test: 64, seed: 1 }));
 /** Trains until it is stopped. */

@@ -9,12 +9,9 @@ import { outcomesOf } from '../../src/sweep/schedule/records.js';
 import type { Task } from '../../src/sweep/segment.js';
 import { buildSweepReport } from '../../src/view/sweep-report.js';
 import { preloadFor } from '../soak/moments.js';
-import { Workplace } from '../support/cli.js';
 import { train } from '../support/runs.js';
 import { resumeInProcess, sweepInProcess } from '../support/sweeps.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const config = {
   version: 1,

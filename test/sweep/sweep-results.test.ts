@@ -22,7 +22,6 @@ import { epochValues, failureSentence } from '../../src/sweep/segment.js';
 import { bestRow, betterEarlier, ranked, troubleOf } from '../../src/sweep/trials.js';
 import { RandomStream } from '../../src/util/random.js';
 import { formatTable, type Table } from '../../src/util/table.js';
-import { Workplace } from '../support/cli.js';
 import { callWith, recorder } from '../support/in-process.js';
 import { complaints, sweepComplaints } from '../support/sweep-files.js';
 
@@ -37,9 +36,8 @@ import {
   segment,
   TIME,
 } from '../support/sweep-stories.js';
+import { work } from '../support/work.js';
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 const scratch = work.folder();
 const stories = new SweepStories(scratch);
 const directoryOf = stories.directoryOf.bind(stories);

@@ -21,15 +21,14 @@ import type { Launcher, Task, TaskEnd } from '../../src/sweep/segment.js';
 import { finishedSegment } from '../../src/sweep/segment.js';
 import { troubleOf } from '../../src/sweep/trials.js';
 import { holdAfter } from '../soak/moments.js';
-import { type Running, readLog, Workplace } from '../support/cli.js';
+import { type Running, readLog } from '../support/cli.js';
 import { callInProcess } from '../support/in-process.js';
 import { comesTrue, hasEnded, hasPending, holderOf, isStopped, signalAtRest } from '../support/programs.js';
 import { SUMMARY } from '../support/run-facts.js';
 import { randomDataset } from '../support/runs.js';
 import { resumeInProcess, sweepInProcess, sweepOptions } from '../support/sweeps.js';
+import { work } from '../support/work.js';
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 // a slow machine is no failure
 t.setTimeout(300_000);
 

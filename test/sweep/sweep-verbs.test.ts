@@ -20,14 +20,12 @@ import { UserError } from '../../src/util/errors.js';
 import { computeInThreads } from '../../src/util/thread.js';
 import { writeLongSweep } from '../bench/sweeps.js';
 
-import { Workplace } from '../support/cli.js';
 import { callWith, recorder } from '../support/in-process.js';
 import { sweepComplaints } from '../support/sweep-files.js';
 import { BASE, begun, chosen, PLAN, STORY, SweepStories, segment, TIME } from '../support/sweep-stories.js';
+import { work } from '../support/work.js';
 
 computeInThreads(false);
-const work = new Workplace();
-t.teardown(() => work.remove());
 const scratch = work.folder();
 const stories = new SweepStories(scratch);
 const directoryOf = stories.directoryOf.bind(stories);

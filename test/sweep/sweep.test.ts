@@ -22,16 +22,13 @@ import {
   type SweepMoment,
   writeSweep,
 } from '../soak/sweep-kills.js';
-import { Workplace } from '../support/cli.js';
 import { planOf } from '../support/schedules.js';
 import { sweepComplaints } from '../support/sweep-files.js';
 import { sweepOptions } from '../support/sweeps.js';
+import { work } from '../support/work.js';
 
 // a slow machine is no failure
 t.setTimeout(900_000);
-
-const work = new Workplace();
-t.teardown(() => work.remove());
 
 t.test('a killed sweep ends like one that was never killed', async t => {
   const folder = work.folder();

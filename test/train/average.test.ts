@@ -3,11 +3,9 @@ import { join } from 'node:path';
 import t from 'tap';
 import { loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoints.js';
 import { readSafetensors, type Tensors } from '../../src/run/safetensors.js';
-import { readLog, Workplace } from '../support/cli.js';
+import { readLog } from '../support/cli.js';
 import { resume, train } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const DECAY = 0.7;
 

@@ -13,8 +13,9 @@ import { trivialBaselines } from '../../src/train/baselines.js';
 import { Trigrams } from '../../src/train/ngram.js';
 import { openSession } from '../../src/train/session.js';
 import { packageRoot } from '../../src/util/root.js';
-import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { floats, integers, npz } from '../support/cli.js';
 import { closeTo } from '../support/data-files.js';
+import { work } from '../support/work.js';
 
 const { classes, steps, values } = JSON.parse(
   readFileSync(join(packageRoot, 'test/fixtures/baselines/scikit-learn.json'), 'utf8'),
@@ -23,9 +24,6 @@ const { classes, steps, values } = JSON.parse(
 const { tagging, language } = JSON.parse(
   readFileSync(join(packageRoot, 'test/fixtures/baselines/symbols.json'), 'utf8'),
 );
-
-const work = new Workplace();
-t.teardown(() => work.remove());
 
 const CONFIG = {
   version: 1,

@@ -9,11 +9,8 @@ import t, { type Test } from 'tap';
 import { loadModel } from '../../src/index.js';
 import { RandomStream } from '../../src/util/random.js';
 import { exportRun, lacksPython, PYTHON } from '../soak/exports.js';
-import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { floats, integers, npz } from '../support/cli.js';
 import { copies, resume, seal, stopAt, train } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
 
 const [STEPS, FEATURES] = [4, 2];
 type Targets = 'two' | 'three' | 'values' | 'labels' | 'noise';
@@ -226,6 +223,8 @@ sys.path.insert(0, sys.argv[1])
 from modeling import load
 print(json.dumps(load().predict(json.load(sys.stdin))))
 `;
+
+import { work } from '../support/work.js';
 
 t.test('forecasts have an interval for each step of the horizon and each series', async t => {
   const random = RandomStream.of(4, 'test/confidence/series');

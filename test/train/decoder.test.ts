@@ -6,11 +6,8 @@ import { loadModel } from '../../src/index.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
 import { compareRuns } from '../../src/verify/resume.js';
-import { Workplace } from '../support/cli.js';
 import { resume, train, trainUntil } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const random = RandomStream.of(1, 'test/decoder');
 

@@ -26,13 +26,12 @@ import { Trainer } from '../../src/train/trainer.js';
 import { packageRoot } from '../../src/util/root.js';
 import { computeInThreads } from '../../src/util/thread.js';
 import { compareRuns } from '../../src/verify/resume.js';
-import { floats, integers, npz, type TrainedRun, Workplace } from '../support/cli.js';
+import { floats, integers, npz, type TrainedRun } from '../support/cli.js';
 import { GOLDENS, type Golden, golden, relativeError } from '../support/goldens.js';
 import { modelOf } from '../support/models.js';
 import { randomDataset, randomSequences } from '../support/runs.js';
+import { work } from '../support/work.js';
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 const webasm = ['--backend', 'webasm', '--threads', '1'];
 const IGNORED = -100;
 

@@ -6,15 +6,13 @@ import { loadCheckpoint } from '../../src/run/checkpoints.js';
 import { readSafetensors } from '../../src/run/safetensors.js';
 import { packageRoot } from '../../src/util/root.js';
 import { compareRuns } from '../../src/verify/resume.js';
-import { readLog, Workplace } from '../support/cli.js';
+import { readLog } from '../support/cli.js';
 import { relativeError } from '../support/goldens.js';
 import { resume, train, trainUntil } from '../support/runs.js';
+import { work } from '../support/work.js';
 
 const fixtures = join(packageRoot, 'test/fixtures');
 const weights = join(fixtures, 'fine-tuning/weights.safetensors');
-const work = new Workplace();
-t.teardown(() => work.remove());
-
 const tagging = {
   version: 1,
   name: 'tagging',

@@ -15,15 +15,14 @@ import { listCheckpoints } from '../../src/run/checkpoints.js';
 import { Run } from '../../src/run/run.js';
 import { readSafetensors, type Tensor, writeSafetensors } from '../../src/run/safetensors.js';
 import { RandomStream } from '../../src/util/random.js';
-import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { floats, integers, npz } from '../support/cli.js';
 import { idx, npy } from '../support/data-files.js';
 import { train } from '../support/runs.js';
 import { tone, wav } from '../support/wav.js';
+import { work } from '../support/work.js';
 
 type Values = Readonly<Record<string, unknown>>;
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 const random = RandomStream.of(1, 'test/key-effects');
 
 // data

@@ -6,10 +6,8 @@ import t, { type Test } from 'tap';
 import type { Figures } from '../soak/figures.js';
 import { inThisProcess, killable } from '../soak/killable.js';
 import { afterStep, killOnce, killsAtEveryStep, manyKills, manySignals, seamsAtEnd } from '../soak/stops.js';
-import { Workplace } from '../support/cli.js';
+import { work } from '../support/work.js';
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 // slow machines need more time
 t.setTimeout(300_000);
 

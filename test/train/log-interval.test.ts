@@ -5,11 +5,9 @@ import fc from 'fast-check';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
 import { defaultLogEvery } from '../../src/train/plan.js';
-import { readLog, Workplace } from '../support/cli.js';
+import { readLog } from '../support/cli.js';
 import { randomDataset } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 /** Ten steps per epoch, 400 in total. */
 const config = {

@@ -4,13 +4,11 @@ import { join } from 'node:path';
 import t from 'tap';
 import { loadModel } from '../../src/index.js';
 import { readSafetensors } from '../../src/run/safetensors.js';
-import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { floats, integers, npz } from '../support/cli.js';
 import { complaints } from '../support/data-files.js';
 import { config, type Line, linesOf, noise } from '../support/prediction-cases.js';
 import { train } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const [N, T, F, S] = [26, 7, 2, 3];
 /** Of 3 to 7 steps. */

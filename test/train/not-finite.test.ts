@@ -27,16 +27,14 @@ import type { ModelRun, ShardMemory } from '../../src/train/shards.js';
 import { createUpdater, Trainer } from '../../src/train/trainer.js';
 import { RandomStream } from '../../src/util/random.js';
 import { compareRuns, resultDigests } from '../../src/verify/resume.js';
-import { floats, npz, readLog, Workplace } from '../support/cli.js';
+import { floats, npz, readLog } from '../support/cli.js';
 import { modelOf } from '../support/models.js';
 import { silentObserver } from '../support/runs.js';
 import { update } from '../support/updates.js';
+import { work } from '../support/work.js';
 
 // many small runs, possibly on a busy machine
 t.setTimeout(120_000);
-const work = new Workplace();
-t.teardown(() => work.remove());
-
 const VALUES = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
 const SOURCES = ['loss', 'gradient', 'input'] as const;
 type Source = (typeof SOURCES)[number];

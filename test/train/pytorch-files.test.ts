@@ -5,10 +5,6 @@ import { join } from 'node:path';
 import t from 'tap';
 import { readSafetensors } from '../../src/run/safetensors.js';
 import { UserError } from '../../src/util/errors.js';
-import { Workplace } from '../support/cli.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
 
 const PYTHON = '/usr/bin/python3';
 const hasTorch = spawnSync(PYTHON, ['-c', 'import torch']).status === 0;
@@ -48,6 +44,8 @@ def save_file(tensors, path):
     text = json.dumps(header).encode()
     open(path, 'wb').write(struct.pack('<Q', len(text)) + text + data)
 `;
+
+import { work } from '../support/work.js';
 
 t.test(
   'the command that the error message prints converts the file',

@@ -7,13 +7,11 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { RandomStream } from '../../src/util/random.js';
 import { compareRuns } from '../../src/verify/resume.js';
-import { floats, integers, npz, readLog, Workplace } from '../support/cli.js';
+import { floats, integers, npz, readLog } from '../support/cli.js';
 import { relativeError } from '../support/goldens.js';
 import { resume, stopAt, train } from '../support/runs.js';
 import { tone, wav } from '../support/wav.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const STEPS = 6;
 const FEATURES = 2;

@@ -20,12 +20,10 @@ import { validateAgainst } from '../../src/config/schema/validator.js';
 import { lockRun } from '../../src/run/lock.js';
 import type { RunResult } from '../../src/train/recorder.js';
 import { compareRuns } from '../../src/verify/resume.js';
-import { readLog, Workplace } from '../support/cli.js';
+import { readLog } from '../support/cli.js';
 import { comesTrue } from '../support/programs.js';
 import { copies, randomDataset, resume, seal, type Trained, train, trainUntil } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 /** Seventy training sequences make three batches. */
 function dataset(seed: number): Uint8Array {

@@ -23,13 +23,12 @@ import { openSession } from '../../src/train/session.js';
 import { closeFailed } from '../../src/train/train.js';
 import { EXIT } from '../../src/util/errors.js';
 import { preloadFor } from '../soak/moments.js';
-import { floats, npz, readLog, TrainedRun, Workplace } from '../support/cli.js';
+import { floats, npz, readLog, TrainedRun } from '../support/cli.js';
 import { callInProcess, main, recorder } from '../support/in-process.js';
 import { bringToRest, execute, onSmallDisk } from '../support/programs.js';
 import { randomDataset, randomSequences } from '../support/runs.js';
+import { work } from '../support/work.js';
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 t.jobs = 2;
 const parallel = { buffered: true };
 const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };

@@ -9,13 +9,12 @@ import type { LoggedEvent } from '../../src/run/log.js';
 import type { Summary } from '../../src/run/summary.js';
 import { timesSoFar } from '../../src/train/timing.js';
 import { preloadFor } from '../soak/moments.js';
-import { type LogLine, readLog, TrainedRun, Workplace } from '../support/cli.js';
+import { type LogLine, readLog, TrainedRun } from '../support/cli.js';
 import { main } from '../support/in-process.js';
 import { bringToRest, execute, onSmallDisk } from '../support/programs.js';
 import { randomDataset, train } from '../support/runs.js';
+import { work } from '../support/work.js';
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 const program = `"${process.execPath}" "${main}"`;
 const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
 const webasm = ['--backend', 'webasm', '--threads', '1'];

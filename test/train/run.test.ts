@@ -10,11 +10,9 @@ import type { StepProfile } from '../../src/train/costs.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
 import { growth, sampleMemory } from '../soak/memory.js';
-import { type Finished, floats, integers, npz, readLog, TrainedRun, Workplace } from '../support/cli.js';
+import { type Finished, floats, integers, npz, readLog, TrainedRun } from '../support/cli.js';
 import { modelOf } from '../support/models.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const finite = (tensors: Tensors): boolean =>
   [...tensors.values()].every(({ data }) =>

@@ -6,11 +6,9 @@ import { join } from 'node:path';
 import t from 'tap';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
-import { readLog, Workplace } from '../support/cli.js';
+import { readLog } from '../support/cli.js';
 import { resume, train } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 /** 20 updates, 5 per epoch. */
 function config(schedule: object | undefined, training: object = {}, optimizer: object = { kind: 'sgd' }) {

@@ -6,15 +6,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { packageRoot } from '../../src/util/root.js';
-import { floats, integers, npz, readLog, Workplace } from '../support/cli.js';
+import { floats, integers, npz, readLog } from '../support/cli.js';
 import { complaints, open } from '../support/data-files.js';
 import { relativeError } from '../support/goldens.js';
 import { train } from '../support/runs.js';
+import { work } from '../support/work.js';
 
 const folder = join(packageRoot, 'test/fixtures/steps');
-const work = new Workplace();
-t.teardown(() => work.remove());
-
 const dataset = {
   kind: 'jsonl',
   path: join(folder, 'train.jsonl'),

@@ -6,10 +6,8 @@ import type { BatchOrder } from '../../src/data/index.js';
 import { type EpochReport, type EpochTotals, TrainingState, trainingLoop } from '../../src/train/loop.js';
 import type { StepResult, Trainer } from '../../src/train/trainer.js';
 import { RandomStream } from '../../src/util/random.js';
-import { floats, integers, npz, Workplace } from '../support/cli.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { floats, integers, npz } from '../support/cli.js';
+import { work } from '../support/work.js';
 
 const [N, T] = [30, 4];
 const random = RandomStream.of(5, 'test/training-metrics');

@@ -8,11 +8,9 @@ import t from 'tap';
 import { earlyStop, type Measurement, MetricHistory } from '../../src/train/plan.js';
 import { compareRuns } from '../../src/verify/resume.js';
 import { buildRunReport } from '../../src/view/run-report.js';
-import { floats, integers, type LogLine, npz, readLog, Workplace } from '../support/cli.js';
+import { floats, integers, type LogLine, npz, readLog } from '../support/cli.js';
 import { resume, stopAt, train } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 /** Six batches per epoch. */
 const config = {

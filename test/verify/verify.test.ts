@@ -17,11 +17,9 @@ import {
   worstByTensor,
 } from '../../src/verify/backends.js';
 import { differentiateAtZero, type GradientsResults, spread } from '../../src/verify/gradients.js';
-import { type Finished, floats, integers, npz, Workplace } from '../support/cli.js';
+import { type Finished, floats, integers, npz } from '../support/cli.js';
 import { callInProcess, type ProgramModules } from '../support/in-process.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 /**
  * 60 random sequences of `steps` steps of 3 features in 4 classes; training labels where `label`

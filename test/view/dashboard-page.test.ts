@@ -19,10 +19,11 @@ import {
   part,
   startChromium,
 } from '../support/browser.js';
-import { type RunSummary, readLog, Workplace } from '../support/cli.js';
+import { type RunSummary, readLog } from '../support/cli.js';
 import { logLines, makeRun } from '../support/dashboard.js';
 import { comesTrue, isStopped } from '../support/programs.js';
 import { sweepInProcess } from '../support/sweeps.js';
+import { work } from '../support/work.js';
 
 /**
  * The machine may be busy; how soon a point is on the page is not what these tests are about, as
@@ -30,8 +31,6 @@ import { sweepInProcess } from '../support/sweeps.js';
  */
 const PATIENCE = 60_000;
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 const defects: unknown[] = [];
 
 function start(root: string, port = 0): Promise<Dashboard> {

@@ -29,9 +29,8 @@ import { Catalog, type ListDocument } from '../../src/view/server/catalog.js';
 import { refusalOf } from '../../src/view/server/http.js';
 import { Workplace } from '../support/cli.js';
 import { ask, EventReader, logLines, makeRun, send, withDashboard } from '../support/dashboard.js';
+import { work } from '../support/work.js';
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 const newFolder = () => work.folder();
 
 /** The history as it is told at the end, whatever was seen on the way. */

@@ -5,7 +5,6 @@ import type { Page } from 'playwright-core';
 import t from 'tap';
 import { loadModel, type SequenceValues } from '../../src/index.js';
 import { checkLooks, chromiumMissing, openPage, part, startChromium } from '../support/browser.js';
-import { Workplace } from '../support/cli.js';
 import {
   config,
   crossEntropy,
@@ -16,9 +15,7 @@ import {
   unlabelled,
 } from '../support/prediction-cases.js';
 import { train } from '../support/runs.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const { cases } = predictionCases(work);
 const TITLE = 'Try the model';

@@ -6,13 +6,10 @@ import t from 'tap';
 import { audioOf } from '../../src/cli/command/recorded-audio.js';
 import type { RunReport } from '../../src/view/run-report.js';
 import { chromiumMissing, openPage, startChromium } from '../support/browser.js';
-import { Workplace } from '../support/cli.js';
 import { withDashboard } from '../support/dashboard.js';
 import { distance, linesOf, unlabelled } from '../support/prediction-cases.js';
 import { tone, wav } from '../support/wav.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const RATE = 8000;
 const folder = work.folder();

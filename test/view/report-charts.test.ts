@@ -19,11 +19,8 @@ import {
   openPage,
   startChromium,
 } from '../support/browser.js';
-import { Workplace } from '../support/cli.js';
 import { sweepInProcess } from '../support/sweeps.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 const adding = {
   version: 1,

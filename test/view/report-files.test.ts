@@ -7,11 +7,9 @@ import { join } from 'node:path';
 import t from 'tap';
 import { buildReport, renderPage } from '../../src/view/report.js';
 import type { RunReport } from '../../src/view/run-report.js';
-import { Workplace } from '../support/cli.js';
 import { classesConfig, trainInto, trainSweep } from '../support/report-runs.js';
+import { work } from '../support/work.js';
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 const output = work.folder();
 const classRun = await trainInto(work, output, classesConfig(work), '--set', 'training.batch_size=12');
 const sweepDirectory = await trainSweep(work, output, 2);

@@ -24,7 +24,7 @@ import {
   startChromium,
   valuesIn,
 } from '../support/browser.js';
-import { type LogLine, type RunSummary, readLog, Workplace } from '../support/cli.js';
+import { type LogLine, type RunSummary, readLog } from '../support/cli.js';
 import {
   classesConfig,
   EVALUATION,
@@ -36,9 +36,8 @@ import {
   valuesConfig,
   withEvaluation,
 } from '../support/report-runs.js';
+import { work } from '../support/work.js';
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 const output = work.folder();
 
 const values = valuesConfig(work);

@@ -16,11 +16,8 @@ import {
   titleOf,
 } from '../../src/view/page/run-list.js';
 import { Catalog } from '../../src/view/server/catalog.js';
-import { Workplace } from '../support/cli.js';
 import { makeRun } from '../support/dashboard.js';
-
-const work = new Workplace();
-t.teardown(() => work.remove());
+import { work } from '../support/work.js';
 
 type Config = Readonly<Record<string, string>>;
 

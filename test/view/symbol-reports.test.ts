@@ -10,11 +10,9 @@ import t from 'tap';
 import type { ClassEvaluation } from '../../src/run/evaluation.js';
 import { buildReport } from '../../src/view/report.js';
 import type { RunReport } from '../../src/view/run-report.js';
-import { Workplace } from '../support/cli.js';
 import { train } from '../support/runs.js';
+import { work } from '../support/work.js';
 
-const work = new Workplace();
-t.teardown(() => work.remove());
 const webasm = ['--backend', 'webasm', '--threads', '1'];
 
 interface Sentence {

@@ -19,12 +19,9 @@ import {
   part,
   startChromium,
 } from '../support/browser.js';
-import { Workplace } from '../support/cli.js';
+import { work } from '../support/work.js';
 
 const missing = chromiumMissing();
-const work = new Workplace();
-t.teardown(() => work.remove());
-
 const steps = Array.from({ length: 400 }, (_, row) => {
   const group = Math.floor(row / 8);
   const noise = ((row * 7919) % 1000) / 1000;
