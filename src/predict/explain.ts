@@ -2,12 +2,15 @@
 import { inputWidth } from '../data/core/dataset.js';
 import type { DataRecord } from '../data/core/record.js';
 import type { Split, SplitName } from '../data/index.js';
-import { hasAttention } from '../math/model/spec.js';
+import { lossOf } from '../math/losses/index.js';
+import { cellOf, encoderSize, hasAttention, stepsRead } from '../math/model/spec.js';
+import { traceCells } from '../math/model/trace.js';
 import type { Explanation } from '../run/explanation.js';
 import { writeJsonAtomic } from '../run/files.js';
 import { Run } from '../run/run.js';
 import { Evaluator } from '../train/evaluator.js';
 import type { BackendOptions } from '../train/session.js';
+import { loadBatch, ShardedBatches, sizeOf } from '../train/shards.js';
 import { type Diagnostic, usageError } from '../util/errors.js';
 import { correlation, meanOf, percent, sumOf } from '../util/numbers.js';
 import { Attributor, type Explained, type Mask, outputExplained } from './attribution.js';
@@ -132,6 +135,7 @@ async function attributions(
         sequences.push({
           ...found.told,
           ...(attended && { attention: attended }),
+          ...(await statesOf(model, split, index, length)),
           ...(symbols && { symbols: symbols.slice(0, length) }),
         });
         pairs.push(found.pairs);
@@ -176,6 +180,36 @@ async function attentionOf({ run, pool }: OpenedModel, split: Split) {
     },
   });
   return found;
+}
+
+/** Numbers of a sequence that a page shows quickly. */
+const MAX_STATES = 20_000;
+
+/** What the recurrent layers compute for a sequence of `length` steps, if it is not too much. */
+async function statesOf({ run, pool }: OpenedModel, split: Split, index: number, length: number) {
+  const { spec } = run;
+  const units = spec.layers.slice(0, encoderSize(spec)).flatMap(layer => {
+    const { gates, states } = cellOf(layer);
+    const directions = layer.settings.bidirectional ? 2 : 1;
+    return directions * layer.settings.hidden_size * (gates.length + states(layer.settings).length);
+  });
+  if (length * units.reduce((sum, count) => sum + count, 0) > MAX_STATES) return {};
+  const batches = new ShardedBatches(pool, { ...run, threads: 1 }, 1, false);
+  batches.write(0, await loadBatch(split, Uint32Array.of(index)));
+  const [{ batch }] = batches.shards(0);
+  const inputs = Object.entries(batch.inputs).map(([name, values]) => [name, Float64Array.from(values)]);
+  const traced = await traceCells(spec, lossOf(run.loss), Float64Array.from(pool.parameters), {
+    ...{ ...sizeOf(batch), variableLength: run.variableLength, inputs: Object.fromEntries(inputs) },
+  });
+  const states = traced.flatMap(({ layer, reverse, values }) =>
+    Object.entries(values).map(([name, steps]) => ({
+      ...{ layer, reverse, name },
+      values: Array.from(steps[0], (_, unit) =>
+        steps.slice(0, stepsRead(spec.steps, length)).map(of => Number(of[unit].toFixed(3))),
+      ),
+    })),
+  );
+  return { states };
 }
 
 function symbolsOf({ input, vocabulary }: DataRecord, row: Float32Array, length: number) {

@@ -43,6 +43,13 @@ const contribution = s.struct('Contributions to single predictions, over all seq
   occlusion: s.number('Mean size of the change of the output if its values are those of the reference.'),
 });
 
+const state = s.struct('A state or gate of a layer.', {
+  layer: s.count('The layer, from 0.'),
+  reverse: s.boolean('Whether it is that of the reverse direction.'),
+  name: s.text("The cell's name of the state (`h`, `c`) or gate (`i`, `f`, `g`, `o`; `r`, `z`, `n`)."),
+  values: s.list(s.list(s.number({}), 'Of each step.'), 'Of each unit.'),
+});
+
 const sequence = s.namedStruct('sequence', 'A sequence whose prediction is explained.', {
   index: s.count('Its position among those that are explained.'),
   id: s.optional(s.text('Its name in the data.')),
@@ -61,6 +68,9 @@ const sequence = s.namedStruct('sequence', 'A sequence whose prediction is expla
       s.number({}),
       'Mean weight of each step of the model in the attention over the predicted symbols; present if the model has one.',
     ),
+  ),
+  states: s.optional(
+    s.list(state, 'What the recurrent layers compute; absent if these are more than 20,000 numbers.'),
   ),
   symbols: s.optional(s.list(s.text({}), 'The symbol of each step; absent if steps are numbers.')),
 });

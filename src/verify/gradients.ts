@@ -7,15 +7,13 @@
 
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend-names.js';
-import { HostArrays } from '../math/graph/arrays.js';
-import { interpret } from '../math/graph/interpret.js';
-import type { Program } from '../math/graph/node.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
 import { countOf, declaredInputs, type InputOptions, predictionsOf, widthOf } from '../math/model/inputs.js';
 import { type Parameter, ParameterLayout } from '../math/model/parameters.js';
 import { MAX_CELL_STEPS } from '../math/model/schedule.js';
 import type { ModelSpec } from '../math/model/spec.js';
-import { type Machine, ScheduleWalk } from '../math/model/walk.js';
+import { interpreter } from '../math/model/trace.js';
+import { ScheduleWalk } from '../math/model/walk.js';
 import { stepCosts } from '../train/costs.js';
 import { initialWeights } from '../train/initial-weights.js';
 import { planRun } from '../train/plan.js';
@@ -251,26 +249,6 @@ export interface Gradient {
  * Maximum numbers for the gradients of one block (0.5 GiB); each step needs twice the parameters.
  */
 const MAX_NUMBERS = 2 ** 26;
-
-function interpreter(): Machine<Float64Array> {
-  const programs = new Map<string, Program>();
-  return {
-    arrays: new HostArrays(),
-    allocate: size => new Float64Array(size),
-    async run({ key, make }, values, into) {
-      const program = programs.get(key) ?? make();
-      programs.set(key, program);
-      const known = interpret([...program.outputs.values()], values);
-      return Object.fromEntries(
-        [...program.outputs].map(([name, node]) => {
-          const { data } = known.get(node)!;
-          into[name]?.set(data);
-          return [name, into[name] ?? data];
-        }),
-      );
-    },
-  };
-}
 
 /**
  * Loss and gradient of a batch in float64, at parameters that are flat in the layout's order.

@@ -384,7 +384,17 @@ function explanationOf({ split, step, scores, features, parts, attributions }: E
     features: withContributions(features, both.features),
     parts: withContributions(parts, both.parts),
     sequences: sequences.map(
-      ({ index, id, predicted, output, reference, contributions, attention, symbols = null }) => {
+      ({
+        index,
+        id,
+        predicted,
+        output,
+        reference,
+        contributions,
+        attention,
+        states = [],
+        symbols = null,
+      }) => {
         const ofGroup = (name: string) => contributions[groups.indexOf(name)];
         const values = (named.length > 0 ? named : inSteps).flatMap(ofGroup);
         const most = Math.max(...values.map(Math.abs), Number.MIN_VALUE);
@@ -406,6 +416,10 @@ function explanationOf({ split, step, scores, features, parts, attributions }: E
           },
           against: bytes([...ofContributions(-1), ...ofAttention.map(() => 0)]),
           statics: groups.filter(isStatic).map(name => ({ name, value: ofGroup(name)[0] })),
+          states: states.map(({ layer, reverse, name, values }) => ({
+            name: `${name} of layer ${layer}${reverse ? ', in reverse' : ''}`,
+            values,
+          })),
         };
       },
     ),

@@ -18,11 +18,11 @@ export type Request =
   | { readonly kind: 'open'; readonly site: Site; readonly address: string }
   | { readonly kind: 'check'; readonly config: string; readonly text: string }
   | { readonly kind: 'train'; readonly config: string; readonly text: string }
-  | { readonly kind: 'resume' | 'pause' | 'download' }
+  | { readonly kind: 'resume' | 'pause' | 'explain' | 'download' }
   /** A file that the user dropped: data by the name of a file that a config reads, or a run. */
   | { readonly kind: 'drop'; readonly name: string; readonly bytes: Uint8Array };
 
-export type State = 'loading' | 'ready' | 'training' | 'paused' | 'ended';
+export type State = 'loading' | 'ready' | 'training' | 'explaining' | 'paused' | 'ended';
 
 export type Reply =
   | {

@@ -7,6 +7,7 @@ import { loadExperiment } from '../config/load.js';
 import { computeFeatures } from '../data/audio/threads.js';
 import { addFile, filesBelow, mkdirSync } from '../host/browser/files.js';
 import { basename, createHash, join } from '../host/index.js';
+import { explain } from '../predict/explain.js';
 import { listCheckpoints } from '../run/checkpoints.js';
 import { digestOfFile } from '../run/files.js';
 import { findRuns } from '../run/find.js';
@@ -177,6 +178,23 @@ const options = {
   portable: true,
 } as const;
 
+/** Sequences and permutations of an explanation: few, since a person waits for it. */
+const EXPLAINED = { limit: 200, repeats: 2, sequences: 8, seed: 0 } as const;
+
+/** What the predictions of the run rest on, as `explain` measures it. */
+async function explainRun(): Promise<void> {
+  if (directory === undefined || running) return;
+  enter('explaining');
+  const { test } = Run.open(directory).summary?.metrics ?? {};
+  const split = test === undefined ? 'validation' : 'test';
+  await explain(directory, { ...options, ...EXPLAINED, split }, () => {}).catch(error =>
+    send({ kind: 'problems', problems: problemsOf(error) }),
+  );
+  await storage?.settle();
+  report();
+  enter(isResumable() ? 'paused' : 'ended');
+}
+
 function download(): void {
   if (directory === undefined) return;
   const name = directory.slice(RUNS.length + 1);
@@ -209,6 +227,8 @@ async function handle(request: Request): Promise<void> {
       return check(request.config, request.text);
     case 'pause':
       return running?.abort();
+    case 'explain':
+      return explainRun();
     case 'download':
       return download();
     case 'drop':

@@ -301,6 +301,29 @@ for (const { name, model, loss, reference, sequences } of expected) {
   });
 }
 
+type States = NonNullable<Explanation['attributions']['sequences'][number]['states']>;
+
+/** Of the equations of the cells (torch.nn.LSTM, GRU), between states and gates of three digits. */
+function largestError(states: States): number {
+  const errors = [0];
+  for (const { layer, reverse } of states.filter(({ name }) => name === 'h')) {
+    const own = states.filter(one => one.layer === layer && one.reverse === reverse);
+    const of = Object.fromEntries(own.map(({ name, values }) => [name, values]));
+    for (const [unit, { length }] of of.h.entries()) {
+      for (let t = 1; t < length; t++) {
+        const [at, before] = reverse ? [t - 1, t] : [t, t - 1];
+        const now = (name: string) => of[name][unit][at];
+        const old = (name: string) => of[name][unit][before];
+        if (of.o) {
+          errors.push(now('h') - now('o') * Math.tanh(now('c')));
+          errors.push(now('c') - now('f') * old('c') - now('i') * now('g'));
+        } else if (of.r) errors.push(now('h') - (1 - now('z')) * now('n') - now('z') * old('h'));
+      }
+    }
+  }
+  return Math.max(...errors.map(Math.abs));
+}
+
 const reversed = {
   version: 1,
   name: 'reversed',
@@ -342,6 +365,10 @@ for (const [name, { config }] of Object.entries({ ...predictionCases(work).cases
       t.ok(error <= 0.01);
     }
     t.ok(agreement === null || agreement > 0.9, `contributions and occlusion agree: ${agreement}`);
+    for (const { states = [] } of sequences) {
+      t.ok(states.some(({ name }) => name === 'h'));
+      t.ok(largestError(states) < 0.005, `the states follow from the gates: ${largestError(states)}`);
+    }
     const { attention = 'none' } = Object(Object(Object(config).model).decoder);
     for (const { attention: weights = [] } of sequences) {
       const sum = weights.reduce((total, weight) => total + weight, 0);

@@ -256,6 +256,21 @@ t.test('a page trains', { skip: missing }, async t => {
     await page.close();
   });
 
+  await t.test('explained, it shows what the layers compute', async t => {
+    const { page, said } = await openSite(context);
+    await reaches(page, 'ended');
+    await press(page, 'Explain');
+    const inside = part(page, 'Inside the layers');
+    await inside.waitFor({ timeout: 120_000 });
+    await inside.locator('select').nth(1).selectOption('i of layer 0');
+    await inside.getByRole('slider').fill('3');
+    t.match((await inside.locator('output').textContent()) ?? '', /^4 of \d+/);
+    t.equal(await inside.locator('canvas').first().getAttribute('height'), '16', 'a row for each unit');
+    t.same(said, []);
+    await checkLooks(t, page, 'explained');
+    await page.close();
+  });
+
   await t.test('it is readable', async t => {
     const { page } = await openSite(context);
     await reaches(page, 'ended');

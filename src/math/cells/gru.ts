@@ -22,6 +22,7 @@ const GATES = 3;
 export const gru = cell({
   cell: 'gru',
   description: 'Gated recurrent units (Cho et al., 2014), with the gate order r, z, n.',
+  gates: ['r', 'z', 'n'],
   keys: {},
   states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
 

@@ -44,6 +44,7 @@ const GATES = 4;
 export const lstm = cell({
   cell: 'lstm',
   description: 'Long short-term memory (Hochreiter and Schmidhuber, 1997), with the gate order i, f, g, o.',
+  gates: ['i', 'f', 'g', 'o'],
   keys: {
     projection_size: integer({
       description:

@@ -31,6 +31,7 @@ export const minLstm = cell({
   cell: 'min_lstm',
   description:
     'Minimal long short-term memory, whose gates depend only on the input (Feng et al., 2024), with the gate order f, i, n.',
+  gates: ['f', 'i'],
   ...withGates(3),
 
   step(input, states, { bias_ih }) {
@@ -54,6 +55,7 @@ export const minGru = cell({
   cell: 'min_gru',
   description:
     'Minimal gated recurrent units, whose gates depend only on the input (Feng et al., 2024), with the gate order z, h.',
+  gates: ['z'],
   ...withGates(2),
 
   step(input, states, { bias_ih }) {

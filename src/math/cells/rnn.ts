@@ -16,6 +16,7 @@ import { cell } from './cell.js';
 export const rnn = cell({
   cell: 'rnn',
   description: 'Simple recurrent layer, without gates (Elman, 1990).',
+  gates: [],
   keys: {
     nonlinearity: choice(['tanh', 'relu'], {
       description: 'Function of the sum of both products.',

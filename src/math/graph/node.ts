@@ -69,6 +69,19 @@ export interface Program {
   readonly outputs: ReadonlyMap<string, Node>;
   /** The results that its first part computes, if it can run in two. */
   readonly first?: ReadonlySet<string>;
+  /** Its cells, for those who look into them. */
+  readonly cells?: readonly CellNodes[];
+}
+
+/** One step of a direction of a layer. */
+export interface CellNodes {
+  /** Its place among the directions of the block. */
+  readonly unit: number;
+  /** From the start of the block. */
+  readonly step: number;
+  readonly states: readonly Node[];
+  /** What it reads: the outputs of the layer below, and the states before. */
+  readonly outside: readonly Node[];
 }
 
 /** The part of a program to run. The second part reads arrays that the first one keeps. */
@@ -83,12 +96,13 @@ export interface KeyedProgram {
   make(): Program;
 }
 
-/** The nodes that `roots` depend on, inputs before readers. */
-export function reachable(roots: Iterable<Node>): Node[] {
+/** The nodes that `roots` depend on, inputs before readers, without `outside` and what is behind. */
+export function reachable(roots: Iterable<Node>, outside: Iterable<Node> = []): Node[] {
+  const left = new Set(outside);
   const seen = new Set<Node>();
   const pending = [...roots];
   for (let node = pending.pop(); node; node = pending.pop()) {
-    if (seen.has(node)) continue;
+    if (seen.has(node) || left.has(node)) continue;
     seen.add(node);
     pending.push(...node.inputs);
   }

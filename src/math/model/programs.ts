@@ -5,7 +5,7 @@
 import { Recent } from '../../util/recent.js';
 import { spreadBias } from '../cells/cell.js';
 import { differentiate } from '../graph/differentiate.js';
-import { Graph, type Node, type Program } from '../graph/node.js';
+import { type CellNodes, Graph, type Node, type Program } from '../graph/node.js';
 import { isOfSequences, type Loss } from '../losses/loss.js';
 import { activate, tanh } from '../ops/activate.js';
 import { broadcast } from '../ops/broadcast.js';
@@ -79,6 +79,7 @@ type Sequence = readonly (readonly Node[])[];
 class BlockBuilder {
   private readonly graph = new Graph();
   private readonly outputs = new Map<string, Node>();
+  private readonly cells: CellNodes[] = [];
   private readonly inputs: ReadonlyMap<string, Node>;
   private readonly layout: ParameterLayout;
   private readonly links: BlockLinks;
@@ -128,7 +129,7 @@ class BlockBuilder {
     });
     const first = new Set(outputs.keys());
     if (this.options.gradient) this.differentiate(finals);
-    return { graph: this.graph, outputs, first };
+    return { graph: this.graph, outputs, first, cells: this.cells };
   }
 
   private declareInputs(): ReadonlyMap<string, Node> {
@@ -259,6 +260,8 @@ class BlockBuilder {
           ),
       };
       states = cell.step(input, before, Object.fromEntries(weights), layer.settings);
+      const outside = [...below.map(steps => steps[t]), ...(before ?? [])];
+      this.cells.push({ unit: block.units.indexOf(unit), step: t, states, outside });
       if (mask) states = keepAfterEnd(states, before, select(mask, t), unit.reverse);
       outputs[t] = states[0];
     }

@@ -3,10 +3,11 @@ import { formatMetric, formatNumber, words } from '../../util/numbers.js';
 import type { RunReport } from '../run-report.js';
 import { type Column, Scroll, Section, TableSection } from './components.js';
 import { Shades } from './recording-view.js';
+import { StatesView } from './states-view.js';
 
 type Explained = NonNullable<RunReport['explanation']>;
 type Row = Explained['parts'][number] | Explained['features'][number];
-type Sequence = Explained['sequences'][number];
+export type Sequence = Explained['sequences'][number];
 
 export function ExplanationView({ explanation }: { readonly explanation: Explained }) {
   const { place, scores, features, parts, sequences, of, agreement } = explanation;
@@ -60,6 +61,7 @@ export function ExplanationView({ explanation }: { readonly explanation: Explain
           ))}
         </div>
       </Section>
+      <StatesView sequences={sequences.filter(({ states }) => states.length > 0)} />
     </>
   );
 }

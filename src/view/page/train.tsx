@@ -72,7 +72,8 @@ function Page() {
   }, [config, text]);
 
   const { state, resumable, problems, report, message, site } = shown;
-  const isTraining = state === 'training';
+  const isBusy = state === 'training' || state === 'explaining' || state === 'loading';
+  const hasWeights = Object.keys(shown.digests).length > 0;
   const take = async (file: File | undefined) => {
     if (file === undefined) return;
     const bytes = new Uint8Array(await file.arrayBuffer());
@@ -99,7 +100,7 @@ function Page() {
           <label>
             Config{' '}
             <select
-              disabled={isTraining}
+              disabled={isBusy}
               value={config}
               onChange={({ currentTarget }) => {
                 setConfig(currentTarget.value);
@@ -113,24 +114,27 @@ function Page() {
           </label>
         </p>
       )}
-      <Editor text={text} problems={problems} isLocked={isTraining} change={setText} />
+      <Editor text={text} problems={problems} isLocked={isBusy} change={setText} />
       <p class="actions">
         <button
           type="button"
-          disabled={isTraining || state === 'loading' || problems.length > 0}
+          disabled={isBusy || problems.length > 0}
           onClick={() => ask({ kind: 'train', config, text })}
         >
           Train
         </button>{' '}
-        <button type="button" disabled={!isTraining} onClick={() => ask({ kind: 'pause' })}>
+        <button type="button" disabled={state !== 'training'} onClick={() => ask({ kind: 'pause' })}>
           Pause
         </button>{' '}
-        <button type="button" disabled={!resumable} onClick={() => ask({ kind: 'resume' })}>
+        <button type="button" disabled={isBusy || !resumable} onClick={() => ask({ kind: 'resume' })}>
           Resume
+        </button>{' '}
+        <button type="button" disabled={isBusy || !hasWeights} onClick={() => ask({ kind: 'explain' })}>
+          Explain
         </button>{' '}
         <button
           type="button"
-          disabled={report === undefined || isTraining}
+          disabled={isBusy || report === undefined}
           onClick={() => ask({ kind: 'download' })}
         >
           Download the run
@@ -145,7 +149,7 @@ function Page() {
         {message !== undefined && `: ${message}`}
       </p>
       {report !== undefined && <RunView report={report} />}
-      {Object.keys(shown.digests).length > 0 && (
+      {hasWeights && (
         <Section title="Digests">
           <p class="note">Whoever trains the same config with `--portable` has the same SHA-256.</p>
           <dl class="facts digests">
@@ -173,6 +177,7 @@ const STATES: Readonly<Record<State, string>> = {
   loading: 'Reading the files …',
   ready: 'Ready',
   training: 'Training',
+  explaining: 'Explaining the predictions',
   paused: 'Paused',
   ended: 'Trained',
 };
