@@ -15,7 +15,7 @@ const withGates = (gates: number) =>
       { ...gateWeight('weight_ih', gates, hidden_size, inputSize), readsInput: true },
       gateBias('bias_ih', gates, hidden_size),
     ],
-  }) satisfies { keys: object } & Omit<Cell<{ readonly hidden_size: number }>, 'step'>;
+  }) satisfies { keys: object } & Omit<Cell<{ readonly hidden_size: number }>, 'step' | 'gates'>;
 
 /**
  * Minimal LSTM of Feng et al., Were RNNs All We Needed? (2024), section 3.2, with biases (gate
