@@ -48,15 +48,9 @@ import {
 } from './feature-columns.js';
 import { dateReader } from './formats/dates.js';
 import type { ParquetColumn } from './formats/parquet.js';
-import {
-  type RowPlace,
-  readTable,
-  TABLE_NAME,
-  type TableHandlers,
-  type TableRecord,
-} from './formats/tables.js';
-import { type ByteSource, oneChunk, placeNames } from './reading/byte-sources.js';
-import { inputFiles, MAX_TEXT_BYTES, readContent, type SourceFile, shortNames } from './reading/files.js';
+import { type RowPlace, readTable, type TableHandlers, type TableRecord } from './formats/tables.js';
+import { type ByteSource, placeNames } from './reading/byte-sources.js';
+import { shortNames } from './reading/files.js';
 import { emptyStep, Resampler, tooManySteps, wrongInterval } from './resampling.js';
 import { symbolsOf, UnknownSymbol } from './vocabulary.js';
 
@@ -583,22 +577,4 @@ export class TableReader implements TableHandlers {
     this.isOver = false;
     this.latestKey = undefined;
   }
-}
-
-export type TrainingTable = Awaited<ReturnType<typeof readTrainingTable>>;
-
-/** Reads the files that `path` matches, as one table. */
-export async function readTrainingTable(path: string, columns: Omit<TableColumns, 'purpose'>) {
-  const files = await inputFiles(path, TABLE_NAME);
-  const reader = new TableReader({ ...columns, purpose: 'train' }, files, true);
-  const sources: Pick<SourceFile, 'name' | 'sha256'>[] = [];
-  for (const file of files) {
-    const { bytes, sha256 } = await readContent(file, MAX_TEXT_BYTES);
-    for await (const _ of reader.read(oneChunk(file, bytes)));
-    sources.push({ name: file, sha256 });
-  }
-  reader.throwIfAny();
-  const lists = reader.lists();
-  reader.throwIfAny();
-  return { sources, reader, rows: reader.rows, lists };
 }

@@ -32,7 +32,8 @@ import { openTables, type SequenceTable } from './core/sequence-table.js';
 import * as keys from './core/settings.js';
 import { mapSplits, TextCodes } from './core/store.js';
 import { changingTarget, hasTarget, MAX_GATHERED_BYTES, type RowList } from './csv-rows.js';
-import { readTrainingTable, TableReader, type TrainingTable } from './csv-table.js';
+import { TableReader } from './csv-table.js';
+import { readTrainingTable, type TrainingTable } from './csv-training.js';
 import {
   codedBy,
   columnOf,

@@ -36,7 +36,7 @@ import * as keys from './core/settings.js';
 import { TextCodes } from './core/store.js';
 import { FILLED } from './csv-columns.js';
 import type { RowList, Rows } from './csv-rows.js';
-import { readTrainingTable, type TrainingTable } from './csv-table.js';
+import { readTrainingTable, type TrainingTable } from './csv-training.js';
 import { codedBy, columnOf, featureLeaks, numbersOf, settingsOf } from './feature-columns.js';
 import { fittedSeries } from './forecast-fit.js';
 import { timeGaps } from './forecast-gaps.js';
