@@ -74,8 +74,17 @@ const withoutGl: Plugin = {
   },
 };
 
-await build({
+/** Options that all bundles share. */
+const SHARED = {
   absWorkingDir: packageRoot,
+  bundle: true,
+  charset: 'utf8',
+  legalComments: 'none',
+  logLevel: 'warning',
+} as const;
+
+await build({
+  ...SHARED,
   entryPoints: {
     page: join('src', 'view', 'page', 'main.tsx'),
     predict: join('src', 'view', 'page', 'predict.tsx'),
@@ -83,15 +92,11 @@ await build({
   },
   outdir: join(compiled, 'view'),
   tsconfig: join('src', 'view', 'page', 'tsconfig.json'),
-  bundle: true,
   minify: true,
   format: 'iife',
   target: ['es2022', 'safari16'],
-  charset: 'utf8',
-  legalComments: 'none',
   // each report contains the library with its licence
   banner: { js: noticeOf('preact') },
-  logLevel: 'warning',
 });
 
 /** Files of src that only some forms need. */
@@ -149,17 +154,14 @@ for (const form of [...FORMS, 'served']) {
   const [file, globalName] = form === 'served' ? ['served', 'served'] : ['runtime', 'cellrun'];
   const others = PARTS.filter(([forms]) => !forms.test(form));
   await build({
-    absWorkingDir: packageRoot,
+    ...SHARED,
     entryPoints: { [`module-${form}`]: join('src', 'interop', 'js', `${file}.ts`) },
     outdir: join(compiled, 'interop', 'js'),
-    bundle: true,
     minify: true,
     format: 'iife',
     globalName,
     platform: 'browser',
     target: 'es2022',
-    charset: 'utf8',
-    legalComments: 'none',
     plugins: [withoutSideEffects, without([MAKERS, ...others.map(([, files]) => files)])],
     banner: { js: file === 'runtime' ? ['fflate', 'pure-rand'].map(noticeOf).join('\n') : '' },
     // no warnings about the code that is left out
@@ -187,11 +189,10 @@ const browserHost: Plugin = {
 };
 
 const trainer = await build({
-  absWorkingDir: packageRoot,
+  ...SHARED,
   entryPoints: { trainer: join('src', 'web', 'trainer.ts') },
   outdir: join(compiled, 'web'),
   write: false,
-  bundle: true,
   minify: true,
   format: 'iife',
   platform: 'browser',
@@ -201,8 +202,6 @@ const trainer = await build({
   define: { 'import.meta.url': "''" },
   inject: [join('src', 'host', 'browser', 'globals.ts')],
   plugins: [browserHost],
-  legalComments: 'none',
-  logLevel: 'warning',
   metafile: true,
 });
 mkdirSync(join(compiled, 'web'), { recursive: true });
@@ -214,26 +213,22 @@ writeFileSync(
 
 rmSync(bundle, { recursive: true, force: true });
 const { metafile } = await build({
-  absWorkingDir: packageRoot,
+  ...SHARED,
   entryPoints: ENTRIES.map(file => join('src', file.replace(/\.js$/, '.ts'))),
   outbase: 'src',
   outdir: bundle,
   chunkNames: 'chunks/[name]-[hash]',
-  bundle: true,
   splitting: true,
   format: 'esm',
   platform: 'node',
   target: 'node20',
-  charset: 'utf8',
   external,
   plugins: [lazyRequire, withoutGl],
   // for CommonJS libraries, and for files loaded by path at run time
   banner: {
     js: "import { createRequire as createBundleRequire } from 'node:module';\nconst require = createBundleRequire(import.meta.url);",
   },
-  legalComments: 'none',
   metafile: true,
-  logLevel: 'warning',
 });
 
 refuseUndeclared(metafile);

@@ -226,3 +226,16 @@ export function replacedRuns(runs: readonly RunRecord[]): ReadonlyMap<RunRecord,
 function ageOf({ manifest, id, directory }: RunRecord): string {
   return `${manifest?.started ?? ''}\n${id}\n${directory.path}`;
 }
+
+/** Sorted without duplicates. */
+export function distinct<T extends Json>(values: readonly T[]): T[] {
+  const byText = new Map(values.map(value => [JSON.stringify(value), value]));
+  return [...byText.values()].sort(compareValues);
+}
+
+/** Numbers by value, others by their JSON text; a missing value comes first. */
+export function compareValues(a: Json | undefined, b: Json | undefined): number {
+  if (typeof a === 'number' && typeof b === 'number') return a - b;
+  const [x, y] = [JSON.stringify(a) ?? '', JSON.stringify(b) ?? ''];
+  return x < y ? -1 : Number(x > y);
+}

@@ -129,17 +129,15 @@ export function runFacts(run: Run, ended: Summary | undefined, historyOf: () => 
   const { tags, note } = readNotes(directory.path);
   const started = manifest?.started ?? null;
   const seed = summary?.seed ?? manifest?.seeds.experiment ?? numberOrNull(run.config.seed);
-  const { metrics, ...progress } = ended ? results(ended) : reached(historyOf());
+  const { metrics, ...progress } = ended
+    ? { steps: ended.steps, epochs: ended.epochs, metrics: finalMetrics(ended.metrics) }
+    : reached(historyOf());
   const shortfalls = ended ? shortfallsOf(ended) : [];
   return {
     ...{ id, name, state, shortfalls, started, seed, tags, note, ...progress },
     main: mainOf(metrics.map(metric => metric.name)),
     metrics: byName(metrics),
   };
-}
-
-function results({ steps, epochs, metrics }: Summary) {
-  return { steps, epochs, metrics: finalMetrics(metrics) };
 }
 
 function reached({ last, epochs, curves }: RunHistory) {

@@ -19,6 +19,7 @@ import type { Method } from '../sweep/search/index.js';
 import { canonical, type Parameter, type Value } from '../sweep/search/space.js';
 import { epochValues } from '../sweep/segment.js';
 import { ranked, sweepCautions, type TrialRow, whyEnded } from '../sweep/trials.js';
+import { momentsOf } from '../util/numbers.js';
 import { counted } from '../util/words.js';
 import { type Fact, factsIn, gateReport } from './run-report.js';
 
@@ -143,12 +144,12 @@ function curveOf(trial: number, { plan, directory }: SweepResults) {
       byEpoch.set(epoch, [...(byEpoch.get(epoch) ?? []), value]);
   }
   const epochs = [...byEpoch.keys()].sort((a, b) => a - b);
-  return { epochs, values: epochs.map(epoch => meanOf(byEpoch.get(epoch) ?? [])) };
-}
-
-function meanOf(values: readonly (number | null)[]): number | null {
-  const finite = values.filter(value => value !== null);
-  return finite.length < values.length ? null : finite.reduce((sum, value) => sum + value, 0) / finite.length;
+  const meanAt = (epoch: number) => {
+    const values = byEpoch.get(epoch) ?? [];
+    const finite = values.filter(value => value !== null);
+    return finite.length < values.length ? null : momentsOf(finite).mean;
+  };
+  return { epochs, values: epochs.map(meanAt) };
 }
 
 function shown(value: Value): number | string {

@@ -375,12 +375,9 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
       ['#2', '', '2', '3', '80.00 %', '10.00 %'],
     ]);
     const pixels = await page.evaluate(
-      `[...document.querySelector('.mistakes canvas').getContext('2d').getImageData(0, 0, 2, 2).data]`,
+      `[...document.querySelector('.mistakes canvas').getContext('2d').getImageData(0, 0, 2, 2).data].filter((_, i) => i % 4 === 3)`,
     );
-    t.same(
-      pixels,
-      [0, 85, 170, 255].flatMap(grey => [grey, grey, grey, 255]),
-    );
+    t.same(pixels, [0, 85, 170, 255], 'white on black');
   });
 
   t.test('sequences: errors, the worst ones, and what symbols were read from', async t => {

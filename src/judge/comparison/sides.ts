@@ -13,6 +13,8 @@ import { Run, type RunRecord, STATE_WORDS } from '../../run/run.js';
 import { readSweepResults, runsOfResult } from '../../sweep/results.js';
 import { caught, forAll, UserError, usageError } from '../../util/errors.js';
 import {
+  compareValues,
+  distinct,
   earlierValues,
   foldOf,
   keysApart,
@@ -311,19 +313,6 @@ function sameEverywhere(sides: readonly Side[], of: (manifest: Manifest) => Json
 
 function manifestsOf(side: Side): Manifest[] {
   return distinguishingRuns(side).flatMap(({ record }) => record.manifest ?? []);
-}
-
-/** Sorted without duplicates. */
-function distinct(values: readonly Json[]): Json[] {
-  const byText = new Map(values.map(value => [JSON.stringify(value), value]));
-  return [...byText.values()].sort(compareValues);
-}
-
-/** Numbers by value, others by their JSON text; a missing value comes first. */
-function compareValues(a: Json | undefined, b: Json | undefined): number {
-  if (typeof a === 'number' && typeof b === 'number') return a - b;
-  const [x, y] = [JSON.stringify(a) ?? '', JSON.stringify(b) ?? ''];
-  return x < y ? -1 : Number(x > y);
 }
 
 function differs(values: readonly (readonly Json[])[]): boolean {

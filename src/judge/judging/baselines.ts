@@ -29,7 +29,15 @@ import { caught, type Diagnostic, UserError, usageError, usageErrors } from '../
 import { momentsOf } from '../../util/numbers.js';
 import { upperQuantile, upperTail } from '../../util/statistics.js';
 import { atNamedPlace } from '../../util/system-errors.js';
-import { type Deciding, type Moved, movedBetween, movedWords, otherTask, sorted } from '../deciding.js';
+import {
+  type Deciding,
+  distinct,
+  type Moved,
+  movedBetween,
+  movedWords,
+  otherTask,
+  sorted,
+} from '../deciding.js';
 import type { Comparison, MetricVerdict } from './document.js';
 import { meanOf } from './gates.js';
 import { notCompleted, notJudgeable, type ReviewedRun } from './run-facts.js';
@@ -251,8 +259,13 @@ function baselineOf(given: readonly ReviewedRun[]): Baseline {
     config: deciding.config,
     datasets: deciding.datasets,
     versions: deciding.versions,
-    backend: { ...deciding.backend, threads: threadsOf(runs) },
-    git: revisionsOf(runs),
+    backend: {
+      ...deciding.backend,
+      threads: distinct(runs.map(({ facts }) => facts.backend?.threads ?? null)),
+    },
+    git: distinct(
+      runs.flatMap(({ facts: { git } }) => (git ? [{ revision: git.revision, dirty: git.dirty }] : [])),
+    ),
   };
 }
 
@@ -316,16 +329,4 @@ function measured(runs: readonly ReviewedRun[]): Baseline['metrics'] {
 
 function bySeed<T>(runs: readonly ReviewedRun[], measure: (run: ReviewedRun) => T): Record<string, T> {
   return Object.fromEntries(runs.map(run => [String(run.facts.seed), measure(run)]));
-}
-
-function threadsOf(runs: readonly ReviewedRun[]): (number | null)[] {
-  const threads = new Set(runs.map(({ facts }) => facts.backend?.threads ?? null));
-  return [...threads].sort((a, b) => (a ?? 0) - (b ?? 0));
-}
-
-function revisionsOf(runs: readonly ReviewedRun[]): Baseline['git'] {
-  const texts = runs.flatMap(({ facts: { git } }) =>
-    git === null ? [] : [JSON.stringify({ revision: git.revision, dirty: git.dirty })],
-  );
-  return [...new Set(texts)].sort().map(text => JSON.parse(text) as Baseline['git'][number]);
 }

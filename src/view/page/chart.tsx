@@ -3,7 +3,7 @@
 import { useId, useMemo, useState } from 'preact/hooks';
 import type { Curve } from '../../run/history.js';
 import { formatMetric, formatTicks, linearTicks, logTicks, titleOf, words } from '../../util/numbers.js';
-import { type Column, Details, Section, Table, Toggle, useHeading, Value } from './components.js';
+import { type Column, Details, Section, Select, Table, Toggle, useHeading, Value } from './components.js';
 import { dotsOf, type Frame, Plot, pathOf, type Range, useDrag } from './plot.js';
 import { distinct } from './run-list.js';
 import {
@@ -89,21 +89,12 @@ export function Charts({ plans }: { readonly plans: readonly ChartPlan[] }) {
   return (
     <Section title="Curves">
       <div class="toolbar">
-        <label>
-          over{' '}
-          <select
-            value={axis}
-            onChange={event =>
-              change({ axis: event.currentTarget.value as XAxis, range: null, cursor: null })
-            }
-          >
-            {X_AXES.map(one => (
-              <option key={one} value={one} disabled={!runs.every(places => hasAxis(places, one))}>
-                {AXIS_WORDS[one]}
-              </option>
-            ))}
-          </select>
-        </label>
+        <Select
+          label="over"
+          value={axis}
+          options={X_AXES.map(one => [one, AXIS_WORDS[one], !runs.every(places => hasAxis(places, one))])}
+          change={value => change({ axis: value as XAxis, range: null, cursor: null })}
+        />
         <label>
           smoothing{' '}
           <input

@@ -59,6 +59,29 @@ export function Toggle({ isOn, set, title, children }: ToggleProps) {
   );
 }
 
+interface SelectProps {
+  readonly label: string;
+  readonly value: string | number;
+  /** Values with what the reader sees, unless it is the same. */
+  readonly options: readonly (readonly [value: string | number, text?: string, isDisabled?: boolean])[];
+  change(value: string): void;
+}
+
+export function Select({ label, value, options, change }: SelectProps) {
+  return (
+    <label>
+      {label}{' '}
+      <select value={value} onChange={event => change(event.currentTarget.value)}>
+        {options.map(([value, text = value, isDisabled = false]) => (
+          <option key={value} value={value} disabled={isDisabled}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
 interface DetailsProps {
   readonly kind: string;
   readonly summary: ComponentChildren;

@@ -1,27 +1,20 @@
 /** The evaluation of a run: scores, confusions, and the worst mistakes with their inputs. */
-import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { formatMetric, grouped, words } from '../../util/numbers.js';
 import type { Measured, RunReport } from '../run-report.js';
-import {
-  type Column,
-  Scroll,
-  Section,
-  Table,
-  TableSection,
-  Toggle,
-  useHeading,
-  Value,
-} from './components.js';
-import { type Frame, Plot, type Point, pathOf } from './plot.js';
-import { Audio, type RecordingReport, Shades, Spectrogram } from './recording-view.js';
+import { type Column, Section, Table, TableSection, Toggle, useHeading, Value } from './components.js';
+import { type Axis, type Frame, Plot, type Point, pathOf } from './plot.js';
+import { Audio, Heat, type RecordingReport, Shades, Spectrogram } from './recording-view.js';
 import { measuredScale, numeric } from './scales.js';
 
 type EvaluationReport = NonNullable<RunReport['evaluation']>;
-type ClassesReport = NonNullable<EvaluationReport['classes']>;
-type ValuesReport = NonNullable<EvaluationReport['values']>;
+/** A part of the evaluation, and where it was measured. */
+type Part<K extends keyof EvaluationReport> = {
+  readonly [key in K]: NonNullable<EvaluationReport[key]>;
+} & { readonly place: string };
 type SequencesReport = NonNullable<EvaluationReport['sequences']>;
 type Misread = SequencesReport['misread'][number];
-type Mistake = ClassesReport['mistakes'][number];
+type Mistake = Part<'classes'>['classes']['mistakes'][number];
 
 export function EvaluationView({ evaluation }: { readonly evaluation: EvaluationReport }) {
   const { split, epoch, step, classes, values, forecasts, sequences, scores, reliability, coverage } =
@@ -37,7 +30,7 @@ export function EvaluationView({ evaluation }: { readonly evaluation: Evaluation
         // the worst forecasts are drawn
         <TrueAndPredicted values={forecasts === null ? values : { ...values, worst: [] }} place={place} />
       )}
-      {reliability !== null && <Reliability bins={reliability} place={place} />}
+      {reliability !== null && <Reliability reliability={reliability} place={place} />}
       {coverage !== null && (
         <MeasuredTable
           title="Coverage"
@@ -93,12 +86,7 @@ export function MeasuredTable({ title, note, of, columns, format = '', rows }: M
   );
 }
 
-interface OfClasses {
-  readonly classes: ClassesReport;
-  readonly place: string;
-}
-
-function Confusion({ classes, place }: OfClasses) {
+function Confusion({ classes, place }: Part<'classes'>) {
   const [isPercent, setPercent] = useState(false);
   const [isWhole, setWhole] = useState(false);
   const { right, undecided, whole } = classes;
@@ -160,7 +148,7 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, one) => total + one, 0);
 }
 
-function TrueAndPredicted({ values, place }: { readonly values: ValuesReport; readonly place: string }) {
+function TrueAndPredicted({ values, place }: Part<'values'>) {
   const { names, pairs, worst } = values;
   const titles = pairs.map((_, k) => names?.[k] ?? (pairs.length > 1 ? `target ${k}` : ''));
   const suffix = (k: number) => (titles[k] === '' ? '' : `, ${titles[k]}`);
@@ -172,19 +160,13 @@ function TrueAndPredicted({ values, place }: { readonly values: ValuesReport; re
       {pairs.map((ofTarget, k) => {
         const scale = measuredScale(ofTarget.flat());
         return (
-          <div key={titles[k]} class="square">
-            <Plot
-              label={`${ofTarget.length} pairs of a true value and its prediction${suffix(k)}`}
-              x={{ title: `true${suffix(k)}`, scale }}
-              y={{ title: `predicted${suffix(k)}`, scale }}
-              height={width => width}
-              points={ofTarget.map(([x, y], i) => ({ id: i, x, y, className: 'completed' }))}
-            >
-              {({ left, bottom, right, top }) => (
-                <line class="diagonal" x1={left} y1={bottom} x2={right} y2={top} />
-              )}
-            </Plot>
-          </div>
+          <Square
+            key={titles[k]}
+            label={`${ofTarget.length} pairs of a true value and its prediction${suffix(k)}`}
+            x={{ title: `true${suffix(k)}`, scale }}
+            y={{ title: `predicted${suffix(k)}`, scale }}
+            points={ofTarget.map(([x, y]) => ({ x, y }))}
+          />
         );
       })}
       {worst.length > 0 && (
@@ -207,35 +189,44 @@ function TrueAndPredicted({ values, place }: { readonly values: ValuesReport; re
   );
 }
 
-function Reliability({
-  bins,
-  place,
-}: {
-  readonly bins: NonNullable<EvaluationReport['reliability']>;
-  readonly place: string;
-}) {
+function Reliability({ reliability: bins, place }: Part<'reliability'>) {
   const scale = numeric(0, 1);
   return (
     <Section
       title="Reliability"
       note={`Probabilities in bins, and how often they came true; on the line both are equal; ${place}.`}
     >
-      <div class="square">
-        <Plot
-          label={`${bins.length} bins of probabilities, and the fractions that came true`}
-          x={{ title: 'probability', scale }}
-          y={{ title: 'came true', scale }}
-          height={width => width}
-          points={bins.map(({ probability, fraction }, id) => ({
-            ...{ id, x: probability, y: fraction, className: 'completed' },
-          }))}
-        >
-          {({ left, bottom, right, top }) => (
-            <line class="diagonal" x1={left} y1={bottom} x2={right} y2={top} />
-          )}
-        </Plot>
-      </div>
+      <Square
+        label={`${bins.length} bins of probabilities, and the fractions that came true`}
+        x={{ title: 'probability', scale }}
+        y={{ title: 'came true', scale }}
+        points={bins.map(({ probability: x, fraction: y }) => ({ x, y }))}
+      />
     </Section>
+  );
+}
+
+interface SquareProps {
+  readonly label: string;
+  readonly x: Axis;
+  readonly y: Axis;
+  readonly points: readonly { readonly x: number; readonly y: number }[];
+}
+
+/** Points around the line on which both coordinates are equal. */
+function Square({ points, ...axes }: SquareProps) {
+  return (
+    <div class="square">
+      <Plot
+        {...axes}
+        height={width => width}
+        points={points.map((point, id) => ({ ...point, id, className: 'completed' }))}
+      >
+        {({ left, bottom, right, top }) => (
+          <line class="diagonal" x1={left} y1={bottom} x2={right} y2={top} />
+        )}
+      </Plot>
+    </div>
   );
 }
 
@@ -243,7 +234,7 @@ function listed(values: readonly Measured[]): string {
   return values.map(value => formatMetric('value', value)).join(', ');
 }
 
-function Mistakes({ classes, place }: OfClasses) {
+function Mistakes({ classes, place }: Part<'classes'>) {
   const { mistakes, images, names } = classes;
   const hasContext = mistakes.some(({ context }) => context !== null);
   const perStep = !hasContext && mistakes.some(({ step_in_sequence: step }) => step !== null);
@@ -251,7 +242,15 @@ function Mistakes({ classes, place }: OfClasses) {
     { name: 'sequence', show: ({ id, index }) => id ?? `#${index}` },
     images && {
       name: 'image',
-      show: mistake => <MistakeImage mistake={mistake} size={images} name={names[mistake.label]} />,
+      show: ({ id, index, image, label }) =>
+        image && (
+          <Shades
+            kind="image"
+            bytes={image}
+            rows={images.height}
+            label={`Sequence ${id ?? index} of the split, a ${names[label]}`}
+          />
+        ),
     },
     mistakes.some(({ recording }) => recording !== null) && RECORDING,
     perStep && { name: 'step', show: ({ step_in_sequence: at }) => at },
@@ -308,12 +307,7 @@ const RECORDING: Column<Recorded> = {
   },
 };
 
-interface OfSequences {
-  readonly sequences: SequencesReport;
-  readonly place: string;
-}
-
-function Sequences({ sequences, place }: OfSequences) {
+function Sequences({ sequences, place }: Part<'sequences'>) {
   const { inputs, right, edits, confusions, misread, alignments } = sequences;
   const { substitutions, insertions, deletions } = edits;
   const columns: readonly (Column<Misread> | false)[] = [
@@ -382,51 +376,13 @@ function Context({ of: { before, at, after } }: { readonly of: NonNullable<Mista
   );
 }
 
-interface MistakeImageProps {
-  readonly mistake: Mistake;
-  readonly size: { readonly width: number; readonly height: number };
-  readonly name: string;
-}
-
-function MistakeImage({ mistake, size: { width, height }, name }: MistakeImageProps) {
-  const canvas = useRef<HTMLCanvasElement>(null);
-  useLayoutEffect(() => {
-    const context = canvas.current?.getContext('2d');
-    if (!context || mistake.image === null) return;
-    const image = context.createImageData(width, height);
-    const bytes = atob(mistake.image);
-    for (let i = 0; i < Math.min(bytes.length, width * height); i++) {
-      const grey = bytes.charCodeAt(i);
-      image.data.set([grey, grey, grey, 255], 4 * i);
-    }
-    context.putImageData(image, 0, 0);
-  }, [mistake, width, height]);
-  return (
-    <canvas
-      ref={canvas}
-      width={width}
-      height={height}
-      role="img"
-      aria-label={`Sequence ${mistake.id ?? mistake.index} of the split, a ${name}`}
-    />
-  );
-}
-
 function percent(fraction: number | null): string {
   if (fraction === null) return '–';
   // a nearly certain mistake must not look certain
   return fraction > 0.99995 && fraction < 1 ? '> 99.99 %' : `${(100 * fraction).toFixed(2)} %`;
 }
 
-type Sequences = NonNullable<NonNullable<RunReport['evaluation']>['sequences']>;
-type Alignment = Sequences['alignments'][number];
-
-interface AlignmentsProps {
-  readonly alignments: readonly Alignment[];
-  readonly place: string;
-}
-
-function Alignments({ alignments, place }: AlignmentsProps) {
+function Alignments({ alignments, place }: Pick<SequencesReport, 'alignments'> & { readonly place: string }) {
   if (alignments.length === 0) return null;
   return (
     <Section
@@ -442,51 +398,32 @@ function Alignments({ alignments, place }: AlignmentsProps) {
   );
 }
 
-function HeatMap({ alignment }: { readonly alignment: Alignment }) {
+function HeatMap({ alignment }: { readonly alignment: SequencesReport['alignments'][number] }) {
   const { index, id, errors, steps, input, recording, predicted, weights } = alignment;
   const name = id ?? `#${index}`;
-  const columns = input?.length ?? 1;
   return (
     <figure data-alignment={name}>
       <figcaption>
         {name}
         {errors === null ? '' : `, ${errors}`}
       </figcaption>
-      <Scroll label={`Alignment of ${name}`}>
-        <div class={input === null ? 'heat wide' : 'heat'} style={{ '--columns': columns }}>
-          {predicted.map((symbol, i) => (
-            <span key={i} class="symbol" style={{ gridRow: i + 1 }}>
-              {symbol}
-            </span>
-          ))}
-          <Shades
-            bytes={weights}
-            rows={predicted.length}
-            label={`Weights of ${steps} steps for the symbols ${predicted.join(' ')}`}
-            style={{ gridRow: `1 / span ${predicted.length}` }}
-          />
-          {recording && <Spectrogram recording={recording} name={name} />}
-          {(input ?? [`${steps} steps`]).map((text, t) => (
-            <span key={t} class="step" style={{ gridColumn: t + 2 }}>
-              {text}
-            </span>
-          ))}
-        </div>
-      </Scroll>
+      <Heat label={`Alignment of ${name}`} rows={predicted} columns={input} steps={steps}>
+        <Shades
+          bytes={weights}
+          rows={predicted.length}
+          label={`Weights of ${steps} steps for the symbols ${predicted.join(' ')}`}
+          style={{ gridRow: `1 / span ${predicted.length}` }}
+        />
+        {recording && <Spectrogram recording={recording} name={name} />}
+      </Heat>
       {recording && <Audio recording={recording} name={name} />}
     </figure>
   );
 }
 
-type Forecast = NonNullable<NonNullable<RunReport['evaluation']>['forecasts']>;
-type Steps = Omit<Forecast['series'][number], 'series'>;
+type Steps = Omit<Part<'forecasts'>['forecasts']['series'][number], 'series'>;
 
-interface ForecastsProps {
-  readonly forecasts: Forecast;
-  readonly place: string;
-}
-
-function Forecasts({ forecasts: { quantiles, coverage, series, windows }, place }: ForecastsProps) {
+function Forecasts({ forecasts: { quantiles, coverage, series, windows }, place }: Part<'forecasts'>) {
   const Heading = useHeading(2);
   const [lowest, highest] = quantiles ?? [];
   const levels = quantiles === null ? '' : ` The band is from quantile ${lowest} to ${highest}.`;

@@ -1,8 +1,8 @@
 /** What the predictions of a run rest on: importance of features and parts, contributions. */
 import { formatMetric, formatNumber, words } from '../../util/numbers.js';
 import type { RunReport } from '../run-report.js';
-import { type Column, Scroll, Section, TableSection } from './components.js';
-import { Shades } from './recording-view.js';
+import { type Column, Section, TableSection } from './components.js';
+import { Heat, Shades } from './recording-view.js';
 import { StatesView } from './states-view.js';
 
 type Explained = NonNullable<RunReport['explanation']>;
@@ -69,40 +69,32 @@ export function ExplanationView({ explanation }: { readonly explanation: Explain
 function Contributions({ sequence }: { readonly sequence: Sequence }) {
   const { name, predicted, output, reference, rows, labels, steps, symbols, speaksFor, against, statics } =
     sequence;
-  const columns = symbols?.length ?? 1;
   const gridRow = `1 / span ${rows}`;
   return (
     <figure data-explained={name}>
       <figcaption>
         {name}: {predicted}, {formatNumber(output)} instead of {formatNumber(reference)}
       </figcaption>
-      <Scroll label={`Contributions to the prediction of ${name}`}>
-        <div class={symbols === null ? 'heat wide' : 'heat'} style={{ '--columns': columns }}>
-          {labels.map((label, i) => (
-            <span key={label} class="symbol" style={{ gridRow: i + 1 }}>
-              {label}
-            </span>
-          ))}
-          <Shades
-            bytes={speaksFor}
-            rows={rows}
-            label={`For ${predicted}, ${steps} steps`}
-            style={{ gridRow }}
-          />
-          <Shades
-            kind="against"
-            bytes={against}
-            rows={rows}
-            label={`Against ${predicted}`}
-            style={{ gridRow }}
-          />
-          {(symbols ?? [`${steps} steps`]).map((text, t) => (
-            <span key={t} class="step" style={{ gridColumn: t + 2 }}>
-              {text}
-            </span>
-          ))}
-        </div>
-      </Scroll>
+      <Heat
+        label={`Contributions to the prediction of ${name}`}
+        rows={labels}
+        columns={symbols}
+        steps={steps}
+      >
+        <Shades
+          bytes={speaksFor}
+          rows={rows}
+          label={`For ${predicted}, ${steps} steps`}
+          style={{ gridRow }}
+        />
+        <Shades
+          kind="against"
+          bytes={against}
+          rows={rows}
+          label={`Against ${predicted}`}
+          style={{ gridRow }}
+        />
+      </Heat>
       {statics.map(one => (
         <p key={one.name} class="note">
           {one.name}: {formatNumber(one.value)}

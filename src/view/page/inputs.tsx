@@ -1,6 +1,7 @@
 /** Ways to change the text of an input: a slider for numbers of a table, and a drawing. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { formatNumber } from '../../util/numbers.js';
+import { Select } from './components.js';
 
 interface InputProps {
   readonly text: string;
@@ -52,7 +53,6 @@ export function Shift({ text, set }: InputProps) {
     setMoved({ from, to, by: amount });
     set(to);
   };
-  const nameOf = (c: number) => names?.[c] ?? `value ${c}`;
   const choose = (change: Partial<typeof at>) => {
     setMoved({ from: text, to: text, by: 0 });
     setAt({ ...at, ...change });
@@ -60,29 +60,20 @@ export function Shift({ text, set }: InputProps) {
   return (
     <div class="toolbar">
       {columns.length > 1 && (
-        <label>
-          shift{' '}
-          <select value={column} onChange={event => choose({ column: Number(event.currentTarget.value) })}>
-            {columns.map(c => (
-              <option key={c} value={c}>
-                {nameOf(c)}
-              </option>
-            ))}
-          </select>
-        </label>
+        <Select
+          label="shift"
+          value={column}
+          options={columns.map(c => [c, names?.[c] ?? `value ${c}`])}
+          change={value => choose({ column: Number(value) })}
+        />
       )}
       {rows.length > 1 && (
-        <label>
-          in{' '}
-          <select value={step} onChange={event => choose({ step: Number(event.currentTarget.value) })}>
-            <option value={EVERY}>every step</option>
-            {rows.map((_, s) => (
-              <option key={String(s)} value={s}>
-                step {s}
-              </option>
-            ))}
-          </select>
-        </label>
+        <Select
+          label="in"
+          value={step}
+          options={[[EVERY, 'every step'], ...rows.map((_, s) => [s, `step ${s}`] as const)]}
+          change={value => choose({ step: Number(value) })}
+        />
       )}
       <label>
         by{' '}

@@ -2,6 +2,7 @@
 import { render } from 'preact';
 import { useCallback, useState } from 'preact/hooks';
 import type { ServedModel } from '../../serve/service.js';
+import { Select } from './components.js';
 import { type Predict, Predictor, problemOf } from './predictor.js';
 
 function Page({ models }: { readonly models: readonly ServedModel[] }) {
@@ -13,14 +14,12 @@ function Page({ models }: { readonly models: readonly ServedModel[] }) {
       <h1>Predictions</h1>
       {models.length > 1 && (
         <p>
-          <label>
-            Model{' '}
-            <select onChange={event => setModel(models[event.currentTarget.selectedIndex])}>
-              {models.map(({ name }) => (
-                <option key={name}>{name}</option>
-              ))}
-            </select>
-          </label>
+          <Select
+            label="Model"
+            value={models.indexOf(model)}
+            options={models.map(({ name }, i) => [i, name])}
+            change={value => setModel(models[Number(value)])}
+          />
         </p>
       )}
       <Predictor model={model} predict={predict} />

@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { ModelFacts } from '../../interop/js/served.js';
 import { formatNumber } from '../../util/numbers.js';
-import { Scroll } from './components.js';
+import { Table } from './components.js';
 import { Drawing, type Image, Shift, tableIn } from './inputs.js';
 
 /** A line of `predict`; its fields depend on the model. */
@@ -228,25 +228,27 @@ function Whole({ model, prediction }: ShownProps) {
   if (model.prediction === 'value') return <p>{shownOf(predicted)}</p>;
   const all = (probabilities ?? []) as readonly number[];
   const order = all.map((_, k) => k).sort((a, b) => all[b] - all[a]);
-  const name = (k: unknown) => model.class_names?.[Number(k)] ?? String(k);
+  const name = (k: number) => model.class_names?.[k] ?? String(k);
   return (
     <>
       <p>
         <strong>{String(predicted_name ?? predicted)}</strong> ({percentOf(probability)})
       </p>
-      <table>
-        <tbody>
-          {order.slice(0, MOST_CLASSES).map(k => (
-            <tr key={k}>
-              <th scope="row">{name(k)}</th>
-              <td>
-                <meter value={all[k]} aria-label={name(k)} />
-              </td>
-              <td>{percentOf(all[k])}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <Table
+        label="Probabilities"
+        columns={[
+          { name: 'class', isText: true, show: name },
+          {
+            name: 'probability',
+            show: k => (
+              <>
+                <meter value={all[k]} aria-label={name(k)} /> {percentOf(all[k])}
+              </>
+            ),
+          },
+        ]}
+        rows={order.slice(0, MOST_CLASSES)}
+      />
     </>
   );
 }
@@ -257,32 +259,14 @@ function Steps({ prediction }: { readonly prediction: Prediction }) {
     (field): field is [string, readonly unknown[]] =>
       Array.isArray(field[1]) && field[0] !== 'probabilities' && field[0] !== 'warnings',
   );
-  const count = fields[0]?.[1].length ?? 0;
+  const steps = Array.from(fields[0]?.[1] ?? [], (_, step) => step);
+  const columns = fields.map(([name, values]) => ({ name, show: (step: number) => shownOf(values[step]) }));
   return (
-    <Scroll label="Prediction at each step">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">step</th>
-            {fields.map(([name]) => (
-              <th key={name} scope="col">
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {Array.from({ length: count }, (_, step) => (
-            <tr key={step}>
-              <th scope="row">{step}</th>
-              {fields.map(([name, values]) => (
-                <td key={name}>{shownOf(values[step])}</td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Scroll>
+    <Table
+      label="Prediction at each step"
+      columns={[{ name: 'step', show: (step: number) => step }, ...columns]}
+      rows={steps}
+    />
   );
 }
 

@@ -1,6 +1,8 @@
-/** Recordings: their spectrograms, and what was recorded. */
+/** Pictures of numbers; recordings with their spectrograms. */
+import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { RunReport } from '../run-report.js';
+import { Scroll } from './components.js';
 
 type Classes = NonNullable<NonNullable<RunReport['evaluation']>['classes']>;
 export type RecordingReport = NonNullable<Classes['mistakes'][number]['recording']>;
@@ -38,6 +40,36 @@ export function Shades({ bytes, rows, label, kind, style = {} }: ShadesProps) {
       role="img"
       aria-label={label}
     />
+  );
+}
+
+interface HeatProps {
+  readonly label: string;
+  /** The names of rows and of columns; null if a column is one of many steps. */
+  readonly rows: readonly string[];
+  readonly columns: readonly string[] | null;
+  readonly steps: number;
+  readonly children: ComponentChildren;
+}
+
+/** Pictures of numbers with the names of their rows and columns. */
+export function Heat({ label, rows, columns, steps, children }: HeatProps) {
+  return (
+    <Scroll label={label}>
+      <div class={columns === null ? 'heat wide' : 'heat'} style={{ '--columns': columns?.length ?? 1 }}>
+        {rows.map((text, i) => (
+          <span key={i} class="symbol" style={{ gridRow: i + 1 }}>
+            {text}
+          </span>
+        ))}
+        {children}
+        {(columns ?? [`${steps} steps`]).map((text, t) => (
+          <span key={t} class="step" style={{ gridColumn: t + 2 }}>
+            {text}
+          </span>
+        ))}
+      </div>
+    </Scroll>
   );
 }
 

@@ -324,10 +324,6 @@ export function listHash(filter: Partial<Filter> = {}): string {
   return set.length === 0 ? '#/' : `#/list?${new URLSearchParams(set)}`;
 }
 
-function comparisonHash(paths: readonly string[]): string {
-  return `#/compare?${new URLSearchParams(paths.map((path): [string, string] => ['run', path]))}`;
-}
-
 export function pathHash(kind: 'run' | 'sweep', path: string): string {
   return `#/${kind}/${path.split('/').map(encodeURIComponent).join('/')}`;
 }
@@ -337,6 +333,7 @@ export function linksFrom(folder: string) {
   return {
     run: (path: string) => pathHash('run', folder + path),
     sweep: (path: string) => pathHash('sweep', path),
-    comparison: (paths: readonly string[]) => comparisonHash(paths.map(path => folder + path)),
+    comparison: (paths: readonly string[]) =>
+      `#/compare?${new URLSearchParams(paths.map((path): [string, string] => ['run', folder + path]))}`,
   };
 }

@@ -10,6 +10,7 @@ import {
   Linked,
   Links,
   Section,
+  Select,
   Status,
   Table,
   Tags,
@@ -123,16 +124,12 @@ interface ListFilterProps {
 
 function ListFilter({ lines, runs, filter, change }: ListFilterProps) {
   const select = (label: string, key: 'state' | 'experiment' | 'group', values: readonly Option[]) => (
-    <label>
-      {label}{' '}
-      <select value={filter[key]} onChange={event => change({ ...filter, [key]: event.currentTarget.value })}>
-        {withChosen(values, filter[key]).map(([value, text = value]) => (
-          <option key={value} value={value}>
-            {text}
-          </option>
-        ))}
-      </select>
-    </label>
+    <Select
+      label={label}
+      value={filter[key]}
+      options={withChosen(values, filter[key])}
+      change={value => change({ ...filter, [key]: value })}
+    />
   );
   const anyOf = (values: readonly string[]): readonly Option[] => [
     ['', 'any'],

@@ -33,7 +33,10 @@ export async function listen(
     for (const [key, value] of Object.entries(HEADERS)) response.setHeader(key, value);
     void handle(request, response);
   });
-  await listening(server, address);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', error => reject(refusedAddress(error, address)));
+    server.listen({ host: address.host, port: address.port }, resolve);
+  });
   return { server, url: urlOf(server.address() as AddressInfo, address.host) };
 }
 
@@ -89,13 +92,6 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 }
 
-function listening(server: Server, { host, port }: Address): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(refusedAddress(error, host, port)));
-    server.listen({ host, port }, resolve);
-  });
-}
-
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the address is already in use',
   EADDRNOTAVAIL: 'not an address of this machine',
@@ -103,7 +99,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'the host name cannot be resolved',
 };
 
-function refusedAddress(error: NodeJS.ErrnoException, host: string, port: number): Error {
+function refusedAddress(error: NodeJS.ErrnoException, { host, port }: Address): Error {
   const reason = systemReason(error, REASONS);
   if (reason === undefined) return error;
   return usageError(
