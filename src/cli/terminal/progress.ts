@@ -2,12 +2,15 @@
  * Shows the progress of a training or an evaluation on stderr: a bar on a terminal, else a line
  * every few seconds; nothing if quiet. The clock affects only what is shown.
  */
+import type { RunObserver } from '../../train/recorder.js';
 import { formatDuration } from '../../util/numbers.js';
 import type { Io } from './io.js';
 
 const INTERVALS = { bar: 100, line: 5000 };
 const WIDTH = 24;
 const MIN_WIDTH = 6;
+
+type Evaluated = Parameters<RunObserver['evaluated']>[0];
 
 export function createProgress(io: Io, quiet: boolean, clock = (): number => performance.now()) {
   const block = io.interactive ? new Block(io) : undefined;
@@ -51,17 +54,7 @@ export function createProgress(io: Io, quiet: boolean, clock = (): number => per
       if (!block) shown = clock();
     },
     /** A step over `samples` sequences has ended; `loss` if it was read. */
-    step({
-      epoch,
-      step,
-      samples,
-      loss,
-    }: {
-      readonly epoch: number;
-      readonly step: number;
-      readonly samples: number;
-      readonly loss?: number;
-    }): void {
+    step({ epoch, step, samples, loss }: Parameters<RunObserver['step']>[0]): void {
       const now = clock();
       if (done.steps === 0) began = now;
       else {
@@ -84,15 +77,7 @@ export function createProgress(io: Io, quiet: boolean, clock = (): number => per
       if (block) show(done / total, () => `evaluating ${done}/${total}`);
     },
     /** In a log, prints the first and the last evaluation of a split, and others at intervals. */
-    evaluated({
-      split,
-      left,
-      text,
-    }: {
-      readonly split: string;
-      readonly left: number;
-      readonly text: string;
-    }) {
+    evaluated({ split, left, text }: Pick<Evaluated, 'split' | 'left' | 'text'>) {
       const isFirst = split !== splitBefore;
       splitBefore = split;
       pause();

@@ -106,17 +106,11 @@ export const verb = defineVerb({
       const told = onceFor({ onRejected });
       let sequences = 0;
       const found = await evaluateTogether(models, (member, observe) => {
-        const isFirst = member === model;
         const count = (more: number) => {
-          if (isFirst) sequences += more;
+          if (member === model) sequences += more;
         };
-        return evaluateInput(
-          member,
-          readers[models.indexOf(member)],
-          { ...options, ...told },
-          count,
-          observe,
-        );
+        const reader = readers[models.indexOf(member)];
+        return evaluateInput(member, reader, { ...options, ...told }, count, observe);
       }).finally(() => tellRejected(sequences));
       printDiagnostics(found.evaluations[0].warnings, 'warning', io);
       tell(INPUT, found);

@@ -11,7 +11,7 @@ import { compareWith, type Limits, pin } from './baselines.js';
 import type { DamagedRun, GroupReview, Review, RunReview } from './document.js';
 import { commandGate, judgeGroup, judgeRun } from './gates.js';
 import { type Doubt, type ReviewedRun, reviewedRun } from './run-facts.js';
-import { Trials, withRunsChecked } from './trials.js';
+import { Trials } from './trials.js';
 
 export interface ReviewOptions extends Limits {
   readonly gates: readonly string[];
@@ -40,9 +40,7 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions) {
       damaged.push({ directory, ...names, message: run.message.replaceAll('\n', '; ') });
     }
   }
-  const sweeps = trials.reviews.map(sweep =>
-    isAsked(sweep.directory, paths) ? withRunsChecked(sweep) : sweep,
-  );
+  const sweeps = trials.reviews;
   if (options.pin !== undefined && problems.length > 0) throw new UserError(EXIT.damaged, problems);
   const judged = runs.filter(({ notJudged }) => notJudged === null);
   const names = [...new Set(judged.map(({ facts }) => facts.name))];

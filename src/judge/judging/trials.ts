@@ -56,7 +56,9 @@ export class Trials {
   }
 
   get reviews(): SweepReview[] {
-    return [...this.sweeps.values()].map(({ review }) => review);
+    return Array.from(this.sweeps.values(), sweep =>
+      this.isWhole(sweep.review.directory) ? withRunsChecked(sweep) : sweep.review,
+    );
   }
 
   private trialOf(run: string): Trial | undefined {
@@ -118,16 +120,15 @@ function withOrigins({ facts, asked }: ReviewedRun, { bases }: Trial['plan']) {
  * The review of a sweep with all its trials: damaged if the run of a trial is missing, or if trials
  * were trained with different contents of a file.
  */
-export function withRunsChecked(sweep: SweepReview): SweepReview {
-  if (sweep.state === 'damaged') return sweep;
-  const { directory, records } = readSweepResults(sweep.directory);
-  const missing = missingRuns(directory, records);
-  const found = [...missing, ...changedFiles(directory, records)].map(
+function withRunsChecked({ review, results }: KnownSweep): SweepReview {
+  if (results === undefined) return review;
+  const { directory, records } = results;
+  const found = [...missingRuns(directory, records), ...changedFiles(directory, records)].map(
     ({ message, file = '' }) => `${message}: ${relative(directory.path, file)}`,
   );
-  if (found.length === 0) return sweep;
-  const message = [...(sweep.message === null ? [] : [sweep.message]), ...found].join('; ');
-  return { ...sweep, state: 'damaged', message };
+  if (found.length === 0) return review;
+  const message = [...(review.message === null ? [] : [review.message]), ...found].join('; ');
+  return { ...review, state: 'damaged', message };
 }
 
 function readSweep(directory: string): KnownSweep {

@@ -33,11 +33,16 @@ import { byImportance, distinct } from './run-list.js';
 import { isConstantRate, type Places } from './scales.js';
 
 export function RunView({ report }: { readonly report: RunReport }) {
+  const { curves, steps_per_epoch, elapsed } = report;
+  const plans = useMemo(
+    () => plansOf(curves, { steps_per_epoch, elapsed }),
+    [curves, steps_per_epoch, elapsed],
+  );
   return (
     <article class="run" data-run={report.id}>
       <RunHead report={report} />
       <TableSection title="Gates" columns={GATES} rows={report.gates} />
-      <Curves report={report} />
+      <Charts plans={plans} />
       {report.sample !== null && <GeneratedText sample={report.sample} />}
       <LiveModel report={report} />
       {report.evaluation !== null && <EvaluationView evaluation={report.evaluation} />}
@@ -238,14 +243,6 @@ const SPLITS: readonly Named[] = [
 ];
 const BATCHES: Named = ['train', 'train, each batch', 'faint'];
 const SINGLE = ['learning_rate', 'grad_norm', 'samples_per_s'];
-
-function Curves({ report: { curves, steps_per_epoch, elapsed } }: { readonly report: RunReport }) {
-  const plans = useMemo(
-    () => plansOf(curves, { steps_per_epoch, elapsed }),
-    [curves, steps_per_epoch, elapsed],
-  );
-  return <Charts plans={plans} />;
-}
 
 function plansOf(curves: RunReport['curves'], places: Places): readonly ChartPlan[] {
   const planOf = (title: string, named: readonly Named[], isFraction = false): ChartPlan => ({

@@ -86,7 +86,9 @@ export class Catalog {
     if (found !== undefined) return found.kind === kind ? found.folder : undefined;
     const [, sweep = '', id] = /^(.+)\/trials\/([^/]+)$/.exec(path) ?? [];
     const owner = this.known.get(sweep);
-    if (kind !== 'run' || owner?.kind !== 'sweep' || isLink(join(owner.folder, 'trials'))) return undefined;
+    if (kind !== 'run' || owner?.kind !== 'sweep') return undefined;
+    const trials = lstatSync(join(owner.folder, 'trials'), { throwIfNoEntry: false });
+    if (trials?.isSymbolicLink()) return undefined;
     return findTrials(owner.folder).find(found => found.id === id)?.path;
   }
 
@@ -135,10 +137,6 @@ function documentOf(root: string, exists: boolean, deeper: string | null, known:
 
 export function nextTurn(): Promise<void> {
   return new Promise(resolve => setImmediate(resolve));
-}
-
-function isLink(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
 }
 
 function placesUnder(root: string): readonly Place[] {

@@ -214,8 +214,19 @@ async function sourceOf({ kind, paths }: Subject, catalog: Catalog): Promise<Sou
     if (folder === undefined) return undefined;
     folders.push(folder);
   }
-  if (kind === 'list') return listSource(catalog);
-  if (kind === 'sweep') return sweepSource(folders[0]);
+  const close = () => {};
+  if (kind === 'list') {
+    const version = () => catalog.freshen().then(() => String(catalog.version));
+    return { version, document: () => catalog.list, close };
+  }
+  if (kind === 'sweep') {
+    const [folder] = folders;
+    const version = () => {
+      const logs = findTrials(folder).map(({ path }) => signatureOf(path, ['log.jsonl']));
+      return [signatureOf(folder, SWEEP_FILES), isSweepWorkedOn(folder), ...logs].join(' ');
+    };
+    return { version, document: () => buildSweepReport(folder), close };
+  }
   const runs = paths.map((path, i) => followedRun(path, folders[i]));
   return {
     version: () => runs.map(run => run.version()).join(' '),
@@ -223,29 +234,6 @@ async function sourceOf({ kind, paths }: Subject, catalog: Catalog): Promise<Sou
     close: () => {
       for (const run of runs) run.close();
     },
-  };
-}
-
-function listSource(catalog: Catalog): Source {
-  return {
-    version: async () => {
-      await catalog.freshen();
-      return String(catalog.version);
-    },
-    document: () => catalog.list,
-    close: () => {},
-  };
-}
-
-function sweepSource(folder: string): Source {
-  return {
-    version: () => {
-      const own = signatureOf(folder, SWEEP_FILES);
-      const logs = findTrials(folder).map(({ path }) => signatureOf(path, ['log.jsonl']));
-      return [own, isSweepWorkedOn(folder), ...logs].join(' ');
-    },
-    document: () => buildSweepReport(folder),
-    close: () => {},
   };
 }
 
