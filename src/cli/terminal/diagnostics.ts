@@ -46,13 +46,14 @@ export function formatDiagnostics(
   return [...formatted, ...more].join('\n');
 }
 
-/** Prints diagnostics to stderr, with an empty line after them; nothing if there are none. */
+/** Prints diagnostics to stderr, and `end` after them; nothing if there are none. */
 export function printDiagnostics(
   diagnostics: readonly Diagnostic[],
   severity: 'error' | 'warning',
   { err, color }: Pick<Io, 'err' | 'color'>,
+  end = '',
 ): void {
-  if (diagnostics.length > 0) err(`${formatDiagnostics(diagnostics, { color: color.err, severity })}\n`);
+  if (diagnostics.length > 0) err(formatDiagnostics(diagnostics, { color: color.err, severity }) + end);
 }
 
 type Colors = ReturnType<typeof pico.createColors>;

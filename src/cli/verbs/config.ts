@@ -73,8 +73,8 @@ function print(verdicts: readonly Verdict[], format: 'text' | 'json' | 'github',
 }
 
 function printText({ file, valid, diagnostics, warnings, sequences }: Verdict, io: Io): void {
-  printDiagnostics(warnings, 'warning', io);
-  printDiagnostics(diagnostics, 'error', io);
+  printDiagnostics(warnings, 'warning', io, '\n');
+  printDiagnostics(diagnostics, 'error', io, '\n');
   const verdict = valid ? `valid${countWords(sequences)}` : counted(diagnostics.length, 'problem');
   io.out(`${printable(file)}: ${verdict}\n`);
 }

@@ -37,8 +37,8 @@ export const verb = defineVerb({
       const valid = diagnostics.length === 0;
       if (json) document({ valid, diagnostics, warnings, kind: experiment.dataset.kind, ...summary });
       else {
-        printDiagnostics(diagnostics, 'error', io);
-        printDiagnostics(warnings, 'warning', io);
+        printDiagnostics(diagnostics, 'error', io, '\n');
+        printDiagnostics(warnings, 'warning', io, '\n');
         io.out(summaryText(experiment.dataset.kind, summary, io.unicode ?? false));
       }
       return valid ? EXIT.done : EXIT.usage;

@@ -73,7 +73,7 @@ function print(reviewed: Reviewed, format: Format, io: Io): void {
       const blocks = reviewDocument(reviewed);
       // paths of annotations are relative to the checkout
       io.out(annotationsOf(blocks, process.env.GITHUB_WORKSPACE || resolve('.')));
-      printDiagnostics(writeJobSummary(blocks, process.env), 'warning', io);
+      printDiagnostics(writeJobSummary(blocks, process.env), 'warning', io, '\n');
       return;
     }
     case 'text': {

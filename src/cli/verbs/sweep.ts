@@ -31,14 +31,7 @@ import { blindTrials, createSampler, methodOf } from '../../sweep/search/index.j
 import type { Point } from '../../sweep/search/space.js';
 import type { Launcher } from '../../sweep/segment.js';
 import { troubleOf } from '../../sweep/trials.js';
-import {
-  type Diagnostic,
-  EXIT,
-  type ExitCode,
-  UserError,
-  usageError,
-  usageErrors,
-} from '../../util/errors.js';
+import { EXIT, type ExitCode, UserError, usageError } from '../../util/errors.js';
 import { formatDuration } from '../../util/numbers.js';
 import { formatTable, tableOf } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
@@ -55,6 +48,7 @@ import {
   list,
   notes,
   progress,
+  refuseGiven,
   type Shell,
   sameBackend,
   text,
@@ -96,23 +90,19 @@ export interface SweepRunOptions extends Values<typeof runnerOptions> {
 /**
  * The options with the queue from the environment, which only `--launcher bullmq` reads, since it
  * may be for workers.
- * @throws UserError (exit 2) with all options that cannot be combined, or if the address is invalid
+ * @throws UserError (exit 2) if they cannot be combined, or if the address is invalid
  */
 function checkedOptions<T extends LauncherOptions & { readonly width: unknown }>(given: T): T {
   const { launcher, sbatch, width } = given;
   const isQueue = launcher === 'bullmq';
   const queue = given.queue ?? (isQueue ? process.env.CELLRUN_QUEUE || undefined : undefined);
-  const problems: Diagnostic[] = [];
-  const refuseIf = (isWrong: boolean, message: string, expected: string): void => {
-    if (isWrong) problems.push({ code: 'cli/launcher', message, expected });
-  };
-  const cannot = (flag: string) => `${flag} cannot be used with --launcher ${launcher}`;
-  refuseIf(isQueue && queue === undefined, '--launcher bullmq requires --queue', '--queue redis://HOST:6379');
-  refuseIf(!isQueue && queue !== undefined, cannot('--queue'), '--launcher bullmq');
-  refuseIf(launcher !== 'slurm' && sbatch.length > 0, cannot('--sbatch'), '--launcher slurm');
-  const ownWidth = `${cannot('--width')}: each worker measures its own`;
-  refuseIf(isQueue && width !== undefined, ownWidth, 'no --width');
-  if (problems.length > 0) throw usageErrors(problems);
+  const code = 'cli/launcher';
+  const message = `cannot be used with --launcher ${launcher}`;
+  if (launcher !== 'slurm') refuseGiven({ sbatch }, { code, message, expected: '--launcher slurm' });
+  if (!isQueue) refuseGiven({ queue }, { code, message, expected: '--launcher bullmq' });
+  else refuseGiven({ width }, { code, message: `${message}: each worker measures its own` });
+  if (isQueue && queue === undefined)
+    throw usageError(code, '--launcher bullmq requires --queue', { expected: '--queue redis://HOST:6379' });
   if (queue !== undefined) parseQueue(queue);
   return { ...given, queue };
 }
@@ -315,7 +305,7 @@ export async function startSweep(
   const models = new SweepModels(given);
   const warnings = [...given.warnings, ...(await models.check())];
   const loaded = await models.withFolds();
-  printDiagnostics(warnings, 'warning', io);
+  printDiagnostics(warnings, 'warning', io, '\n');
   if (dryRun) return listPoints(loaded, models, json, io);
   const directory = SweepDirectory.create(loaded, output);
   addNotes(directory.path, { add: tag, remove: [], note });

@@ -41,17 +41,14 @@ function realPath(path: string): string {
   }
 }
 
-function folderOf(path: string): string {
-  return (SweepDirectory.isAt(path) ? SweepDirectory.open(path) : RunDirectory.open(path)).path;
-}
-
 /** Changes all runs and sweeps, or none if one of them cannot be changed. */
 function changedRuns(paths: readonly string[], change: NotesChange) {
   checkNotesChange(change);
   const isChange = change.add.length + change.remove.length > 0 || change.note !== undefined;
   const distinct = new Map(paths.map(path => [realPath(path), path]));
   const runs = forAll([...distinct.values()], path => {
-    const folder = folderOf(path);
+    const opened = SweepDirectory.isAt(path) ? SweepDirectory.open(path) : RunDirectory.open(path);
+    const folder = opened.path;
     return { path, folder, notes: changedNotes(folder, change, path) };
   });
   if (!isChange) return runs;

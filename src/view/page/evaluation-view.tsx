@@ -431,8 +431,11 @@ function Forecasts({ forecasts: { quantiles, coverage, series, windows }, place 
   return (
     <Section title="Forecasts" note={`Each step is forecast once; ${place}.${band}`}>
       <ul class="legend">
-        <Key color="train" label="series" />
-        <Key color="test" label="forecast" />
+        {Object.entries({ train: 'series', test: 'forecast' }).map(([color, label]) => (
+          <li key={color}>
+            <span class={`swatch ${color}`} aria-hidden="true" /> {label}
+          </li>
+        ))}
       </ul>
       <div class="charts">
         {series.map(({ series: name, ...steps }) => (
@@ -446,14 +449,6 @@ function Forecasts({ forecasts: { quantiles, coverage, series, windows }, place 
         ))}
       </div>
     </Section>
-  );
-}
-
-function Key({ color, label }: { readonly color: string; readonly label: string }) {
-  return (
-    <li>
-      <span class={`swatch ${color}`} aria-hidden="true" /> {label}
-    </li>
   );
 }
 
