@@ -278,13 +278,14 @@ function problemsOf({ list, rows }: InputSeries, config: ForecastConfig) {
  * its input steps, and of the values known in advance.
  */
 function doubtsIn({ list, rows, preparation, trained }: InputSeries, config: ForecastConfig) {
-  const { input_steps, horizon, normalize: method, transform } = config;
+  const { input_steps, horizon, normalize: method, transform, relative_to } = config;
   const { width, rowWidth, observed, targets } = stepShape(config, undefined);
   const names = numbersOf(tableColumns(config).features).slice(0, width);
   const columns = names.map(({ name }, c): ReadColumn => {
     const { fill } = preparation?.columns[c] ?? {};
-    // the scale of a logarithm is not that of its values
-    const isScaled = method !== undefined && method !== 'none' && !(transform && c < targets);
+    // the scale of logarithms and of differences is not that of the values
+    const isChanged = c < targets && (transform !== undefined || relative_to !== undefined);
+    const isScaled = method !== undefined && method !== 'none' && !isChanged;
     const scaling = isScaled && { method, offset: trained.offset[c], scale: trained.scale[c] };
     return { name, ...(fill && { fill }), ...(scaling && { scaling }) };
   });

@@ -207,6 +207,20 @@ t.test('values known in advance that are missing', async t => {
     });
 });
 
+t.test('values of a series that is read as differences are not compared with these', async t => {
+  const levels = Array.from({ length: 60 }, (_, i) => `${i},${1000 + Math.sin(i)}\n`).join('');
+  const path = work.file('levels.csv', `t,v\n${levels}`);
+  const { summary } = await train(work, {
+    ...{ version: 1, name: 'levels', model: { cell: 'gru', hidden_size: 3 }, loss: { kind: 'mse' } },
+    dataset: {
+      ...{ kind: 'forecast', path, target: 'v', time: 't', input_steps: 7, horizon: 3 },
+      ...{ relative_to: 'last_value', normalize: 'standard', test_fraction: 0.2 },
+    },
+    ...{ optimizer: { kind: 'adam', learning_rate: 0.01 }, training: { num_epochs: 1, batch_size: 32 } },
+  });
+  t.match(await work.cellrun('predict', summary.directory, '--input', path), { code: 0, stderr: /^$/ });
+});
+
 t.test('rows without a label are counted, also as a usual marker that training did not have', async t => {
   const run = await trained(10);
   const input = table({ a: ['c0', 1, 2], b: ['', 1, 2], c: ['c1', 1, 2], d: ['NA', 2, 1] });

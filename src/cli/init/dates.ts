@@ -5,18 +5,19 @@ import { dateReader } from '../../data/formats/dates.js';
 const DAYS = [
   ...['/', '.', '-'].flatMap(mark => [['%d', '%m', '%Y'].join(mark), ['%m', '%d', '%Y'].join(mark)]),
   ...['/', '.'].flatMap(mark => [['%d', '%m', '%y'].join(mark), ['%m', '%d', '%y'].join(mark)]),
-  ...['%Y/%m/%d', '%Y.%m.%d', '%m/%Y', '%m.%Y', '%Y/%m', '%b-%d-%Y', '%d-%b-%Y', '%b %d %Y'],
+  ...['%Y/%m/%d', '%Y.%m.%d', '%m/%Y', '%Y/%m', '%b-%d-%Y', '%d-%b-%Y', '%b %d %Y'],
   ...['%b %d, %Y', '%d %b %Y', '%d. %B %Y', '%d %B %Y', '%B %d %Y', '%B %d, %Y', '%b %Y', '%B %Y', '%b-%Y'],
 ];
 const TIMES = ['', ' %H:%M', ' %H:%M:%S', ' %H.%M', ' %H.%M.%S', 'T%H:%M:%S'];
 const FORMS = DAYS.flatMap(day => TIMES.map(time => `${day}${time}`));
 
 /**
- * Days without separators. They look like numbers, so only cells that can all be such days are read
- * with this form.
+ * Days and months that look like numbers: only cells that can all be such days are read with this
+ * form. A rate of 1.2005 is no month.
  */
-const COMPACT = [
+const NUMERIC = [
   ['%Y%m%d', /^(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$/],
+  ['%m.%Y', /^(0[1-9]|1[0-2])\.(19|20)\d{2}$/],
   ['%y%m%d', /^\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$/],
 ] as const;
 
@@ -29,8 +30,8 @@ const FIRST_CELLS = 20;
  */
 export function formsOf(cells: readonly string[], maxBad: number): string[] {
   if (cells.length === 0) return [];
-  const compact = COMPACT.filter(([, pattern]) => cells.every(cell => pattern.test(cell)));
-  const candidates = compact.length > 0 ? compact.map(([form]) => form) : FORMS;
+  const numeric = NUMERIC.filter(([, pattern]) => cells.every(cell => pattern.test(cell)));
+  const candidates = numeric.length > 0 ? numeric.map(([form]) => form) : FORMS;
   const likely = candidates.filter(form => areDates(cells.slice(0, FIRST_CELLS), timeReader(form), 0.5));
   const exact = likely.filter(form => areDates(cells, timeReader(form), 0));
   const left = exact.length > 0 ? exact : likely.filter(form => areDates(cells, timeReader(form), maxBad));

@@ -112,7 +112,10 @@ export const verb = defineVerb({
         const reader = readers[models.indexOf(member)];
         return evaluateInput(member, reader, { ...options, ...told }, count, observe);
       }).finally(() => tellRejected(sequences));
-      printDiagnostics(found.evaluations[0].warnings, 'warning', io);
+      // as `predict` prints them
+      const { warnings } = found.evaluations[0];
+      if (warnings.length > 0)
+        io.err(formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' }));
       tell(INPUT, found);
       return EXIT.done;
     }
