@@ -112,10 +112,7 @@ export const verb = defineVerb({
         const reader = readers[models.indexOf(member)];
         return evaluateInput(member, reader, { ...options, ...told }, count, observe);
       }).finally(() => tellRejected(sequences));
-      // as `predict` prints them
-      const { warnings } = found.evaluations[0];
-      if (warnings.length > 0)
-        io.err(formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' }));
+      printDiagnostics(found.evaluations[0].warnings, 'warning', io);
       tell(INPUT, found);
       return EXIT.done;
     }
