@@ -39,7 +39,7 @@ export interface CellState {
 export interface Cell<Settings> {
   /** States of the cell; the first is the layer's output. */
   states(settings: Settings): readonly CellState[];
-  /** Names of the results of its activation functions, in the order in which `step` computes them. */
+  /** Names of the results of its activation functions, in the order of `step`. */
   readonly gates: readonly string[];
   /** Parameters of one direction of a layer, in PyTorch's order. */
   parameters(inputSize: number, settings: Settings): readonly ParameterShape[];

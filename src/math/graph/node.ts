@@ -96,7 +96,7 @@ export interface KeyedProgram {
   make(): Program;
 }
 
-/** The nodes that `roots` depend on, inputs before readers, without `outside` and what is behind. */
+/** The nodes that `roots` depend on, inputs before readers; not `outside`, and what is behind. */
 export function reachable(roots: Iterable<Node>, outside: Iterable<Node> = []): Node[] {
   const left = new Set(outside);
   const seen = new Set<Node>();

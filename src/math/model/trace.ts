@@ -1,4 +1,4 @@
-/** Looks into the cells of a model: their states and gates at each step of a sequence, in float64. */
+/** Looks into the cells of a model: states and gates at each step of a sequence, in float64. */
 import { HostArrays } from '../graph/arrays.js';
 import { interpret } from '../graph/interpret.js';
 import { type CellNodes, type Node, type Program, reachable } from '../graph/node.js';
