@@ -2,7 +2,6 @@
  * The only source of randomness: xoroshiro128+ streams split from a seed. Every consumer requests
  * its own stream by name, so that a new draw in one place never shifts the draws of another.
  */
-import { sha256 } from '@noble/hashes/sha2.js';
 import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
 import type { JumpableRandomGenerator } from 'pure-rand/types/JumpableRandomGenerator';
 
@@ -13,7 +12,7 @@ export class RandomStream {
   private constructor(private readonly generator: JumpableRandomGenerator) {}
 
   static of(seed: number, name: string): RandomStream {
-    return RandomStream.restore(wordsOf(seed, name).slice(0, 4));
+    return RandomStream.restore(Array.from(sha256(`${seed}/${name}`).subarray(0, 4), littleEndian));
   }
 
   static restore(state: RandomState): RandomStream {
@@ -62,7 +61,7 @@ export class CounterRandom {
   private readonly seed: number;
 
   constructor(seed: number, name: string) {
-    [this.seed] = wordsOf(seed, name);
+    this.seed = littleEndian(sha256(`${seed}/${name}`)[0]);
   }
 
   /** A key for {@link uniform}, which depends on each of `counters` and on their order. */
@@ -76,10 +75,9 @@ export function uniform(key: number, counter: number): number {
   return (mix(key ^ mix(counter + GOLDEN)) >>> 0) / 0x100000000;
 }
 
-/** The SHA-256 of a seed and a name, as eight little-endian words. */
-function wordsOf(seed: number, name: string): number[] {
-  const digest = new DataView(sha256(new TextEncoder().encode(`${seed}/${name}`)).buffer);
-  return Array.from({ length: 8 }, (_, i) => digest.getInt32(4 * i, true));
+/** `word` with its bytes in reverse. */
+function littleEndian(word: number): number {
+  return (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
 }
 
 /** 2^32 over the golden ratio: neighbouring counters differ in many bits. */
@@ -91,4 +89,45 @@ export function mix(value: number): number {
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return h ^ (h >>> 16);
+}
+
+/** The first 32 bits of the fractional part of `root` of each of the first `count` primes. */
+function ofPrimes(count: number, root: (prime: number) => number): Int32Array {
+  const primes: number[] = [];
+  for (let n = 2; primes.length < count; n++) if (primes.every(prime => n % prime !== 0)) primes.push(n);
+  return Int32Array.from(primes, prime => (root(prime) % 1) * 2 ** 32);
+}
+
+const START = ofPrimes(8, Math.sqrt);
+const ROUNDS = ofPrimes(64, Math.cbrt);
+
+const rotated = (word: number, by: number) => (word >>> by) | (word << (32 - by));
+
+/** The digest of the UTF-8 of `text`, as eight big-endian words. */
+function sha256(text: string): Int32Array {
+  const bytes = new TextEncoder().encode(text);
+  const padded = new DataView(new ArrayBuffer(64 * Math.ceil((bytes.length + 9) / 64)));
+  for (const [at, byte] of bytes.entries()) padded.setUint8(at, byte);
+  padded.setUint8(bytes.length, 0x80);
+  padded.setUint32(padded.byteLength - 4, 8 * bytes.length);
+  const state = START.slice();
+  const w = new Int32Array(64);
+  for (let block = 0; block < padded.byteLength; block += 64) {
+    for (let t = 0; t < 16; t++) w[t] = padded.getInt32(block + 4 * t);
+    for (let t = 16; t < 64; t++) {
+      const [a, b] = [w[t - 15], w[t - 2]];
+      const early = rotated(a, 7) ^ rotated(a, 18) ^ (a >>> 3);
+      const late = rotated(b, 17) ^ rotated(b, 19) ^ (b >>> 10);
+      w[t] = w[t - 16] + early + w[t - 7] + late;
+    }
+    let [a, b, c, d, e, f, g, h] = state;
+    for (let t = 0; t < 64; t++) {
+      const choice = (e & f) ^ (~e & g);
+      const one = h + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) + choice + ROUNDS[t] + w[t];
+      const two = (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+      [h, g, f, e, d, c, b, a] = [g, f, e, (d + one) | 0, c, b, a, (one + two) | 0];
+    }
+    for (const [i, word] of [a, b, c, d, e, f, g, h].entries()) state[i] += word;
+  }
+  return state;
 }
