@@ -275,13 +275,21 @@ def recordings(dataset, config):
     held = {str(value) for value in np.atleast_1d(dataset["test"]["is"])}
     is_test = torch.tensor([one[dataset["test"]["column"]] in held for one in fields])
     test, rest = is_test.nonzero()[:, 0], (~is_test).nonzero()[:, 0]
-    validation, train = held_out(len(rest), dataset["validation"]["fraction"], y[rest])
-    rows = {"train": rest[train], "validation": rest[validation], "test": test}
-    frames = torch.cat([x[i] for i in rows["train"]])
-    mean, deviation = frames.mean(0), frames.std(0, correction=0)
+    if dataset.get("validation"):
+        validation, train = held_out(len(rest), dataset["validation"]["fraction"], y[rest])
+        rows = {"train": rest[train], "validation": rest[validation], "test": test}
+    else:
+        rows = {"train": rest, "test": test}
+    per = dataset.get("normalize_per")
+    # the recordings that each one is scaled over, by a number
+    scaled = {"recording": range(len(x)), None: [0] * len(x)}.get(per) or [one[per] for one in fields]
+    over = {key: [] for key in scaled}
+    for i in range(len(x)) if per else rows["train"].tolist():
+        over[scaled[i]].append(x[i])
+    scales = {key: torch.std_mean(torch.cat(own), 0, correction=0) for key, own in over.items()}
 
     def split(rows):
-        chosen = [(x[i] - mean) / deviation for i in rows]
+        chosen = [(x[i] - scales[scaled[i]][1]) / scales[scaled[i]][0] for i in rows.tolist()]
         lengths = torch.tensor([len(one) for one in chosen])
         return {"x": torch.nn.utils.rnn.pad_sequence(chosen, batch_first=True), "y": y[rows], "lengths": lengths}
 

@@ -28,7 +28,7 @@ from sequences import CELLS, EncoderDecoder, read_best, sequence_metrics, write_
 READ = {
     "dataset": "kind path test_path validation_path train_images train_labels test_images test_labels sequence "
     "sequence_length min_length problem seed train_size test_size test_fraction test validation level min_count input input_kind "
-    "target target_kind target_level features normalize per_step id input_steps horizon stride season time calendar known relative_to pattern "
+    "target target_kind target_level features normalize normalize_per per_step id input_steps horizon stride season time calendar known relative_to pattern "
     "path_column",
     "model": "cell hidden_size num_layers dropout bidirectional embedding",
     "model.steps": "repeat stack",

@@ -14,10 +14,15 @@ function repeated(period: number): (i: number) => number {
   return i => values[i % period] + random.uniform();
 }
 
-/** The season that `init` chooses for rows of this many hours each, and why. */
-async function seasonOf(hours: number, rows: number, valueAt: (i: number) => number) {
+/** The season that `init` chooses for rows at these hours, or all so many hours, and why. */
+async function seasonOf(
+  hours: number | ((i: number) => number),
+  rows: number,
+  valueAt: (i: number) => number,
+) {
+  const hourOf = typeof hours === 'number' ? (i: number) => hours * i : hours;
   const lines = Array.from({ length: rows }, (_, i) => {
-    const time = new Date(Date.UTC(2020, 0, 1, 0, 60 * hours * i)).toISOString();
+    const time = new Date(Date.UTC(2020, 0, 1, 0, 60 * hourOf(i))).toISOString();
     return `${time},${valueAt(i).toFixed(3)}\n`;
   });
   const cwd = dirname(work.file('series.csv', `date,y\n${lines.join('')}`));
@@ -46,6 +51,12 @@ t.test('the season is the usual one that training repeats best', async t => {
   const [daily, weekly] = [repeated(24), repeated(168)];
   const late = (i: number) => (i < 850 ? daily(i) : 1000 * weekly(i));
   t.match(await seasonOf(1, 1000, late), { season: 24 });
+  // ten hours of a working day; the first day is a Wednesday
+  const open = (i: number) => {
+    const day = 2 + Math.floor(i / 10);
+    return 24 * (7 * Math.floor(day / 5) + (day % 5) - 2) + 8 + (i % 10);
+  };
+  t.match(await seasonOf(open, 600, repeated(50)), { season: 50, why: nearer(50, 10) });
   // too short for weeks
   t.match(await seasonOf(1, 500, repeated(168)), { season: 24, why: '24 steps' });
 });

@@ -17,8 +17,9 @@ export function chromiumMissing(): string | undefined {
 /** The sandbox is not available to root. Only the page may use the network. */
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'];
 
-export function startChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: PROGRAM, args: FLAGS, headless: true });
+/** @param flags more of them */
+export function startChromium(...flags: readonly string[]): Promise<Browser> {
+  return chromium.launch({ executablePath: PROGRAM, args: [...FLAGS, ...flags], headless: true });
 }
 
 const FIREFOX = '/usr/bin/firefox-esr';

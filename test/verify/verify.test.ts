@@ -351,7 +351,7 @@ async function brokenProgram(file: string, find: string, replace: string) {
   if (before.split(find).length !== 2) throw new Error(`${file} has '${find}' not exactly once`);
   writeFileSync(path, before.replace(find, replace));
   const modules = await Promise.all(
-    ['cli/call.js', 'train/pool.js'].map(name => import(pathToFileURL(join(copy, name)).href)),
+    ['cli/call.js', 'util/thread.js'].map(name => import(pathToFileURL(join(copy, name)).href)),
   );
   const program: ProgramModules = Object.assign({}, ...modules);
   return (args: readonly string[]) => callInProcess(args, work.place, program);

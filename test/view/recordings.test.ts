@@ -153,3 +153,26 @@ t.test(
     }
   },
 );
+
+t.test('a model predicts what the microphone hears', { skip: chromiumMissing() ?? false }, async t => {
+  const heard = join(work.folder(), 'heard.wav');
+  writeFileSync(heard, wav(tone(400, 4 * RATE, RATE)));
+  const browser = await startChromium(
+    '--use-fake-ui-for-media-stream',
+    '--use-fake-device-for-media-stream',
+    `--use-file-for-fake-audio-capture=${heard}`,
+  );
+  t.teardown(() => browser.close());
+  const html = join(work.folder(), 'report.html');
+  await work.cellrun('report', classes.directory, '-o', html);
+  const { page, said } = await openPage(browser, pathToFileURL(html).href);
+  const outcome = page.locator('#outcome pre');
+  const before = (await outcome.textContent()) ?? '';
+  await page.getByRole('button', { name: 'Record' }).click();
+  await page.getByRole('button', { name: 'Stop' }).waitFor();
+  await page.waitForTimeout(1000);
+  await page.getByRole('button', { name: 'Stop' }).click();
+  const after = await outcome.filter({ hasNotText: before }).textContent();
+  t.match(JSON.parse(after ?? ''), { probabilities: [Number, Number] });
+  t.same(said, []);
+});

@@ -27,7 +27,9 @@ function usualSeasons(times: readonly number[]): {
   const interval = medianInterval(times);
   const areWorkdays = times.every(time => ![0, 6].includes(new Date(time).getUTCDay()));
   if (interval < DAY) {
-    const seasons = [DAY, 7 * DAY].map(period => Math.round(period / interval));
+    // a market is closed at night: a day has as many steps as rows
+    const day = Math.min(Math.round(DAY / interval), stepsOfDay(times));
+    const seasons = [day, (areWorkdays ? 5 : 7) * day];
     return { seasons, calendar: ['hour', 'day_of_week'] };
   }
   if (interval === DAY) {
@@ -38,6 +40,14 @@ function usualSeasons(times: readonly number[]): {
   if (interval < 27 * DAY) return { seasons: interval === 7 * DAY ? [52] : [], calendar: ['day_of_year'] };
   if (interval < 32 * DAY) return { seasons: [12], calendar: ['month'] };
   return { seasons: interval > 88 * DAY && interval < 93 * DAY ? [4] : [], calendar: [] };
+}
+
+/** Rows of most days. */
+function stepsOfDay(times: readonly number[]): number {
+  const rows = new Map<number, number>();
+  for (const time of times) rows.set(Math.floor(time / DAY), (rows.get(Math.floor(time / DAY)) ?? 0) + 1);
+  const counts = [...rows.values()].sort((a, b) => a - b);
+  return counts[counts.length >> 1];
 }
 
 /** A longer season must have errors that are smaller by this fraction. */

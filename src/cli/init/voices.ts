@@ -1,6 +1,7 @@
 /** Recordings that `init --template voice` writes: vowels that glide into another. */
-import { wavBytes } from '../../data/formats/wav.js';
+
 import { RandomStream } from '../../util/random.js';
+import { wavBytes } from '../../util/wav.js';
 
 const RATE = 8000;
 /** First three formants of vowels, in hertz (Peterson and Barney, 1952). */
@@ -18,9 +19,9 @@ const SPEAKERS = ['anna', 'ben', 'carla', 'dan', 'eva', 'finn', 'gina', 'hugo'];
 const TAKES = 4;
 
 /** The recordings by name: words by speakers who each have a pitch and a size of their own. */
-export function voices(): Map<string, Buffer> {
+export function voices(): Map<string, Uint8Array> {
   const random = RandomStream.of(0, 'init voices');
-  const recordings = new Map<string, Buffer>();
+  const recordings = new Map<string, Uint8Array>();
   for (const speaker of SPEAKERS) {
     const [pitch, size] = [100 + 120 * random.uniform(), 0.9 + 0.2 * random.uniform()];
     for (const word of WORDS)

@@ -110,14 +110,14 @@ export const verb = defineVerb({
   },
 });
 
-function write(path: string, content: string | Buffer): void {
+function write(path: string, content: string | Uint8Array): void {
   atNamedPlace(() => {
     withFileErrors(path, () => mkdirSync(dirname(path), { recursive: true }));
     writeAtomic(path, [content]);
   });
 }
 
-function writeData(path: string, content: string | ReadonlyMap<string, Buffer>): void {
+function writeData(path: string, content: string | ReadonlyMap<string, Uint8Array>): void {
   if (typeof content === 'string') write(path, content);
   else for (const [name, bytes] of content) write(join(path, name), bytes);
 }

@@ -270,28 +270,6 @@ function decoded(
   return samples;
 }
 
-/** A WAV file of one channel with 16 bits per sample. @param samples -1 to 1 */
-export function wavBytes(samples: ArrayLike<number>, rate: number): Buffer {
-  const bytes = Buffer.alloc(44 + 2 * samples.length);
-  bytes.write('RIFF    WAVEfmt ', 'latin1');
-  bytes.writeUInt32LE(bytes.length - CHUNK_BYTES, 4);
-  bytes.writeUInt32LE(MIN_FORMAT_BYTES, 16);
-  bytes.writeUInt16LE(PCM, 20);
-  bytes.writeUInt16LE(1, 22);
-  bytes.writeUInt32LE(rate, 24);
-  bytes.writeUInt32LE(2 * rate, 28);
-  bytes.writeUInt16LE(2, 32);
-  bytes.writeUInt16LE(16, 34);
-  bytes.write('data', 36, 'latin1');
-  bytes.writeUInt32LE(2 * samples.length, 40);
-  for (let i = 0; i < samples.length; i++)
-    bytes.writeInt16LE(
-      Math.max(-(2 ** 15), Math.min(2 ** 15 - 1, Math.round(2 ** 15 * samples[i]))),
-      44 + 2 * i,
-    );
-  return bytes;
-}
-
 /**
  * Yields the samples of a stream without a header: PCM of 16 bits, little-endian, one channel. A
  * sample that is cut off at the end is left out.

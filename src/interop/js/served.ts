@@ -22,6 +22,7 @@ export function factsOf({ model, session }: Module) {
     prediction: form.kind,
     per_step: form.perStep,
     channel: model.channel,
+    rate: data.sample_rate,
     class_names: form.classNames,
     target_names: form.targetNames,
     sessions: isPossible(session),

@@ -1,6 +1,7 @@
-/** Ways to change the text of an input: a slider for numbers of a table, and a drawing. */
+/** Ways to make an input: a slider for numbers of a table, a drawing, and the microphone. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { formatNumber } from '../../util/numbers.js';
+import { wavBytes } from '../../util/wav.js';
 import { Select } from './components.js';
 
 interface InputProps {
@@ -155,5 +156,48 @@ export function Drawing({
         Clear
       </button>
     </div>
+  );
+}
+
+/** Samples per second if the model does not say. */
+const SPEECH_RATE = 16_000;
+
+interface MicrophoneProps {
+  /** Samples per second that the model reads. */
+  readonly rate: number | undefined;
+  /** Called with a WAV file. */
+  hear(recorded: ArrayBuffer): void;
+}
+
+/** Records from the microphone until the button is pressed again; nothing where there is none. */
+export function Microphone({ rate = SPEECH_RATE, hear }: MicrophoneProps) {
+  const [recorder, setRecorder] = useState<MediaRecorder>();
+  const [problem, setProblem] = useState<string>();
+  if (globalThis.navigator?.mediaDevices === undefined) return null;
+  const record = async () => {
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+    const started = new MediaRecorder(stream);
+    started.ondataavailable = async ({ data }) => {
+      for (const track of stream.getTracks()) track.stop();
+      const context = new OfflineAudioContext(1, 1, rate);
+      const decoded = await context.decodeAudioData(await data.arrayBuffer());
+      hear(wavBytes(decoded.getChannelData(0), rate).buffer);
+    };
+    started.start();
+    setRecorder(started);
+  };
+  const press = () => {
+    setProblem(undefined);
+    recorder?.stop();
+    setRecorder(undefined);
+    if (recorder === undefined) record().catch(({ message }) => setProblem(message));
+  };
+  return (
+    <>
+      <button type="button" aria-pressed={recorder !== undefined} onClick={press}>
+        {recorder === undefined ? 'Record' : 'Stop'}
+      </button>
+      {problem !== undefined && <span class="alert"> {problem}</span>}
+    </>
   );
 }

@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { ModelFacts } from '../../interop/js/served.js';
 import { formatNumber } from '../../util/numbers.js';
 import { Table } from './components.js';
-import { Drawing, type Image, Shift, tableIn } from './inputs.js';
+import { Drawing, type Image, Microphone, Shift, tableIn } from './inputs.js';
 
 /** A line of `predict`; its fields depend on the model. */
 export type Prediction = Readonly<Record<string, unknown>>;
@@ -108,7 +108,8 @@ export function Predictor({
           <label>
             {isHeard ? 'a WAV file' : 'or a file'}, which can also be dropped here{' '}
             <input type="file" onChange={event => void take(event.currentTarget.files?.[0])} />
-          </label>
+          </label>{' '}
+          {isHeard && <Microphone rate={model.rate} hear={recorded => hear(undefined, recorded)} />}
         </p>
       </form>
       <section aria-live="polite" id="outcome">
