@@ -57,7 +57,7 @@ module.exports = {
     never('run-writes-what-it-is-given', 'a run directory can be read and written without a graph, a device or a dataset', inside('run'), { path: inside('math/graph', 'math/ops', 'math/cells', 'math/model', 'math/losses', 'math/optimizers', 'engine', 'train', 'predict', 'data') }),
     never('readers-read-files', 'reviews and reports must work on runs from another machine and another day', '^src/(judge/|view/|interop/tensorboard)', { path: inside('math/graph', 'math/ops', 'math/cells', 'math/model', 'math/losses', 'math/optimizers', 'engine', 'train', 'predict', 'data') }),
     never('reviews-ask-sweeps-for-results', 'a review asks what became of the trials of a sweep; how one is run is no matter of a reader', inside('judge'), { path: '^src/sweep/', pathNot: '^src/sweep/(results|trials)\\.ts$' }),
-    never('page-knows-documents', 'the page draws what a document says; of the program it may know types alone, and how numbers are formatted', inside('view/page'), { pathNot: `${inside('view/page')}|^src/util/numbers\\.ts$|${packages('preact')}`, dependencyTypesNot: ['type-only'] }),
+    never('page-knows-documents', 'the page draws what a document says; of the program it may know types alone, and how numbers and sounds are written', inside('view/page'), { pathNot: `${inside('view/page')}|^src/util/(numbers|wav)\\.ts$|${packages('preact')}`, dependencyTypesNot: ['type-only'] }),
     never('sweeps-launch-runs', 'a trial in a process of its own takes its device, its threads and its crash with it', inside('sweep'), { path: inside('train', 'predict', 'engine', 'math/graph', 'math/model'), pathNot: '^src/math/model/settings\\.ts$' }),
     siblings('cells', 'cell'),
     siblings('losses', 'loss'),
