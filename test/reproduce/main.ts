@@ -87,25 +87,31 @@ function pin({ name }: Experiment, run: string): void {
 
 /** Trains all seeds as one sweep, or all folds one after another. */
 async function train(experiment: Experiment): Promise<void> {
-  const { name, config, set = [], metric, folds } = experiment;
+  const { config, set = [], folds } = experiment;
   const options = [config, ...set.flatMap(one => ['--set', one])];
   for (const value of folds?.values ?? []) {
     const own = [...options, '--set', `${folds?.key}=${value}`, '--output', 'experiments', '--json'];
     const { directory }: Summary = JSON.parse(called(launcher, own, [0, 3]).stdout);
     await record(experiment, directory);
+    if (flags.pytorch) trainPyTorch(experiment, `${folds?.key}=${value}`, value);
   }
   if (folds) return;
   const more = ['--seeds', flags.seeds, '--output', 'experiments', '--json'];
   const { best }: SweepSummary = JSON.parse(called(launcher, ['sweep', ...options, ...more], [0, 3]).stdout);
   for (const run of best?.runs ?? []) await record(experiment, run);
   if (!flags.pytorch) return;
-  for (const seed of flags.seeds.split(',')) {
-    const resolved = called(launcher, ['config', 'show', ...options, '--set', `seed=${seed}`, '--json']);
-    const python = called('/usr/bin/python3', ['experiments/pytorch/train.py', '-'], [0], resolved.stdout);
-    const result: PyTorchRun = JSON.parse(python.stdout);
-    recordPyTorch(name, result);
-    tell(experiment, 'PyTorch', { ...result, value: result.metrics.test[metric] });
-  }
+  for (const seed of flags.seeds.split(',')) trainPyTorch(experiment, `seed=${seed}`);
+}
+
+/** @param own what the run sets beside its experiment */
+function trainPyTorch(experiment: Experiment, own: string, fold?: string): void {
+  const { name, config, set = [], metric } = experiment;
+  const settings = [...set, own].flatMap(one => ['--set', one]);
+  const resolved = called(launcher, ['config', 'show', config, ...settings, '--json']);
+  const python = called('/usr/bin/python3', ['experiments/pytorch/train.py', '-'], [0], resolved.stdout);
+  const result: PyTorchRun = JSON.parse(python.stdout);
+  recordPyTorch(name, result, fold);
+  tell(experiment, 'PyTorch', { ...result, value: result.metrics.test[metric] });
 }
 
 async function extrasOf(

@@ -85,7 +85,7 @@ interface Results {
   readonly baselines?: SplitBaselines;
   /** What the model of the first seed wrote. */
   readonly sample?: string;
-  readonly pytorch: readonly (Outcome & { readonly torch: string })[];
+  readonly pytorch: readonly (Outcome & Pick<Extras, 'fold'> & { readonly torch: string })[];
 }
 
 /** The JSON object that experiments/pytorch/train.py prints. */
@@ -129,10 +129,11 @@ export function recordRun(name: string, summary: Summary, extras: Extras): void 
   });
 }
 
-export function recordPyTorch(name: string, run: PyTorchRun): void {
+export function recordPyTorch(name: string, run: PyTorchRun, fold?: string): void {
   const { seed, metrics, steps, parameters, duration_s, torch } = run;
   const results = resultsOf(name);
-  const outcome = { seed, metrics: metrics.test, steps, parameters, duration_s, torch };
+  const own = { seed, metrics: metrics.test, steps, parameters, duration_s, torch };
+  const outcome = { ...(fold !== undefined && { fold }), ...own };
   write(name, { ...results, pytorch: withRun(results.pytorch, outcome) });
 }
 
