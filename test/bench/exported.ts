@@ -119,7 +119,7 @@ async function inChromium(folders: readonly string[], rounds: number): Promise<[
   }
 }
 
-/** Of clients, each of which sends a request as soon as it has the response to the one before. */
+/** Of clients that each send the next request as soon as they have a response. */
 const CONNECTIONS = 16;
 /** In each round, of each server. */
 const SECONDS = 2;

@@ -14,7 +14,7 @@ function repeated(period: number): (i: number) => number {
   return i => values[i % period] + random.uniform();
 }
 
-/** The season that `init` chooses for rows at these hours, or all so many hours, and why. */
+/** The season that `init` chooses, and why. @param hours of each row, or between rows */
 async function seasonOf(
   hours: number | ((i: number) => number),
   rows: number,
