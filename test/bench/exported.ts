@@ -119,7 +119,7 @@ async function inChromium(folders: readonly string[], rounds: number): Promise<[
   }
 }
 
-/** Of clients that each send the next request as soon as they have a response. */
+/** Clients; each sends its next request as soon as it has a response. */
 const CONNECTIONS = 16;
 /** In each round, of each server. */
 const SECONDS = 2;
