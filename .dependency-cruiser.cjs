@@ -17,7 +17,7 @@ const packages = (...names) => `(^|/)node_modules/(${names.map(n => n.replace(/\
 
 const { peerDependencies } = require('./package.json');
 /** Development packages that the build puts into the program. */
-const BUNDLED = ['@bufbuild/protobuf', '@noble/hashes', 'acorn', 'buffer', 'commander', 'fastest-levenshtein', 'fflate', 'fft.js', 'gpu.js', 'pathe', 'picocolors', 'picomatch', 'pure-rand', 'safe-stable-stringify', 'tinyglobby', 'yaml'];
+const BUNDLED = ['@bufbuild/protobuf', '@noble/hashes', 'acorn', 'buffer', 'commander', 'fastest-levenshtein', 'fflate', 'gpu.js', 'pathe', 'picocolors', 'picomatch', 'pure-rand', 'safe-stable-stringify', 'tinyglobby', 'yaml'];
 /** Those that a user installs who needs them. */
 const OPTIONAL = Object.keys(peerDependencies);
 

@@ -1,5 +1,5 @@
 /** How a machine adds a product. */
-import { WebAssembly } from './heap.js';
+import { WebAssembly } from '../util/webassembly.js';
 
 /**
  * Rounded once (fused), if WebAssembly's relaxed multiply-add does so here, or product and sum

@@ -2,6 +2,7 @@ import type { GPU } from 'gpu.js';
 import { fs, hasGpuLibrary } from '../host/index.js';
 import type { ArrayOperations } from '../math/graph/arrays.js';
 import type { Program } from '../math/graph/node.js';
+import { WebAssembly } from '../util/webassembly.js';
 import type { Arithmetic } from './arithmetic.js';
 import { type Executable, gpuLibrary, type PipelineBackend, PipelineExecutable } from './backend.js';
 import type { Backend } from './backend-names.js';
@@ -9,7 +10,7 @@ import { Device } from './device.js';
 import { DeviceArrays, RehearsedArrays } from './device-arrays.js';
 import { type DeviceCode, linkForDevice } from './device-plan.js';
 import { DeviceProfile } from './device-profile.js';
-import { Heap, MAX_PAGES, WebAssembly } from './heap.js';
+import { Heap, MAX_PAGES } from './heap.js';
 import {
   compileStep,
   compileUnanalyzed,

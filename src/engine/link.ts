@@ -9,12 +9,13 @@ import type { GPU, IKernelRunShortcut } from 'gpu.js';
 import { createRequire } from '../host/index.js';
 import type { Node } from '../math/graph/node.js';
 import { sizeOf } from '../math/graph/shape.js';
+import type { MemoryLimits } from '../util/assembler.js';
 import { Recent } from '../util/recent.js';
+import type { WasmModule } from '../util/webassembly.js';
 import { createKernel, ExecutionError, tensorInput } from './backend.js';
-import { ALIGNMENT, MAX_PAGES, type WasmModule } from './heap.js';
+import { ALIGNMENT, MAX_PAGES } from './heap.js';
 import type { KernelPair, LinkedRuntime } from './linked-executable.js';
 import { extentsOf, type Kernel, type Plan, parametersOf, placeArrays, type Step } from './plan.js';
-import type { MemoryLimits } from './simd-assembler.js';
 import {
   type CompileRequest,
   compileKernel,

@@ -3,8 +3,9 @@
 import { type ArrayOperations, HostArrays } from '../math/graph/arrays.js';
 import type { KeyedProgram, Program, ProgramPart } from '../math/graph/node.js';
 import { sizeOf } from '../math/graph/shape.js';
+import { type WasmModule, WebAssembly } from '../util/webassembly.js';
 import type { Executable } from './backend.js';
-import { ALIGNMENT, type Heap, type WasmModule, WebAssembly } from './heap.js';
+import { ALIGNMENT, type Heap } from './heap.js';
 import type { KernelModule, LinkedPlan } from './link.js';
 import type { Step } from './plan.js';
 

@@ -1,10 +1,11 @@
 /** Compiles kernels to WebAssembly, and finds out by computing what this machine is fast at. */
 
 import { runtime, setEngineFlag } from '../host/index.js';
+import { assembleModule, FunctionAssembler, type MemoryLimits, type ValueType } from '../util/assembler.js';
+import { type WasmModule, WebAssembly } from '../util/webassembly.js';
 import { ADDEND, type Arithmetic, arithmeticOf, FACTOR } from './arithmetic.js';
-import { MAX_PAGES, type WasmModule, WebAssembly } from './heap.js';
+import { MAX_PAGES } from './heap.js';
 import { type Axis, parseKernel } from './language.js';
-import { assembleModule, FunctionAssembler, type MemoryLimits, type ValueType } from './simd-assembler.js';
 import { fuseMultiplyAdd, type KernelIr, OUTPUT, splitAfterSums } from './simd-ir.js';
 import { lower, type Parameter } from './simd-lower.js';
 import type { Origin } from './simd-pointers.js';

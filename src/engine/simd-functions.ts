@@ -5,8 +5,8 @@
  * polynomials are minimax fits in float64 of the remainders named beside them.
  */
 
+import type { FunctionAssembler } from '../util/assembler.js';
 import type { Arithmetic } from './arithmetic.js';
-import type { FunctionAssembler } from './simd-assembler.js';
 
 export type Scratch = readonly [number, number, number, number];
 

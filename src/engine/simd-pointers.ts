@@ -2,8 +2,9 @@
  * Integers at run time: the position of the tile, loop counters, arguments, and the addresses
  * computed from them.
  */
+
+import type { FunctionAssembler } from '../util/assembler.js';
 import type { Axis } from './language.js';
-import type { FunctionAssembler } from './simd-assembler.js';
 import { type Affine, coefficient } from './simd-ir.js';
 
 const FLOAT_BYTES = 4;

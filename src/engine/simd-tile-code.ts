@@ -4,8 +4,8 @@
  * lanes, adjacent along x.
  */
 
+import type { FunctionAssembler } from '../util/assembler.js';
 import type { Arithmetic } from './arithmetic.js';
-import type { FunctionAssembler } from './simd-assembler.js';
 import { type Scratch, VectorMath } from './simd-functions.js';
 import {
   type Affine,

@@ -1,6 +1,6 @@
 /** The size of a tile, which is the part of the output that one iteration computes, and packing. */
 
-import type { FunctionAssembler } from './simd-assembler.js';
+import type { FunctionAssembler } from '../util/assembler.js';
 import type { Target, Width } from './simd-compile.js';
 import {
   type Affine,

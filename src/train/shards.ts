@@ -3,7 +3,7 @@ import { IGNORED, type Split, withoutPadding } from '../data/core/dataset.js';
 import { range } from '../data/core/drawing.js';
 import type { Arithmetic } from '../engine/arithmetic.js';
 import type { Backend } from '../engine/backend-names.js';
-import type { Heap, WasmMemory } from '../engine/heap.js';
+import type { Heap } from '../engine/heap.js';
 import type { LinkedPlan } from '../engine/link.js';
 import {
   KernelMachine,
@@ -25,6 +25,7 @@ import { hasAttention, type ModelSpec, stepsRead } from '../math/model/spec.js';
 import { carriedStates, type Machine, ScheduleWalk } from '../math/model/walk.js';
 import { paddedSize } from '../math/optimizers/program.js';
 import type { Decisions } from '../run/confidence.js';
+import type { WasmMemory } from '../util/webassembly.js';
 import { BatchWriter } from './batch.js';
 import { CALIBRATION, CalibrationKernel } from './timing.js';
 

@@ -25,7 +25,7 @@ const FORM = new FeatureForm(
 );
 
 /**
- * One pass over all recordings in `threads` threads, as PyTorch's.
+ * A pass over all recordings in `threads` threads, as PyTorch's, after one to warm up, as its.
  * @param python undefined: nothing is compared
  */
 export function measureFeatures(
@@ -37,15 +37,17 @@ export function measureFeatures(
   return inFolder(async folder => {
     const files = writeRecordings(folder);
     const [ours, theirs]: number[][] = [[], []];
-    await extract(files, threads);
+    const pool = new FeatureThreads(threads);
+    await extract(files, pool);
     for (let round = 0; round < rounds; round++) {
-      ours.push(await extract(files, threads));
+      ours.push(await extract(files, pool));
       if (python === undefined || theirs.length < round) continue;
       const program = [join(peersFolder, 'torchaudio_features.py'), folder, '--threads', `${threads}`];
       const finished = await runProgram(python, program).catch((error: Error) => error);
       if (finished instanceof Error) note(`whole/features: torchaudio is not measured: ${finished.message}`);
       else theirs.push(JSON.parse(finished.stdout).seconds);
     }
+    await pool.end();
     return {
       id: 'whole/features',
       what: `mel bands of ${RECORDINGS} recordings, 25 minutes, from their files, ${threads} threads`,
@@ -72,10 +74,9 @@ function writeRecordings(folder: string): string[] {
 }
 
 /** Returns the seconds that it took. */
-async function extract(files: readonly string[], count: number): Promise<number> {
+async function extract(files: readonly string[], threads: FeatureThreads): Promise<number> {
   const extraction = { form: FORM, channel: 'mix', scaling: undefined } as const;
   const began = performance.now();
-  const threads = new FeatureThreads(count);
   const started: ReturnType<FeatureThreads['start']>[] = [];
   for (const file of files) {
     const wav = new WavFile(memoryBytes(file, (await readContent(file)).bytes));
@@ -83,6 +84,5 @@ async function extract(files: readonly string[], count: number): Promise<number>
     while (started.length > threads.ahead) await started.shift();
   }
   await Promise.all(started);
-  await threads.end();
   return (performance.now() - began) / 1000;
 }

@@ -9,10 +9,10 @@ import { Engine, newHeap } from '../../src/engine/index.js';
 import { kernelListing } from '../../src/engine/link.js';
 import { LinkedRuntime } from '../../src/engine/linked-executable.js';
 import { makePlan } from '../../src/engine/plan.js';
-import { FunctionAssembler } from '../../src/engine/simd-assembler.js';
 import { compileKernel, makeModule, measuredWidth, type Width } from '../../src/engine/simd-compile.js';
 import { Graph, type Program } from '../../src/math/graph/node.js';
 import type { Op } from '../../src/math/graph/op.js';
+import { FunctionAssembler } from '../../src/util/assembler.js';
 
 interface Sum {
   readonly start: number;

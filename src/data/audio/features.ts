@@ -16,7 +16,7 @@ import type { SampleReader, SampleStream } from '../core/dataset.js';
 import { configError } from '../core/problems.js';
 import { cepstralRows, MEL_SCALES, melBands } from './mel.js';
 import { RateConverter } from './rate.js';
-import { powerSpectrum } from './spectrum.js';
+import { BandPowers } from './spectrum.js';
 
 const frames = {
   window: key.number({
@@ -142,11 +142,12 @@ export const featureSettings = key.union(
 
 export type FeatureConfig = key.TypeOf<typeof featureSettings>;
 
-/** Computes the features of a frame: reads the samples at `at`, and writes to `out`. */
+/** Computes the features of frames. */
 interface Frames {
   readonly size: number;
   nameOf(feature: number): string;
-  compute(samples: Float64Array, at: number, out: Float32Array): void;
+  /** Reads the samples of each frame at an element of `starts`, and writes to one of `rows`. */
+  compute(samples: Float64Array, starts: readonly number[], rows: readonly Float32Array[]): void;
 }
 
 /** Before the name of a feature, by the order of the derivative. */
@@ -220,26 +221,31 @@ export class FeatureForm implements SampleReader {
       const message = `band ${empty} of ${config.bands} is narrower than a bin of the FFT (${rate / fftSize} Hz)`;
       throw this.unfit('bands', message, 'fewer bands, or a larger `fft_size`');
     }
-    const [powerOf, hann] = [powerSpectrum(fftSize), hannWindow(window)];
+    const hann = hannWindow(window);
+    const power = new BandPowers(fftSize, mel);
+    const { frames, sums } = power;
     const rows =
       config.kind === 'mfcc' ? cepstralRows(config.coefficients, config.bands, config.lifter) : undefined;
-    const frame = new Float64Array(fftSize);
     const logs = new Float64Array(config.bands);
     return {
       size: rows?.length ?? config.bands,
       nameOf: k => (rows ? `coefficient ${k}` : `band ${k} (${Math.round(mel[k].centre)} Hz)`),
-      compute(samples, at, out) {
-        for (let n = 0; n < window; n++) frame[n] = hann[n] * samples[at + n];
-        const power = powerOf(frame);
-        for (let band = 0; band < mel.length; band++) {
-          const { first, weights } = mel[band];
-          let sum = 0;
-          for (let i = 0; i < weights.length; i++) sum += weights[i] * power[first + i];
-          const log = Math.log(Math.max(floor, sum));
-          if (rows) logs[band] = log;
-          else out[band] = log;
+      compute(samples, starts, outs) {
+        for (let i = 0; i < outs.length; i += 2) {
+          const first = starts[i];
+          const second = starts[i + 1] ?? first;
+          for (let n = 0; n < window; n++) {
+            frames[2 * n] = hann[n] * samples[first + n];
+            frames[2 * n + 1] = hann[n] * samples[second + n];
+          }
+          power.compute();
+          for (const [lane, out] of outs.slice(i, i + 2).entries()) {
+            const values = rows ? logs : out;
+            for (let band = 0; band < values.length; band++)
+              values[band] = Math.log(Math.max(floor, sums[2 * band + lane]));
+            if (rows) multiply(rows, logs, out);
+          }
         }
-        if (rows) multiply(rows, logs, out);
       },
     };
   }
@@ -263,8 +269,8 @@ function rawFrames(window: number): Frames {
   return {
     size: window,
     nameOf: n => `sample ${n}`,
-    compute(samples, at, out) {
-      for (let n = 0; n < window; n++) out[n] = samples[at + n];
+    compute(samples, starts, rows) {
+      for (const [i, at] of starts.entries()) rows[i].set(samples.subarray(at, at + window));
     },
   };
 }
@@ -331,13 +337,14 @@ class FeatureStream implements SampleStream {
   private compute(samples: Float64Array, from: number, count: number): void {
     const { frames, hop } = this.form;
     // an allocation for each frame would take as long as its mel bands
-    const rows = new Float32Array(count * frames.size);
-    for (let i = 0; i < count; i++) {
-      const row = rows.subarray(i * frames.size, (i + 1) * frames.size);
-      frames.compute(samples, from + i * hop, row);
-      this.isEmpty = false;
-      this.emit(row);
-    }
+    const values = new Float32Array(count * frames.size);
+    const rows = Array.from({ length: count }, (_, i) =>
+      values.subarray(i * frames.size, (i + 1) * frames.size),
+    );
+    const starts = rows.map((_, i) => from + i * hop);
+    frames.compute(samples, starts, rows);
+    if (count > 0) this.isEmpty = false;
+    for (const row of rows) this.emit(row);
   }
 }
 

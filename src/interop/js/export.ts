@@ -6,7 +6,6 @@
 import { compileFunction } from 'node:vm';
 import type { Experiment } from '../../config/index.js';
 import { type Dataset, dataWidth, type SplitName } from '../../data/index.js';
-import { WebAssembly } from '../../engine/heap.js';
 import { linkPortable, type PortableKernel, type PortablePlan } from '../../engine/portable.js';
 import { arithmeticProbe, machineArithmetic } from '../../engine/simd-compile.js';
 import { deflateRawSync, fs } from '../../host/index.js';
@@ -30,6 +29,7 @@ import { weightsAlone, withWeights } from '../../train/weights.js';
 import { damagedError, UserError } from '../../util/errors.js';
 import { formatMetric, words } from '../../util/numbers.js';
 import { programFile } from '../../util/root.js';
+import { WebAssembly } from '../../util/webassembly.js';
 import {
   type Exported,
   exportPredictor,

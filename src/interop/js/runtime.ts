@@ -10,7 +10,7 @@ import { stepReaders } from '../../data/feature-columns.js';
 import type { ForecastConfig } from '../../data/forecast.js';
 import { forecastReader } from '../../data/forecast-input.js';
 import { type Arithmetic, arithmeticOf } from '../../engine/arithmetic.js';
-import { Heap, type WasmModule, WebAssembly } from '../../engine/heap.js';
+import { Heap } from '../../engine/heap.js';
 import {
   KernelMachine,
   LinkedExecutable,
@@ -29,6 +29,7 @@ import { type Session, type SessionOptions, StepModel } from '../../predict/sess
 import { givenSequence, type SequenceValues } from '../../predict/steps.js';
 import { allocateShards, ShardComputer, type ShardGroup, type ShardJob, SLOTS } from '../../train/shards.js';
 import { damagedErrors, usageError } from '../../util/errors.js';
+import { type WasmModule, WebAssembly } from '../../util/webassembly.js';
 import { type StoredPlan, stepsOf } from './plans.js';
 import { decodedWeight, type Precision, storedSize } from './weights.js';
 
