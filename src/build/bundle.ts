@@ -101,8 +101,7 @@ await build({
 
 /** Files of src that only some forms need. */
 const PARTS = [
-  [/ctc|decoder/, /math\/losses\/ctc\.ts$/],
-  [/ctc/, /math\/decoding\/ctc\.ts$/],
+  [/ctc/, /math\/(?:losses|decoding)\/ctc\.ts$/],
   [/decoder/, /math\/decoding\/decoder\.ts$/],
   [/series/, /data\/forecast-input\.ts$/],
   [/recordings/, /data\/audio\/program-readers\.ts$/],
@@ -131,6 +130,10 @@ const MAKERS =
 /** A module is given rows, not files. */
 const READ_FILE = ['data/csv-table.ts', 'yield* readTable(source, this, this.columns);'] as const;
 
+/** Kinds of losses and cells, and what only schemas and documentation say of them. */
+const KINDS = /^math\/(?:cells|losses)\//;
+const TEXT_OF_KIND = /^ *(?:description|formula|pytorch|aliases):\s*(?:'[^']*'|\[[^\]]*\]),$/gm;
+
 /** Leaves out the content of some files, and what reads tables. */
 function without(left: readonly RegExp[]): Plugin {
   return {
@@ -140,10 +143,14 @@ function without(left: readonly RegExp[]): Plugin {
         const name = relative(join(packageRoot, 'src'), path).split(sep).join('/');
         if (name === READ_FILE[0])
           return { contents: readFileSync(path, 'utf8').replace(READ_FILE[1], ''), loader: 'ts' };
-        if (!left.some(one => one.test(name))) return undefined;
+        if (!left.some(one => one.test(name))) {
+          if (!KINDS.test(name)) return undefined;
+          return { contents: readFileSync(path, 'utf8').replaceAll(TEXT_OF_KIND, ''), loader: 'ts' };
+        }
         const exported = readFileSync(path, 'utf8').matchAll(/^export (?:function\*?|const|class) (\w+)/gm);
-        const value = name === 'util/schema.ts' ? '() => {}' : "() => { throw new Error('left out'); }";
-        const contents = Array.from(exported, ([, one]) => `export const ${one} = ${value};\n`).join('');
+        // calls of an empty function are left out, and with them the descriptions of keys
+        const body = name === 'util/schema.ts' ? '' : "throw new Error('left out');";
+        const contents = Array.from(exported, ([, one]) => `export function ${one}() {${body}}\n`).join('');
         return { contents, loader: 'js' };
       });
     },

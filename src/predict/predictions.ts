@@ -2,7 +2,6 @@
 import type { Experiment } from '../config/index.js';
 import { type DataRecord, datasetFacts, embedsSteps, IGNORED, type TextLevel } from '../data/index.js';
 import { alignmentOf, type Decoded } from '../math/decoding/ctc.js';
-import { classProbabilities } from '../math/losses/ctc.js';
 import { lossOf } from '../math/losses/index.js';
 import { decidedClass, decidedLabel, type Numbers } from '../math/metrics/metric.js';
 import { predictsEachStep } from '../math/model/heads.js';
@@ -11,6 +10,7 @@ import type { ExplainedSequence, Explanation } from '../run/explanation.js';
 import { probabilities, type Readout } from '../train/readout.js';
 import type { Computed, ModelRun } from '../train/shards.js';
 import type { Diagnostic } from '../util/errors.js';
+import { classProbabilities } from '../util/log-probabilities.js';
 
 /** Numbers that `JSON.stringify` writes as a list and `console.log` shows as the array they are. */
 class JsonFloat64Array extends Float64Array {

@@ -2,7 +2,7 @@
 import { readSound, spectrogram } from '../data/audio/sounds.js';
 import { exampleText } from '../data/example.js';
 import type { Dataset, Split, SplitName } from '../data/index.js';
-import { classProbabilities, occupancyOf } from '../math/losses/ctc.js';
+import { occupancyOf } from '../math/losses/ctc.js';
 import { targetSize, taskOf } from '../math/losses/index.js';
 import { addConfidence, Reliability } from '../math/metrics/calibration.js';
 import { type AlignedPair, alignment, editDistance, isEdit } from '../math/metrics/edits.js';
@@ -31,6 +31,7 @@ import {
   type ValuePair,
   type WorstValue,
 } from '../run/evaluation.js';
+import { classProbabilities } from '../util/log-probabilities.js';
 import { shortestDecimal } from '../util/numbers.js';
 import type { Evaluation, PredictedSequence, Prediction } from './evaluator.js';
 import { forecastCollector } from './forecast-document.js';

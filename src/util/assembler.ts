@@ -275,7 +275,7 @@ export interface MemoryLimits {
 /** A module that imports `env.memory` and exports one function by its name. */
 export function assembleModule(memory: MemoryLimits, one: FunctionAssembler): Uint8Array {
   const section = (id: number, item: readonly number[]) => [id, ...unsigned(item.length + 1), 1, ...item];
-  const text = (value: string) => [...unsigned(value.length), ...Buffer.from(value, 'latin1')];
+  const text = (value: string) => [...unsigned(value.length), ...new TextEncoder().encode(value)];
   const { parameters } = one;
   const type = [0x60, ...unsigned(parameters.length), ...parameters.map(each => VALUE_TYPES[each]), 0];
   const limits = [memory.shared ? 3 : 1, ...unsigned(memory.initial), ...unsigned(memory.maximum)];

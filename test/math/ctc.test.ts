@@ -8,9 +8,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { alignmentOf, decode } from '../../src/math/decoding/ctc.js';
-import { classProbabilities, isImpossible, logProbability, occupancyOf } from '../../src/math/losses/ctc.js';
+import { isImpossible, logProbability, occupancyOf } from '../../src/math/losses/ctc.js';
 import { lossOf } from '../../src/math/losses/index.js';
 import type { LossOfSequences, SequenceBatch } from '../../src/math/losses/loss.js';
+import { classProbabilities } from '../../src/util/log-probabilities.js';
 import { packageRoot } from '../../src/util/root.js';
 
 const ctc = lossOf({ kind: 'ctc' }) as LossOfSequences;

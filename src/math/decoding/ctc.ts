@@ -1,5 +1,7 @@
 /** Labellings of a model with the loss `ctc`: the likeliest ones, and where their symbols are. */
-import { type ClassProbabilities, canSkip, logProbability, logSum, NEVER, statesOf } from '../losses/ctc.js';
+
+import { type ClassProbabilities, logSum, NEVER } from '../../util/log-probabilities.js';
+import { canSkip, logProbability, statesOf } from '../losses/ctc.js';
 import { predictedClass } from '../metrics/metric.js';
 
 export interface DecodeSettings {

@@ -1,5 +1,5 @@
 /** Decoding of a model with a decoder: the likeliest outputs, symbol by symbol. */
-import { classProbabilities } from '../losses/ctc.js';
+import { classProbabilities } from '../../util/log-probabilities.js';
 import type { Loss } from '../losses/loss.js';
 import { predictedClass } from '../metrics/metric.js';
 import { type BatchLengths, type DeclaredInput, declaredInputs, widthOf } from '../model/inputs.js';
