@@ -6,7 +6,7 @@ import { type Diagnostic, damagedErrors } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import type { TimeGaps } from './core/dataset.js';
 import { everyOf } from './core/intervals.js';
-import type { Preparation } from './core/record.js';
+import type { Interval, Preparation } from './core/record.js';
 import type { RowList, Rows } from './csv-rows.js';
 import type { ForecastConfig } from './forecast.js';
 import type { TrainedSeries } from './forecast-series.js';
@@ -22,19 +22,21 @@ const MIN_GAP = 1.75;
 
 /**
  * Returns the gaps of all series; undefined if there are none.
+ * @param known that of the training data
  * @param first the first step of a series whose gaps count; the usual step is that of all steps
  * @param last the last such step
  */
 export function timeGaps(
   all: readonly TimedSeries[],
   times: Times,
+  known?: Interval,
   first = 0,
   last = Number.POSITIVE_INFINITY,
 ): TimeGaps | undefined {
   let [count, missing] = [0, 0];
   let largest: TimeGaps['largest'] | undefined;
   for (const { name, rows } of all) {
-    const { positions, unit } = positionsOf(rows, times);
+    const { positions, ...interval } = positionsOf(rows, times, known);
     const step = usualStep(positions);
     if (step === undefined) continue;
     for (let i = first + 1; i < rows.length && i <= last; i++) {
@@ -45,10 +47,10 @@ export function timeGaps(
       missing += lacking;
       if (largest !== undefined && largest.missing >= lacking) continue;
       const [after, before] = [times.order[rows[i - 1]], times.order[rows[i]]];
-      const interval = { unit, count: step };
-      const every = everyOf(interval);
+      const usual = { ...interval, count: step };
+      const every = everyOf(usual);
       largest = {
-        ...{ series: name, missing: lacking, after, before, step: intervalWords(interval) },
+        ...{ series: name, missing: lacking, after, before, step: intervalWords(usual) },
         ...(every !== undefined && { every }),
       };
     }
@@ -95,14 +97,14 @@ export interface WindowRange {
  * But what comes after a gap that is longer than the window does not continue it.
  */
 export function gapWarnings(
-  { name, list, rows }: InputSeries,
+  { name, list, rows, trained: { interval } }: InputSeries,
   { input_steps, horizon, time }: ForecastConfig,
   { first, last, ahead }: WindowRange,
 ): readonly Diagnostic[] {
   if (time === undefined) return [];
   const series = [{ name, rows: list }];
-  const leap = timeGaps(series, rows, last, last + Math.min(1, ahead));
-  const gaps = timeGaps(series, rows, first, last + ahead);
+  const leap = timeGaps(series, rows, interval, last, last + Math.min(1, ahead));
+  const gaps = timeGaps(series, rows, interval, first, last + ahead);
   if (gaps === undefined) return [];
   const isTooLong = leap !== undefined && leap.missing >= input_steps + horizon;
   const told = isTooLong ? leap : gaps;

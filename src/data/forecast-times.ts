@@ -17,12 +17,20 @@ export interface Times {
 const MIN_FRACTION = 0.25;
 
 /** Numbers whose differences are counts of a unit. */
-interface Positions extends Pick<Interval, 'unit' | 'day'> {
+interface Positions extends Omit<Interval, 'count'> {
   readonly positions: readonly number[];
 }
 
-/** Counts dates in months or workdays if a series has only these, else in milliseconds. */
-export function positionsOf(rows: readonly number[], { keys, order }: Times): Positions {
+/**
+ * Counts dates in months, workdays or slots of a week if a series has only these, else in
+ * milliseconds.
+ * @param known the interval of more of the series: in some days, no pattern of weeks shows
+ */
+export function positionsOf(
+  rows: readonly number[],
+  { keys, order }: Times,
+  known?: Pick<Interval, 'step' | 'slots'>,
+): Positions {
   const positions = rows.map(row => keys[row]);
   if (rows.length === 0 || NUMBER.test(order[rows[0]])) return { positions, unit: 'number' };
   const smallest = differences(positions).reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
@@ -31,10 +39,15 @@ export function positionsOf(rows: readonly number[], { keys, order }: Times): Po
   if (smallest >= SHORTEST_MONTH) {
     const months = monthsOf(dates());
     if (months) return { ...months, unit: 'month' };
-  } else if (smallest >= SHORTEST_DAY && smallest <= LONGEST_DAY) {
+  }
+  if (known?.slots === undefined && smallest >= SHORTEST_DAY && smallest <= LONGEST_DAY) {
     const workdays = workdaysOf(dates());
     if (workdays) return { positions: workdays, unit: 'workday' };
   }
+  const local = rows.map(row => orderKey(false)(withoutZone(order[row])));
+  const { step, slots } = known ?? {};
+  const week = step !== undefined && slots !== undefined ? { step, slots } : weekOf(local);
+  if (week) return { ...week, positions: local.map(positionIn(week)), unit: 'slot' };
   return { positions, unit: 'millisecond' };
 }
 
@@ -62,8 +75,8 @@ function nextNumbers(last: string, { count }: Interval, steps: number): string {
 
 /** Computes with the date and time as written, and keeps the offset from UTC. */
 function nextDates(last: string, interval: Interval, steps: number): string {
-  const [zone = ''] = ZONED.exec(last) ?? [];
-  const text = last.slice(0, last.length - zone.length);
+  const text = withoutZone(last);
+  const zone = last.slice(text.length);
   const time = dateAfter(orderKey(false)(text), interval, steps);
   const written = new Date(time).toISOString().slice(0, -'Z'.length);
   // midnight may be written without a time of day, and the first of a month without a day
@@ -73,14 +86,24 @@ function nextDates(last: string, interval: Interval, steps: number): string {
   return next.replace('T', text[DATE_LENGTH] ?? 'T') + (next.length > DATE_LENGTH ? zone : '');
 }
 
-function dateAfter(from: number, { unit, count, day = 1 }: Interval, steps: number): number {
+function withoutZone(time: string): string {
+  return time.replace(ZONED, '');
+}
+
+function dateAfter(
+  from: number,
+  { unit, count, day = 1, step = MS_OF_DAY, slots = WORKDAYS }: Interval,
+  steps: number,
+): number {
   const by = steps * count;
   if (unit === 'millisecond') return from + by;
   const date = new Date(from);
-  const timeOfDay = from - Math.floor(from / MS_OF_DAY) * MS_OF_DAY;
-  if (unit === 'workday') return dayOf(workdayOf(Math.floor(from / MS_OF_DAY)) + by) * MS_OF_DAY + timeOfDay;
+  if (unit === 'workday' || unit === 'slot') {
+    const week = { step, slots };
+    return timeAt(week, positionIn(week)(from) + by) + remainder(from - MONDAY, step);
+  }
   const [year, month] = [date.getUTCFullYear(), date.getUTCMonth() + by];
-  return Date.UTC(year, month, Math.min(day, lastDay(year, month + 1))) + timeOfDay;
+  return Date.UTC(year, month, Math.min(day, lastDay(year, month + 1))) + remainder(from, MS_OF_DAY);
 }
 
 /** Days and months are an hour shorter or longer when clocks change. */
@@ -105,27 +128,72 @@ function monthsOf(
   return isMonthly ? { positions: dates.map(([year, month]) => 12 * year + month), day } : undefined;
 }
 
+/** The steps of a week in which a series has rows. */
+type Week = Pick<Required<Interval>, 'step' | 'slots'>;
+
+/** A Monday. */
+const MONDAY = 4 * MS_OF_DAY;
+const WEEK = 7 * MS_OF_DAY;
+const WORKDAYS = [0, 1, 2, 3, 4];
+
 /** Workdays since 1970 if the dates leave out all weekends, at least one. */
 function workdaysOf(dates: readonly (readonly number[])[]): number[] | undefined {
-  const days = dates.map(([year, month, day]) => Date.UTC(year, month - 1, day) / MS_OF_DAY);
-  const workdays = days.map(workdayOf);
-  const isWorkday = days.every((day, i) => dayOf(workdays[i]) === day);
-  const last = days.length - 1;
-  return isWorkday && days[last] - days[0] > workdays[last] - workdays[0] ? workdays : undefined;
+  const week = { step: MS_OF_DAY, slots: WORKDAYS };
+  const times = dates.map(([year, month, day]) => Date.UTC(year, month - 1, day));
+  const workdays = times.map(positionIn(week));
+  const isWorkday = times.every((time, i) => timeAt(week, workdays[i]) === time);
+  const last = times.length - 1;
+  const days = (times[last] - times[0]) / MS_OF_DAY;
+  return isWorkday && days > workdays[last] - workdays[0] ? workdays : undefined;
 }
 
-/** Workdays before a day since 1970, which began on a Thursday. */
-function workdayOf(day: number): number {
-  const week = Math.floor((day + 3) / 7);
-  return 5 * week + Math.min(4, day + 3 - 7 * week);
+/** Shorter steps would make long lists. */
+const SHORTEST_SLOT = HOUR / 12;
+/** A pattern repeats, and a series that is open all the time has none. */
+const MIN_WEEKS = 2;
+const MOST_OPEN = 6 / 7;
+/** Holidays and other gaps are rare. */
+const MIN_COVERED = 0.9;
+
+/** The slots of opening hours, if the times have a pattern of weeks. */
+function weekOf(times: readonly number[]): Week | undefined {
+  const step = usualStep(times);
+  if (step === undefined || step < SHORTEST_SLOT || WEEK % step !== 0) return undefined;
+  const [first, last] = [times[0], times[times.length - 1]];
+  if (last - first < MIN_WEEKS * WEEK || times.some(time => remainder(time - first, step) !== 0))
+    return undefined;
+  const open = new Set(times.map(time => Math.floor(remainder(time - MONDAY, WEEK) / step)));
+  const week = { step, slots: [...open].sort((a, b) => a - b) };
+  const positionOf = positionIn(week);
+  const covered = times.length / (positionOf(last) - positionOf(first) + 1);
+  return open.size * step <= MOST_OPEN * WEEK && covered >= MIN_COVERED ? week : undefined;
 }
 
-function dayOf(workday: number): number {
-  const week = Math.floor(workday / 5);
-  return 7 * week + (workday - 5 * week) - 3;
+/** Returns the function from a time to the number of its slot since 1970, or of the one before. */
+function positionIn({ step, slots }: Week): (time: number) => number {
+  const before = new Int32Array(WEEK / step);
+  for (let slot = 0, next = 0; slot < before.length; slot++) {
+    if (slots[next] === slot) next++;
+    before[slot] = next - 1;
+  }
+  return time => {
+    const week = Math.floor((time - MONDAY) / WEEK);
+    return week * slots.length + before[Math.floor(remainder(time - MONDAY, WEEK) / step)];
+  };
 }
 
-function differences(positions: readonly number[]): number[] {
+/** The start of a slot. */
+function timeAt({ step, slots }: Week, position: number): number {
+  const week = Math.floor(position / slots.length);
+  return MONDAY + week * WEEK + slots[remainder(position, slots.length)] * step;
+}
+
+/** Not negative. */
+function remainder(value: number, divisor: number): number {
+  return value - Math.floor(value / divisor) * divisor;
+}
+
+export function differences(positions: readonly number[]): number[] {
   return positions.slice(1).map((position, i) => position - positions[i]);
 }
 
@@ -156,9 +224,10 @@ const UNITS = [
 ] as const;
 
 /** `1 hour`; a number if times are numbers. */
-export function intervalWords({ unit, count }: Pick<Interval, 'unit' | 'count'>): string {
+export function intervalWords({ unit, step = 1, ...interval }: Omit<Interval, 'day' | 'slots'>): string {
+  const count = interval.count * step;
   if (unit === 'number') return String(Number(count.toPrecision(6)));
-  if (unit !== 'millisecond') return counted(count, unit);
+  if (unit === 'month' || unit === 'workday') return counted(count, unit);
   const [word, size] = UNITS.find(([, of]) => count % of === 0) ?? (['millisecond', 1] as const);
   return counted(count / size, word);
 }

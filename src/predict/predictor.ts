@@ -12,7 +12,7 @@ import {
   type PredictedSequence,
   Scores,
 } from '../train/evaluator.js';
-import { damagedErrors, type UserError, usageError } from '../util/errors.js';
+import { damagedErrors, EXIT, UserError, usageError } from '../util/errors.js';
 import type { OpenedModel } from './open.js';
 import type { SequencePrediction } from './predictions.js';
 import { longest, type Placed, type PredictedBatch, SequencePredictor } from './sequence-predictor.js';
@@ -136,7 +136,8 @@ export class Predictor extends SequencePredictor<OpenedModel> {
           const position = isRejected(sequence) ? index : (sequence.position ?? index);
           index = position + 1;
           const problems = isRejected(sequence) ? sequence.problems : this.unfit(sequence);
-          if (problems.length > 0 && !onRejected) throw damagedErrors(problems);
+          if (problems.length > 0 && !onRejected)
+            throw spec.carriesState ? damagedErrors(problems) : new RejectedError(EXIT.damaged, problems);
           if (problems.length > 0) onRejected?.(problems, position);
           if (problems.length > 0 || isRejected(sequence)) continue;
           const steps = this.stepsFor(Math.max(longest(waiting), sequence.length));
@@ -156,6 +157,9 @@ export class Predictor extends SequencePredictor<OpenedModel> {
 export function hasForecastTimes({ dataset }: Experiment): boolean {
   return dataset.kind === 'forecast' && dataset.time !== undefined;
 }
+
+/** A sequence does not fit the model; with `onRejected` it is skipped. */
+export class RejectedError extends UserError {}
 
 /**
  * Nothing can replace a sequence that cannot be read: the next one of its row would start in the

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { orderKey } from '../../src/data/core/cells.js';
+import { timeGaps } from '../../src/data/forecast-gaps.js';
 import { intervalOf, timesAfter } from '../../src/data/forecast-times.js';
 import { packageRoot } from '../../src/util/root.js';
 
@@ -40,4 +41,14 @@ t.test('irregular times have no interval', async t => {
   t.equal(interval(['2024-01-01', '2024-01-05']), undefined);
   t.equal(interval(['1', '2', '4', '8', '16']), undefined);
   t.equal(interval([]), undefined);
+});
+
+t.test('a few days have the opening hours of the training data', async t => {
+  const { given } = cases['opening hours from Monday to Saturday'];
+  const gapsIn = (order: readonly string[], known?: ReturnType<typeof interval>) =>
+    timeGaps([{ name: '', rows: [...order.keys()] }], { order, keys: order.map(orderKey(false)) }, known);
+  const days = given.slice(-25);
+  t.match(gapsIn(days), { count: 3 }, 'nights are gaps if nothing else is known');
+  t.equal(gapsIn(days, interval(given)), undefined);
+  t.match(gapsIn(days.toSpliced(12, 1), interval(given)), { missing: 1, largest: { step: '1 hour' } });
 });

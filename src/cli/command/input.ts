@@ -9,6 +9,7 @@ import {
   streamBytes,
 } from '../../data/index.js';
 import type { SavedModel } from '../../predict/open.js';
+import { RejectedError } from '../../predict/predictor.js';
 import { type Diagnostic, UserError, usageError } from '../../util/errors.js';
 import { counted, printable } from '../../util/words.js';
 import { HintedError, printDiagnostics } from '../terminal/diagnostics.js';
@@ -98,6 +99,18 @@ export function rejections(io: Io, action: 'stop' | 'skip') {
     io.err(`skipped ${count} of ${counted(count + read, 'sequence')}${rest}\n`);
   };
   return { state, onRejected: action === 'skip' ? add : undefined, tell };
+}
+
+const SKIP = `To use the other sequences of the input: --on-error skip
+`;
+
+/** Runs `use`. Adds advice to the error if a sequence of the input cannot be read. */
+export async function hintingAtSkip<T>(use: () => Promise<T>): Promise<T> {
+  try {
+    return await use();
+  } catch (error) {
+    throw error instanceof RejectedError ? new HintedError(error, SKIP) : error;
+  }
 }
 
 const MOVED = `If the data have moved, say where they are: --set dataset.path=FILE, or the key that names them.

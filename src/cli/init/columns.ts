@@ -284,7 +284,9 @@ export function columnOf(
   };
   const missing = all.length - values.length;
   const distinct = new Set(cells.filter(isValue)).size;
-  const unit = isNumber || isTime ? undefined : unitOf(values);
+  // a few numbers without a unit may be markers of missing values
+  const written = words.length >= (1 - MAX_BAD) * present.length ? words : values;
+  const unit = isNumber || isTime ? undefined : unitOf(written);
   return {
     name,
     /** Of the training split; all other fields cover the files of other splits, too. */

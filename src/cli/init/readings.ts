@@ -2,6 +2,8 @@
  * What a table can be read as: sequences with a class, classes per step, series, rows, texts, or
  * pairs of sequences.
  */
+
+import { differences, positionsOf } from '../../data/forecast-times.js';
 import { BLOCK } from '../../data/formats/archives.js';
 import { damagedError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
@@ -26,7 +28,7 @@ import {
 } from './kinds.js';
 import { contradictionsIn, type Layout, layoutOf, type NamedColumns } from './layout.js';
 import { ATTRIBUTE, isPartOfDate, isTarget, USUAL } from './names.js';
-import { type RegularSteps, regularSteps } from './steps.js';
+import { type RegularSteps, regularSteps, timesIn } from './steps.js';
 import { coarsest, isNamed, subjectsOf } from './subjects.js';
 
 export const KINDS = ['sequences', 'steps', 'series', 'rows', 'texts', 'pairs'] as const;
@@ -512,7 +514,8 @@ const MIN_UNEVEN = 0.1;
 /** The column with the times of steps of numbers if these are uneven. */
 export function unevenTimes({ kind, inputKind, layout: { order, rows } }: Reading): Column | undefined {
   if (!isSequence(kind) || inputKind !== 'number' || !order?.isColumn) return undefined;
-  const passed = rows.flatMap(list => list.slice(1).map((row, i) => order.at[row] - order.at[list[i]]));
+  const times = timesIn(order);
+  const passed = rows.flatMap(list => differences(positionsOf(list, times).positions));
   const usual = passed.toSorted((a, b) => a - b)[passed.length >> 1];
   const uneven = passed.filter(time => Math.abs(time - usual) > MAX_DEVIATION * usual);
   return uneven.length > MIN_UNEVEN * passed.length ? order.columns[0] : undefined;

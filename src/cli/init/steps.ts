@@ -1,6 +1,6 @@
 /** Series at regular times, in which some steps have no row. */
 import { everyOf } from '../../data/core/intervals.js';
-import { intervalOf, positionsOf } from '../../data/forecast-times.js';
+import { intervalOf, positionsOf, type Times } from '../../data/forecast-times.js';
 import type { Layout } from './layout.js';
 
 export interface RegularSteps {
@@ -15,14 +15,17 @@ export interface RegularSteps {
 /** Maximum number of steps without a row, as a fraction of the rows. */
 const MAX_MISSING = 0.25;
 
+export function timesIn({ at: keys, isDate }: NonNullable<Layout['order']>): Times {
+  return { keys, order: keys.map(key => (isDate ? new Date(key).toISOString() : String(key))) };
+}
+
 /**
  * Undefined if no step lacks a row, or if the times are not regular.
  * @param future the rows after those of each series
  */
 export function regularSteps({ order, rows }: Layout, future: Layout['rows'] = []): RegularSteps | undefined {
   if (!order?.isColumn) return undefined;
-  const { at: keys, isDate } = order;
-  const times = { keys, order: keys.map(key => (isDate ? new Date(key).toISOString() : String(key))) };
+  const times = timesIn(order);
   const all = rows.map((list, i) => [...list, ...(future[i] ?? [])]);
   const interval = all.map(list => intervalOf(list, times)).find(one => one !== undefined);
   const every = interval && everyOf(interval);

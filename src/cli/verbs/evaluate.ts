@@ -12,7 +12,14 @@ import { EXIT, usageError } from '../../util/errors.js';
 import { isFraction, percent } from '../../util/numbers.js';
 import { aligned } from '../../util/table.js';
 import { counted } from '../../util/words.js';
-import { hintingAtMovedData, onError, openInput, rejections, TOGETHER } from '../command/input.js';
+import {
+  hintingAtMovedData,
+  hintingAtSkip,
+  onError,
+  openInput,
+  rejections,
+  TOGETHER,
+} from '../command/input.js';
 import { defineVerb, flag, json, list, quiet, savedModel, split } from '../command/verb.js';
 import { printDiagnostics } from '../terminal/diagnostics.js';
 import { createProgress } from '../terminal/progress.js';
@@ -105,13 +112,15 @@ export const verb = defineVerb({
       const readers = sourcesFor(await openInput(model, input, io, true), models.length);
       const told = onceFor({ onRejected });
       let sequences = 0;
-      const found = await evaluateTogether(models, (member, observe) => {
-        const count = (more: number) => {
-          if (member === model) sequences += more;
-        };
-        const reader = readers[models.indexOf(member)];
-        return evaluateInput(member, reader, { ...options, ...told }, count, observe);
-      }).finally(() => tellRejected(sequences));
+      const found = await hintingAtSkip(() =>
+        evaluateTogether(models, (member, observe) => {
+          const count = (more: number) => {
+            if (member === model) sequences += more;
+          };
+          const reader = readers[models.indexOf(member)];
+          return evaluateInput(member, reader, { ...options, ...told }, count, observe);
+        }),
+      ).finally(() => tellRejected(sequences));
       printDiagnostics(found.evaluations[0].warnings, 'warning', io);
       tell(INPUT, found);
       return EXIT.done;

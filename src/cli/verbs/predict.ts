@@ -29,6 +29,7 @@ import { printable } from '../../util/words.js';
 import type { Block } from '../../view/blocks.js';
 import {
   hintingAtMovedData,
+  hintingAtSkip,
   onError,
   openInput,
   openSamples,
@@ -167,7 +168,9 @@ export const verb = defineVerb({
     const sources = isFuture
       ? await hintingAtMovedData(() => newSequenceFiles(dataset, [dataset.path]))
       : await openInput(saved, input, io);
-    const predicted = await print(model => model.ofSources(async () => sources, { lines, onRejected }));
+    const predicted = await hintingAtSkip(() =>
+      print(model => model.ofSources(async () => sources, { lines, onRejected })),
+    );
     if (state.count === 0) {
       const names = sources.length === 1 ? printable(sources[0].name) : `${sources.length} files`;
       if (predicted === 0) io.err(`warning: ${names}: there are no sequences to predict\n`);

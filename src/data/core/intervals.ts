@@ -19,7 +19,7 @@ export function everyOf({ unit, count }: Pick<Interval, 'unit' | 'count'>): stri
   if (unit === 'number') return Number(count.toPrecision(12));
   if (unit === 'month') return `${count} month`;
   const found = Object.entries(UNITS).findLast(([, length]) => count % length === 0);
-  return unit === 'workday' || found === undefined ? undefined : `${count / found[1]}${found[0]}`;
+  return unit !== 'millisecond' || found === undefined ? undefined : `${count / found[1]}${found[0]}`;
 }
 
 /** Monday, 5 January 1970. */

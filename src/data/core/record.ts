@@ -107,11 +107,17 @@ const vocabulary = s.struct(
 
 const interval = s.struct('The usual interval between steps. Absent if there is none.', {
   unit: s.choice(
-    ['number', 'millisecond', 'workday', 'month'],
-    'What is counted: `number` if times are numbers; workdays are Monday to Friday.',
+    ['number', 'millisecond', 'slot', 'workday', 'month'],
+    'What is counted: `number` if times are numbers; workdays are Monday to Friday; slots are the hours, or other parts of a week, in which there are rows.',
   ),
   count: s.number('Units from one step to the next.'),
   day: s.optional(s.count('Day of the month, or its last one if that is earlier. Present for months.', 1)),
+  step: s.optional(s.count('Length of a slot, in milliseconds. Present for slots.', 1)),
+  slots: s.optional(
+    s.list(s.count('Number of a slot in a week from Monday.'), {
+      description: 'The slots that have rows, in order. Present for slots.',
+    }),
+  ),
 });
 
 const seriesScaling = s.struct(
