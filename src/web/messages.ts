@@ -11,13 +11,32 @@ export interface Site {
   readonly configs: readonly string[];
   /** The configs and what they read: sizes in bytes by name, relative to the site's `files`. */
   readonly files: Readonly<Record<string, number>>;
+  readonly sliders: readonly Slider[];
   readonly version: string;
+}
+
+/** A number of the config that a slider of the page sets. */
+export interface Slider {
+  /** Such as `dataset.sequence_length`. */
+  readonly key: string;
+  readonly low: number;
+  readonly high: number;
+  /** Absent: the config leaves it to its default. */
+  readonly value: number | undefined;
+}
+
+/** A config as edited in the page. */
+export interface Edited {
+  /** Its name in the site. */
+  readonly config: string;
+  readonly text: string;
+  /** What sliders set, as by `--set`. */
+  readonly set?: readonly string[];
 }
 
 export type Request =
   | { readonly kind: 'open'; readonly site: Site; readonly address: string }
-  | { readonly kind: 'check'; readonly config: string; readonly text: string }
-  | { readonly kind: 'train'; readonly config: string; readonly text: string }
+  | ({ readonly kind: 'check' | 'train' } & Edited)
   | { readonly kind: 'resume' | 'pause' | 'explain' | 'download' }
   /** A file that the user dropped: data by the name of a file that a config reads, or a run. */
   | { readonly kind: 'drop'; readonly name: string; readonly bytes: Uint8Array };

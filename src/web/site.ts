@@ -1,15 +1,15 @@
 /** Writes a static site that trains configs in the browser; any web server can serve it. */
 import { cpSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import { loadExperiment } from '../config/load.js';
-import { pathsIn } from '../config/schema/schema.js';
+import { type LoadedExperiment, loadExperiment } from '../config/load.js';
+import { pathsIn, valueAt } from '../config/schema/schema.js';
 import { kindOf } from '../data/index.js';
 import { ANY_NAME, inputFiles } from '../data/reading/files.js';
 import { makeFolder, writeAtomic, writeJsonAtomic } from '../run/files.js';
-import { usageErrors } from '../util/errors.js';
+import { usageError, usageErrors } from '../util/errors.js';
 import { optionalFile, packageRoot, programFile } from '../util/root.js';
 import { htmlPage, pageAsset } from '../view/report.js';
-import { PACKAGES, type Site } from './messages.js';
+import { PACKAGES, type Site, type Slider } from './messages.js';
 
 /** What the page may load: its own files, and the trainer, a thread that is made of its text. */
 const POLICY = [
@@ -30,16 +30,23 @@ const HEADERS = `/*
 
 /**
  * Writes the site of `configs` to the folder `output`, with the files that they read.
+ * @param ranges numbers that sliders set, such as `dataset.sequence_length=10:200`
  * @returns the size of these files, bytes
- * @throws UserError (exit 2) if a config is not valid
+ * @throws UserError (exit 2) if a config is not valid, or has no such number
  */
-export async function writeSite(configs: readonly string[], output: string): Promise<number> {
+export async function writeSite(
+  configs: readonly string[],
+  output: string,
+  ranges: readonly string[] = [],
+): Promise<number> {
   const files = new Set<string>();
   const named = new Map<string, string>();
+  const sliders: Slider[] = [];
   for (const config of configs) {
     const loaded = loadExperiment(config);
     refuseAbsolute(loaded);
     for (const file of [...loaded.files, ...(await dataFiles(loaded.experiment))]) files.add(file);
+    for (const range of ranges) sliders.push(sliderOf(range, config, loaded));
     for (const file of packageFiles(loaded.experiment.dataset.kind)) named.set(...file);
   }
   const top = commonFolder([...files]);
@@ -54,6 +61,8 @@ export async function writeSite(configs: readonly string[], output: string): Pro
   const site: Site = {
     configs: configs.map(nameOf),
     files: Object.fromEntries([...named].map(([name, file]) => [name, statSync(file).size])),
+    // the page begins with the first config
+    sliders: sliders.slice(0, ranges.length),
     version: JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')).version,
   };
   writeJsonAtomic(join(output, 'site.json'), site);
@@ -74,8 +83,22 @@ export async function writeSite(configs: readonly string[], output: string): Pro
   return Object.values(site.files).reduce((sum, size) => sum + size, 0);
 }
 
+/** All configs are valid with both ends of the range. */
+function sliderOf(range: string, config: string, { experiment }: LoadedExperiment): Slider {
+  const [, key, ...ends] = /^([^=]+)=([^:]+):([^:]+)$/.exec(range) ?? [];
+  const [low, high] = ends.map(Number);
+  if (!(low < high))
+    throw usageError('web/slider', `${JSON.stringify(range)} is not a range of a key`, {
+      file: '--slider',
+      expected: 'KEY=LOW:HIGH, such as dataset.sequence_length=10:200',
+    });
+  for (const end of ends) loadExperiment(config, { set: [`${key}=${end}`] });
+  const value = valueAt(experiment, key.split('.'));
+  return { key, low, high, value: typeof value === 'number' ? value : undefined };
+}
+
 /** The files of a page are elsewhere. */
-function refuseAbsolute({ experiment, locator }: ReturnType<typeof loadExperiment>): void {
+function refuseAbsolute({ experiment, locator }: LoadedExperiment): void {
   const message = 'the path is absolute, so a page cannot find it';
   const expected = 'a path relative to the config';
   const found = pathsIn(experiment).flatMap(([path, at]) => {
@@ -85,7 +108,7 @@ function refuseAbsolute({ experiment, locator }: ReturnType<typeof loadExperimen
   if (found.length > 0) throw usageErrors(found);
 }
 
-async function dataFiles({ dataset }: ReturnType<typeof loadExperiment>['experiment']): Promise<string[]> {
+async function dataFiles({ dataset }: LoadedExperiment['experiment']): Promise<string[]> {
   const { fileNames, depthOf } = kindOf(dataset);
   const lists = pathsIn({ dataset }).map(([path]) =>
     inputFiles(path, fileNames ?? ANY_NAME, depthOf?.(dataset)),

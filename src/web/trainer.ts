@@ -3,7 +3,7 @@
  * page. It handles requests between training steps.
  */
 import { unzipSync, zipSync } from 'fflate';
-import { loadExperiment } from '../config/load.js';
+import { type LoadedExperiment, loadExperiment } from '../config/load.js';
 import { computeFeatures } from '../data/audio/threads.js';
 import { addFile, filesBelow, mkdirSync } from '../host/browser/files.js';
 import { basename, createHash, join } from '../host/index.js';
@@ -21,7 +21,7 @@ import { caught, type Diagnostic, UserError } from '../util/errors.js';
 import { schemaText } from '../util/schema.js';
 import { answering, computeInThreads } from '../util/thread.js';
 import { runReportOf } from '../view/run-report.js';
-import { PACKAGES, type Reply, type Request, type Site, type State } from './messages.js';
+import { type Edited, PACKAGES, type Reply, type Request, type Site, type State } from './messages.js';
 import { keepFiles, type Storage } from './storage.js';
 
 /** The files of the site, and the runs of the page. */
@@ -97,20 +97,20 @@ function newestRun(): string | undefined {
 }
 
 /** The config as edited, in the place of its file: paths in it are relative to that. */
-function edited(config: string, text: string): string {
+function loadEdited({ config, text, set = [] }: Edited): LoadedExperiment {
   const path = join(SITE, config);
   addFile(path, new TextEncoder().encode(text));
-  return path;
+  return loadExperiment(path, { set });
 }
 
-function check(config: string, text: string): void {
+function check(config: Edited): void {
   let problems: readonly Diagnostic[] = [];
   try {
-    loadExperiment(edited(config, text));
+    loadEdited(config);
   } catch (error) {
     problems = problemsOf(error);
   }
-  send({ kind: 'checked', text, problems });
+  send({ kind: 'checked', text: config.text, problems });
 }
 
 /** Sends the report of the run so far, with the digests of a run that stands still. */
@@ -224,7 +224,7 @@ async function handle(request: Request): Promise<void> {
     case 'open':
       return open(request.site, request.address);
     case 'check':
-      return check(request.config, request.text);
+      return check(request);
     case 'pause':
       return running?.abort();
     case 'explain':
@@ -247,9 +247,8 @@ async function handle(request: Request): Promise<void> {
     case 'train':
       if (running) return;
       return train(async signal => {
-        const loaded = loadExperiment(edited(request.config, request.text));
         await runExperiment(
-          loaded,
+          loadEdited(request),
           { ...options, output: RUNS, commandLine: [], started: new Date(), signal },
           observer(),
         );

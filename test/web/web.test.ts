@@ -163,7 +163,8 @@ async function downloaded(page: Page): Promise<string> {
 
 t.test('a page trains', { skip: missing }, async t => {
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  const written = await work.cellrun('web', config, '--output', site);
+  const slider = ['--slider', 'training.num_epochs=1:40'];
+  const written = await work.cellrun('web', config, '--output', site, ...slider);
   t.equal(written.code, 0, written.stderr);
   const expected = await digestsOfNode();
   t.ok(expected.length > 1);
@@ -271,10 +272,36 @@ t.test('a page trains', { skip: missing }, async t => {
     await page.close();
   });
 
+  await t.test('with a number that a slider sets', async t => {
+    const own = await browser.newContext();
+    const { page } = await openSite(own);
+    await reaches(page, 'ready');
+    const range = page.getByRole('slider', { name: 'training.num_epochs' });
+    t.equal(await range.inputValue(), '40', 'as in the config');
+    await range.fill('3');
+    await press(page, 'Train');
+    await reaches(page, 'ended');
+    t.same(await digestsOn(page), await digestsOfNode('--set', 'training.num_epochs=3'));
+    await own.close();
+  });
+
   await t.test('it is readable', async t => {
     const { page } = await openSite(context);
     await reaches(page, 'ended');
     await checkLooks(t, page, 'train');
     await page.close();
   });
+});
+
+t.test('sliders are for numbers of the config', async t => {
+  const asked = (slider: string) =>
+    work.cellrun('web', config, '--output', work.folder(), '--slider', slider);
+  const bad: Readonly<Record<string, RegExp>> = {
+    'training.num_epochs': /^--slider: "training.num_epochs" is not a range/,
+    'training.num_epochs=5:1': /is not a range of a key/,
+    'training.num_epochs=0:5': /training.num_epochs/,
+    'training.epochz=1:5': /unknown key `epochz` in `training`/,
+  };
+  for (const [slider, message] of Object.entries(bad))
+    t.match(await asked(slider), { code: 2, stderr: message }, slider);
 });

@@ -7,7 +7,7 @@ import { render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Diagnostic } from '../../util/errors.js';
 import { formatBytes } from '../../util/numbers.js';
-import type { Reply, Request, Site, State } from '../../web/messages.js';
+import type { Reply, Request, Site, Slider, State } from '../../web/messages.js';
 import type { RunReport } from '../run-report.js';
 import { Section } from './components.js';
 import { RunView } from './run-view.js';
@@ -40,7 +40,10 @@ function Page() {
   const [shown, setShown] = useState(START);
   const [config, setConfig] = useState('');
   const [text, setText] = useState('');
+  /** Arguments of `--set` by the key of their slider. */
+  const [assigned, assign] = useState<Readonly<Record<string, string>>>({});
   const trainer = useRef<Worker>(null);
+  const edited = { config, text, set: Object.values(assigned) };
   const ask = (request: Request, transfer: Transferable[] = []) =>
     trainer.current?.postMessage(request, transfer);
 
@@ -68,8 +71,8 @@ function Page() {
     return () => started.terminate();
   }, []);
   useEffect(() => {
-    if (config !== '') ask({ kind: 'check', config, text });
-  }, [config, text]);
+    if (config !== '') ask({ kind: 'check', ...edited });
+  }, [config, text, assigned]);
 
   const { state, resumable, problems, report, message, site } = shown;
   const isBusy = state === 'training' || state === 'explaining' || state === 'loading';
@@ -79,7 +82,7 @@ function Page() {
     const bytes = new Uint8Array(await file.arrayBuffer());
     const known = Object.keys(site?.files ?? {}).find(name => name.split('/').at(-1) === file.name);
     ask({ kind: 'drop', name: known ?? file.name, bytes }, [bytes.buffer]);
-    if (config !== '') ask({ kind: 'check', config, text });
+    if (config !== '') ask({ kind: 'check', ...edited });
   };
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: the file input does the same with the keyboard
@@ -114,12 +117,20 @@ function Page() {
           </label>
         </p>
       )}
+      {site?.sliders.map(slider => (
+        <SliderInput
+          key={slider.key}
+          slider={slider}
+          isLocked={isBusy}
+          assign={argument => assign(old => ({ ...old, [slider.key]: argument }))}
+        />
+      ))}
       <Editor text={text} problems={problems} isLocked={isBusy} change={setText} />
       <p class="actions">
         <button
           type="button"
           disabled={isBusy || problems.length > 0}
-          onClick={() => ask({ kind: 'train', config, text })}
+          onClick={() => ask({ kind: 'train', ...edited })}
         >
           Train
         </button>{' '}
@@ -202,6 +213,41 @@ function withReply(old: Shown, reply: Exclude<Reply, { readonly kind: 'archive' 
       return { ...old, report: reply.report, digests: reply.digests };
   }
 }
+
+interface SliderProps {
+  readonly slider: Slider;
+  readonly isLocked: boolean;
+  readonly assign: (argument: string) => void;
+}
+
+/** Sets a number of the config, whatever its text says. */
+function SliderInput({ slider: { key, low, high, value }, isLocked, assign }: SliderProps) {
+  const [shown, show] = useState(value);
+  const isWhole = Number.isInteger(low) && Number.isInteger(high);
+  return (
+    <p>
+      <label>
+        {key}{' '}
+        <input
+          type="range"
+          min={low}
+          max={high}
+          step={isWhole ? 1 : (high - low) / STOPS}
+          value={shown ?? low}
+          disabled={isLocked}
+          onInput={({ currentTarget }) => {
+            show(Number(currentTarget.value));
+            assign(`${key}=${currentTarget.value}`);
+          }}
+        />
+      </label>{' '}
+      <output>{shown ?? 'default'}</output>
+    </p>
+  );
+}
+
+/** Positions of a slider for fractions. */
+const STOPS = 100;
 
 interface EditorProps {
   readonly text: string;
