@@ -1,4 +1,5 @@
 /** What a page of `web` and its trainer say to each other. */
+import type { Completions } from '../config/completion.js';
 import type { Diagnostic } from '../util/errors.js';
 import type { RunReport } from '../view/run-report.js';
 
@@ -37,6 +38,7 @@ export interface Edited {
 export type Request =
   | { readonly kind: 'open'; readonly site: Site; readonly address: string }
   | ({ readonly kind: 'check' | 'train' } & Edited)
+  | { readonly kind: 'complete'; readonly text: string; readonly at: number }
   | { readonly kind: 'resume' | 'pause' | 'explain' | 'download' }
   /** A file that the user dropped: data by the name of a file that a config reads, or a run. */
   | { readonly kind: 'drop'; readonly name: string; readonly bytes: Uint8Array };
@@ -53,6 +55,7 @@ export type Reply =
     }
   | { readonly kind: 'texts'; readonly texts: Readonly<Record<string, string>> }
   | { readonly kind: 'checked'; readonly text: string; readonly problems: readonly Diagnostic[] }
+  | { readonly kind: 'completions'; readonly completions: Completions }
   | { readonly kind: 'problems'; readonly problems: readonly Diagnostic[] }
   | {
       readonly kind: 'report';

@@ -3,6 +3,7 @@
  * page. It handles requests between training steps.
  */
 import { unzipSync, zipSync } from 'fflate';
+import { completionsAt } from '../config/completion.js';
 import { type LoadedExperiment, loadExperiment } from '../config/load.js';
 import { computeFeatures } from '../data/audio/threads.js';
 import { addFile, filesBelow, mkdirSync } from '../host/browser/files.js';
@@ -225,6 +226,8 @@ async function handle(request: Request): Promise<void> {
       return open(request.site, request.address);
     case 'check':
       return check(request);
+    case 'complete':
+      return send({ kind: 'completions', completions: completionsAt(request.text, request.at) });
     case 'pause':
       return running?.abort();
     case 'explain':

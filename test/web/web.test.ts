@@ -257,6 +257,20 @@ t.test('a page trains', { skip: missing }, async t => {
     await page.close();
   });
 
+  await t.test('keys and values are offered where they belong', async t => {
+    const { page } = await openSite(context);
+    await reaches(page, 'ended');
+    const text = await page.inputValue('#config');
+    await page.fill('#config', `${text}gat`);
+    await press(page, 'gates:');
+    t.equal(await page.inputValue('#config'), `${text}gates: `);
+    const above = text.replace(/^optimizer.*\n/m, '');
+    await page.fill('#config', `${above}optimizer: { kind: rms`);
+    await press(page, 'rmsprop');
+    t.equal(await page.inputValue('#config'), `${above}optimizer: { kind: rmsprop`);
+    await page.close();
+  });
+
   await t.test('explained, it shows what the layers compute', async t => {
     const { page, said } = await openSite(context);
     await reaches(page, 'ended');

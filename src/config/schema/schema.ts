@@ -220,7 +220,7 @@ function stepInto(schema: Schema, step: string | number, value: unknown): Schema
 }
 
 /** The alternatives of a union, including nested ones; any other schema is its only alternative. */
-function formsOf(schema: Schema): readonly Schema[] {
+export function formsOf(schema: Schema): readonly Schema[] {
   return schema.oneOf === undefined ? [schema] : schema.oneOf.flatMap(formsOf);
 }
 

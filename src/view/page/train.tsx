@@ -5,6 +5,7 @@
 import './style.css';
 import { render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Completions } from '../../config/completion.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { formatBytes } from '../../util/numbers.js';
 import type { Reply, Request, Site, Slider, State } from '../../web/messages.js';
@@ -19,11 +20,19 @@ interface Shown {
   readonly message?: string;
   readonly texts: Readonly<Record<string, string>>;
   readonly problems: readonly Diagnostic[];
+  readonly completions: Completions;
   readonly report?: RunReport;
   readonly digests: Readonly<Record<string, string>>;
 }
 
-const START: Shown = { state: 'loading', resumable: false, texts: {}, problems: [], digests: {} };
+const START: Shown = {
+  state: 'loading',
+  resumable: false,
+  texts: {},
+  problems: [],
+  completions: { from: 0, items: [] },
+  digests: {},
+};
 
 /** The text of the trainer, which the script `trainer.js` sets. */
 declare global {
@@ -125,7 +134,14 @@ function Page() {
           assign={argument => assign(old => ({ ...old, [slider.key]: argument }))}
         />
       ))}
-      <Editor text={text} problems={problems} isLocked={isBusy} change={setText} />
+      <Editor
+        text={text}
+        problems={problems}
+        isLocked={isBusy}
+        completions={shown.completions}
+        change={setText}
+        complete={at => ask({ kind: 'complete', text, at })}
+      />
       <p class="actions">
         <button
           type="button"
@@ -209,6 +225,8 @@ function withReply(old: Shown, reply: Exclude<Reply, { readonly kind: 'archive' 
     case 'checked':
     case 'problems':
       return { ...old, problems: reply.problems };
+    case 'completions':
+      return { ...old, completions: reply.completions };
     case 'report':
       return { ...old, report: reply.report, digests: reply.digests };
   }
@@ -253,10 +271,29 @@ interface EditorProps {
   readonly text: string;
   readonly problems: readonly Diagnostic[];
   readonly isLocked: boolean;
+  readonly completions: Completions;
   readonly change: (text: string) => void;
+  /** Asks for the completions at a place of the text. */
+  readonly complete: (at: number) => void;
 }
 
-function Editor({ text, problems, isLocked, change }: EditorProps) {
+function Editor({ text, problems, isLocked, completions, change, complete }: EditorProps) {
+  const area = useRef<HTMLTextAreaElement>(null);
+  const [at, moveTo] = useState<number>();
+  useEffect(() => {
+    if (at !== undefined) complete(at);
+  }, [text, at]);
+  const insert = (item: string): void => {
+    const { from } = completions;
+    change(text.slice(0, from) + item + text.slice(at));
+    const end = from + item.length;
+    moveTo(end);
+    // after the text has changed
+    requestAnimationFrame(() => {
+      area.current?.focus();
+      area.current?.setSelectionRange(end, end);
+    });
+  };
   return (
     <div class="editor">
       <label for="config">Config</label>
@@ -268,8 +305,24 @@ function Editor({ text, problems, isLocked, change }: EditorProps) {
         aria-invalid={problems.length > 0}
         aria-describedby="problems"
         value={text}
-        onInput={({ currentTarget }) => change(currentTarget.value)}
+        ref={area}
+        onInput={({ currentTarget }) => {
+          change(currentTarget.value);
+          moveTo(currentTarget.selectionStart);
+        }}
+        onKeyUp={({ currentTarget }) => moveTo(currentTarget.selectionStart)}
+        onClick={({ currentTarget }) => moveTo(currentTarget.selectionStart)}
       />
+      {!isLocked && completions.items.length > 0 && (
+        <p class="completions">
+          Here:{' '}
+          {completions.items.map(({ text: item, description }) => (
+            <button key={item} type="button" title={description} onClick={() => insert(item)}>
+              {item.trim()}
+            </button>
+          ))}
+        </p>
+      )}
       <ul id="problems" aria-live="polite">
         {problems.map(problem => (
           <li key={`${problem.line}:${problem.column}:${problem.message}`} class="alert">
