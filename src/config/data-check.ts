@@ -7,6 +7,7 @@ import {
   type Split,
   symbolsOfTarget,
   type Targets,
+  targetLengthsOf,
 } from '../data/core/dataset.js';
 import type { LabelFacts } from '../data/core/labels.js';
 import type { SequenceInput } from '../data/core/record.js';
@@ -14,9 +15,10 @@ import { isConstant } from '../data/core/statistics.js';
 import { eachChunk } from '../data/core/store.js';
 import { gapWords } from '../data/forecast-gaps.js';
 import { scoresFor } from '../math/confidence/conformal.js';
-import { isImpossible } from '../math/losses/ctc.js';
+import { isImpossible, stepsNeeded } from '../math/losses/ctc.js';
 import { lossFor, outputsPerNumber, targetSize, taskOf } from '../math/losses/index.js';
 import { TASKS } from '../math/metrics/index.js';
+import type { ModelSteps } from '../math/model/settings.js';
 import { layersOf } from '../math/model/settings.js';
 import { stepsRead } from '../math/model/spec.js';
 import { type Diagnostic, damagedErrors } from '../util/errors.js';
@@ -213,8 +215,7 @@ function* checkLossTargets(
     const expected = counted(size, 'positive number');
     yield locator.atValue(['loss', key], 'config/loss-weights', message, { expected });
   }
-  if (loss.kind === 'ctc')
-    yield* impossibleTargets(locator, splits, steps => stepsRead(model.steps, steps ?? sequenceLength));
+  if (loss.kind === 'ctc') yield* impossibleTargets(locator, splits, model.steps, sequenceLength);
   if (taskOf(loss) !== 'labels') return;
   for (const [name, { targets, count, id }] of Object.entries(splits)) {
     if (targets.kind !== 'value') continue;
@@ -235,28 +236,34 @@ function* checkLossTargets(
 
 /**
  * Targets that have no path of the steps of their input, of each split that has some.
- * @param read steps of the model, by the steps of a sequence; undefined: of the longest sequence
+ * @param longest steps of the longest sequence
  */
 function* impossibleTargets(
   locator: Locator,
   splits: Readonly<Record<string, Split>>,
-  read: (steps: number | undefined) => number,
+  steps: ModelSteps | undefined,
+  longest: number,
 ): Iterable<Diagnostic> {
   for (const [name, { count, targets, lengths, id }] of Object.entries(splits)) {
     if (targets.kind !== 'sequence') continue;
-    const stepsOf = (index: number) => read(lengths?.[index]);
+    const stepsOf = (index: number) => stepsRead(steps, lengths?.[index] ?? longest);
     const all = Array.from({ length: count }, (_, index) => index);
     const found = all.filter(index => isImpossible(symbolsOfTarget(targets, index), stepsOf(index)));
     if (found.length === 0) continue;
     const [first] = found;
     const symbols = symbolsOfTarget(targets, first);
-    const repeats = symbols.filter((symbol, i) => symbol === symbols[i - 1]).length;
+    const repeats = stepsNeeded(symbols) - symbols.length;
     const needs = `${counted(symbols.length, 'symbol')} and ${counted(repeats, 'repetition')}`;
+    const ratios = found.map(index => stepsNeeded(symbolsOfTarget(targets, index)) / stepsOf(index));
+    const repeat = Math.ceil((steps?.repeat ?? 1) * ratios.reduce((a, b) => Math.max(a, b)));
+    const more =
+      steps?.stack === undefined
+        ? `\`model.steps: { repeat: ${repeat} }\` to read each step ${repeat} times`
+        : 'a smaller `model.steps.stack`';
     const left = found.length - 1;
     const others = left === 0 ? '' : left === 1 ? '; so does 1 other' : `; so do ${left} others`;
     const message = `${name} sequence ${id ? JSON.stringify(id(first)) : first} has too few steps for its target: ${counted(stepsOf(first), 'step')} for ${needs}${others}`;
-    const expected =
-      'a step for each symbol and repetition; `model.steps: { repeat: 2 }` to read each step twice; or `on_impossible: skip` to leave such sequences out';
+    const expected = `a step for each symbol and repetition; ${more}; or \`on_impossible: skip\` to leave such sequences out`;
     yield locator.atKey(['loss', 'on_impossible'], 'data/impossible', message, { expected });
   }
 }
@@ -519,10 +526,8 @@ function* scaleWarnings({ experiment, locator }: LoadedExperiment, data: Dataset
 }
 
 /** Warns of keys of `training` that have no effect, or an unintended one, with this data. */
-function* trainingWarnings(
-  { experiment, locator }: LoadedExperiment,
-  { count, lengths }: { readonly count: number; readonly lengths?: Int32Array },
-): Iterable<Diagnostic> {
+function* trainingWarnings({ experiment, locator }: LoadedExperiment, train: Split): Iterable<Diagnostic> {
+  const { count, lengths } = train;
   const { training, optimizer } = experiment;
   const { batch_size, last_batch, bucket_by_length, early_stopping, max_steps } = training;
   if (batch_size > count && last_batch !== 'drop') {
@@ -530,7 +535,8 @@ function* trainingWarnings(
     const more = { expected: `at most ${count}`, got: String(batch_size) };
     yield locator.atValue(['training', 'batch_size'], 'data/batch-size', message, more);
   }
-  if (bucket_by_length && lengths === undefined) {
+  const areAlike = lengths === undefined && new Set(targetLengthsOf(train)).size <= 1;
+  if (bucket_by_length && areAlike) {
     const message = '`bucket_by_length` has no effect: all training sequences have the same length';
     yield locator.atValue(['training', 'bucket_by_length'], 'data/one-length', message);
   }

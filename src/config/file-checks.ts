@@ -75,7 +75,8 @@ function atPath(d: Diagnostic, { experiment, locator }: LoadedExperiment): Diagn
   const found = paths.find(([path]) => path === file) ?? paths.find(([path]) => file.startsWith(`${path}/`));
   if (found === undefined) return d;
   const { dataset } = experiment;
-  const obtain = 'obtain' in dataset && code === 'data/unreadable' ? dataset.obtain : undefined;
+  const isAbsent = code === 'data/unreadable' || code === 'data/no-files';
+  const obtain = 'obtain' in dataset && isAbsent ? dataset.obtain : undefined;
   return {
     ...d,
     ...locator.atValue(found[1], code, `${file}: ${d.message}`),

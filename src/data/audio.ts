@@ -1,5 +1,5 @@
 /** Dataset kind `audio`: recordings in WAV files, each a sequence of frames. */
-import { availableParallelism, relative, sep } from '../host/index.js';
+import { availableParallelism, fs, relative, sep } from '../host/index.js';
 import type { Diagnostic } from '../util/errors.js';
 import * as key from '../util/schema.js';
 import { augmentation, augmentSettings, changesSamples, checkAugment, sampleCache } from './audio/augment.js';
@@ -311,6 +311,8 @@ async function readRecordings(
   const files = table
     ? await inputFiles(path, LIST_NAME)
     : unconverted(await inputFiles(path, AUDIO_NAME, depthOf(config)));
+  // a missing file has no wrong name
+  if (files[0] === path && !fs.existsSync(path)) await readContent(path);
   const recordings = table ? [] : fileRecordings(files, patternOf(config), problems);
   for (const file of table ? files : []) {
     const { bytes, sha256 } = await readContent(file, MAX_TEXT_BYTES);

@@ -22,7 +22,7 @@ import { npyForm } from './formats/number-arrays.js';
 
 const targetKind = key.choice(['sequence'], {
   description:
-    'Set if the targets are sequences with lengths of their own, for the `ctc` loss: y is [N,S] integer symbols from 0, -100 after the end. Default: the shape of y says what they are.',
+    'Set if the targets are sequences with lengths of their own, for the `ctc` loss or a decoder: y is [N,S] integer symbols from 0, -100 after the end. Default: the shape of y says what they are.',
   form: 'sequence, or no such key: y [N] or [N,T] integers are classes, y of floats are values',
   examples: ['sequence'],
   aliases: ['target_type'],

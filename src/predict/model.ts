@@ -418,7 +418,6 @@ async function* heard(session: Session, pieces: AsyncIterable<Float64Array>): As
 }
 
 function isNew(one: Prediction, before: Prediction | undefined): boolean {
-  if (one.kind === 'sequence') return one.symbols.length > 0;
   return !(one.kind === 'class' && before?.kind === 'class' && one.predicted === before.predicted);
 }
 

@@ -26,7 +26,8 @@ export interface Session<A extends Prediction = Prediction> {
   step(values: StepValues): Promise<A>;
   /**
    * Of a model of recordings: adds samples, and returns the prediction at each step that these
-   * complete, as `step` does. Its `time` is the end of the step, in seconds.
+   * complete, as `step` does; of symbols, only where one begins. Its `time` is the end of the step,
+   * in seconds.
    * @throws UserError (exit 2) if the model does not read recordings
    * @throws UserError (exit 5) if a sample is not a finite number; none of `samples` is added then
    */
@@ -122,8 +123,11 @@ export class StepModel {
       const step = taken++;
       return this.inOrder(() => this.compute(of, step, values, more));
     };
-    /** Predicts at the complete steps of the recording; if it has ended, also at the last one. */
-    const heard = (hasEnded: boolean): Promise<Prediction[]> => {
+    /**
+     * Predicts at the complete steps of the recording; if it has ended, also at the last one. Of
+     * symbols, only the steps at which one begins.
+     */
+    const heard = async (hasEnded: boolean): Promise<Prediction[]> => {
       const predictions: Promise<Prediction>[] = [];
       while (rows.length >= (hasEnded ? 1 : stack)) {
         const read = rows.splice(0, stack);
@@ -133,7 +137,8 @@ export class StepModel {
         const end = this.recordings().endOf(taken * stack + read.length - 1);
         predictions.push(compute(values, { time: String(Number(end.toFixed(6))) }));
       }
-      return Promise.all(predictions);
+      const all = await Promise.all(predictions);
+      return all.filter(one => one.kind !== 'sequence' || one.symbols.length > 0);
     };
     const reset = (): void => {
       progress = this.begin();

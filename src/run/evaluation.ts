@@ -50,6 +50,15 @@ const mistake = s.namedStruct('mistake', 'An incorrect prediction.', {
   image: s.optional(s.text('The sequence as an image; `images` describes the format.')),
   context: s.optional(context),
   recording: s.optional(recording),
+  over_time: s.optional(
+    s.struct(
+      'What the model predicts while it hears the recording: after one twentieth, two twentieths, and so on. Present for the worst mistakes of recordings.',
+      {
+        label: s.list(s.listedNumber, 'Softmax of the true class.'),
+        predicted: s.list(s.listedNumber, 'Softmax of the predicted class.'),
+      },
+    ),
+  ),
 });
 
 const images = s.namedStruct('images', 'Size and encoding of every image.', {

@@ -8,6 +8,7 @@ import type { Confidence } from '../run/confidence.js';
 import type { SplitEvaluation } from '../run/evaluation.js';
 import { BestValues, type Metrics, metricValue } from '../run/gates.js';
 import type { SplitMetrics, Summary } from '../run/summary.js';
+import { withBeginnings } from './beginnings.js';
 import { restoreBest, type SavedState } from './checkpoints.js';
 import { asksForConfidence, type ConfidenceSettings, DecisionFit, TemperatureFit } from './confidence.js';
 import { evaluationCollector } from './evaluation-document.js';
@@ -334,7 +335,9 @@ async function measure(
     const measured = split.count === 0 ? {} : { loss, ...metrics };
     // after a restore, the evaluated weights are those of an earlier step
     const { step, epoch } = state.restored ?? position;
-    const document = collector.document({ step, epoch, ...evaluation });
+    const found = collector.document({ step, epoch, ...evaluation });
+    const document =
+      name === 'test' ? await withBeginnings(found, { run, evaluator, split, decisions }) : found;
     return { ...place, metrics: measured, samples, seconds, document };
   } finally {
     restore();

@@ -334,7 +334,7 @@ function classesOf(written: ClassEvaluation, heard: Heard) {
     right: Math.round((accuracy ?? 0) * predictions),
     undecided,
     mistakes: mistakes.map(({ loss: _, context, ...mistake }) => ({
-      ...{ id: null, step_in_sequence: null, image: null },
+      ...{ id: null, step_in_sequence: null, image: null, over_time: null },
       ...mistake,
       context: context ? contextOf(context) : null,
       recording: heard(mistake),

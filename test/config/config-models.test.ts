@@ -227,4 +227,13 @@ t.test('warns of keys without effect', async t => {
   t.match(warnings('{ cell: gru, hidden_size: 8 }', data, 'training.bucket_by_length=true'), [
     /^data\/one-length .*`bucket_by_length` has no effect/,
   ]);
+  const targets = { kind: 'sequence', numClasses: 3, size: 2, values: Int32Array.of(0, 1, 2, -100) } as const;
+  const written: Dataset = { ...data, train: { ...data.train, count: 2, targets } };
+  t.same(
+    warnings('{ cell: gru, hidden_size: 8 }', written, 'training.bucket_by_length=true').filter(one =>
+      one.startsWith('data/one-length'),
+    ),
+    [],
+    'batches are of target lengths, too',
+  );
 });

@@ -346,6 +346,17 @@ t.test('wrong names and files are located', async t => {
     'data/audio-field | the pattern has no field "lable" | expected one of label, speaker, take',
     'data/audio-field | the pattern has no field "tke" | expected one of label, speaker, take',
   ]);
+  const dataset = { ...config(join(path, 'no')), test_fraction: 0.5, obtain: 'git clone it' };
+  const absent = work.config({
+    ...{ version: 1, name: 'absent', dataset, model: { cell: 'gru', hidden_size: 2 } },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    training: { num_epochs: 1, batch_size: 2 },
+  });
+  t.match(await work.cellrun('run', absent), {
+    code: 2,
+    stderr: /does not exist\n.*\n.*\n {2}expected: the data, by: git clone it/,
+  });
   const broken = work.files({
     'a_b_0.wav': Buffer.from('ID3 and so on…'),
     'b_b_0.wav': wav(ramp(8)).subarray(0, 50),

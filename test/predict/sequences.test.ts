@@ -399,6 +399,15 @@ t.test('targets that have no path of the steps are one error for each split', as
     'training sequence "line 1" has too few steps for its target: 1 step for 2 symbols and 1 repetition; so does 1 other',
     'test sequence "line 1" has too few steps for its target: 1 step for 2 symbols and 1 repetition; so do 2 others',
   ]);
+  t.match(stderr, '`model.steps: { repeat: 3 }` to read each step 3 times');
+  const repeated = await work.cellrun(
+    'validate',
+    strict,
+    '--set',
+    'model.steps.repeat=3',
+    'loss.on_impossible=error',
+  );
+  t.equal(repeated.code, 0, repeated.stderr);
 });
 
 t.test('a gate on a metric that trivial baselines of sequences do not have', async t => {

@@ -34,7 +34,7 @@ export async function latencyOf(directory: string, table: string): Promise<Laten
     const written = [];
     for (const samples of wav.samples()) written.push(...(await session.push(samples)));
     written.push(...(await session.end()));
-    const begun = written.flatMap(one => (one.kind === 'sequence' && one.symbols.length > 0 ? [one] : []));
+    const begun = written.flatMap(one => (one.kind === 'sequence' ? [one] : []));
     if (begun.map(({ text }) => text).join('') !== cells[digits]) continue;
     const after = cells[ends].split(' ').map((end, i) => Number(begun[i].time) - Number(end));
     found.push(...after.map(seconds => (1000 * seconds) / dataset.features.hop));

@@ -77,6 +77,36 @@ t.test('a report has the recordings that were mistaken', async t => {
   t.match(gone?.recording, { file: 'ab_0.wav', audio: null });
 });
 
+t.test('a mistake has the predictions of the recording cut at each time', async t => {
+  const { classes: found } = await reportOf(classes.directory);
+  const cut = work.folder();
+  const expected = new Map<string, readonly [predicted: unknown, label: unknown]>();
+  for (const { id, recording, over_time: times, predicted } of found?.mistakes ?? []) {
+    const samples = Math.round((recording?.seconds ?? 0) * RATE);
+    const [window, hop] = [0.025 * RATE, 0.1 * RATE];
+    const steps = 1 + Math.floor((samples - window) / hop);
+    const number = Number(/\d+/.exec(id ?? ''));
+    for (let i = 0; i < 20; i++) {
+      const length = window + (Math.ceil(((i + 1) * steps) / 20) - 1) * hop;
+      const name = `${i}_${number}.wav`;
+      writeFileSync(join(cut, name), wav(tone(300 + 10 * number, length, RATE)));
+      expected.set(name, [times?.predicted[i], times?.label[i]]);
+    }
+    t.ok(predicted !== null);
+  }
+  t.ok(expected.size >= 20);
+  const { stdout } = await work.cellrun('predict', classes.directory, '--input', cut, '--json');
+  for (const line of linesOf(stdout)) {
+    const { id, probabilities } = line as unknown as { id: string; probabilities: number[] };
+    const largest = probabilities.toSorted((a, b) => b - a);
+    const shown = (expected.get(id) ?? []).map(Number).toSorted((a, b) => b - a);
+    t.ok(
+      shown.length === 2 && shown.every((one, i) => Math.abs(one - largest[i]) < 1e-4),
+      `${id}: ${shown} and ${largest}`,
+    );
+  }
+});
+
 t.test('the dashboard serves the recordings that a run shows', async t => {
   await withDashboard(
     symbols.directory,

@@ -9,8 +9,8 @@ const MAX_WORDS = 5;
 const MIN_REPEATS = 5;
 
 /** True for texts that are too many for classes. */
-export function mayBeWritten({ isNumber, distinct, problem }: Column): boolean {
-  return !isNumber && distinct > MAX_CLASSES && problem === undefined;
+export function mayBeWritten({ isNumber, cells, distinct, problem }: Column): boolean {
+  return !isNumber && (distinct > MAX_CLASSES || 2 * distinct > cells.length) && problem === undefined;
 }
 
 /** True for whole numbers such as 1998 under a usual name of times. */

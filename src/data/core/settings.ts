@@ -53,7 +53,7 @@ export const otherFiles = (what: string, content: string, example: (split: strin
 
 export const targetKind = (description: string) =>
   key.choice(['class', 'value', 'sequence'], {
-    description: `${description} sequence: symbols, with a length of their own for each sequence, for the \`ctc\` loss.`,
+    description: `${description} sequence: symbols, with a length of their own for each sequence, for the \`ctc\` loss or a decoder.`,
     examples: ['class'],
     aliases: ['target_type'],
     required: true,

@@ -32,11 +32,15 @@ export const ctc = loss({
   }),
 });
 
-/** True if `symbols` need more than `steps` steps; equal neighbors need a blank in between. */
 export function isImpossible(symbols: ArrayLike<unknown>, steps: number): boolean {
+  return stepsNeeded(symbols) > steps;
+}
+
+/** Equal neighbors need a blank in between. */
+export function stepsNeeded(symbols: ArrayLike<unknown>): number {
   let needed = symbols.length;
   for (let i = 1; i < symbols.length; i++) if (symbols[i] === symbols[i - 1]) needed++;
-  return needed > steps;
+  return needed;
 }
 
 /** The classes of the states of a labelling: a blank before, between and after its symbols. */

@@ -252,7 +252,15 @@ function Mistakes({ classes, place }: Part<'classes'>) {
           />
         ),
     },
-    mistakes.some(({ recording }) => recording !== null) && RECORDING,
+    mistakes.some(({ recording }) => recording !== null) && {
+      ...RECORDING,
+      show: mistake => (
+        <>
+          <Heard of={mistake} />
+          <OverTime mistake={mistake} names={names} />
+        </>
+      ),
+    },
     perStep && { name: 'step', show: ({ step_in_sequence: at }) => at },
     hasContext && {
       name: 'context',
@@ -268,13 +276,36 @@ function Mistakes({ classes, place }: Part<'classes'>) {
     { name: 'probability', show: ({ probability }) => percent(probability) },
     { name: 'of the true one', show: mistake => percent(mistake.label_probability) },
   ];
+  const rows = mistakes.some(({ over_time: times }) => times !== null)
+    ? ' Below a recording: the probabilities of the predicted class (upper row) and of the true one while it is heard.'
+    : '';
   return (
     <TableSection
       title="Worst mistakes"
-      note={`Sorted by loss, with the probability of the predicted class; ${place}.${unheard(mistakes)}`}
+      note={`Sorted by loss, with the probability of the predicted class; ${place}.${rows}${unheard(mistakes)}`}
       kind="numbers mistakes"
       columns={columns.filter(column => !!column)}
       rows={mistakes}
+    />
+  );
+}
+
+/** A row for the predicted class and one for the true class, below the spectrogram. */
+function OverTime({ mistake, names }: { readonly mistake: Mistake; readonly names: readonly string[] }) {
+  const { over_time: times, predicted, label } = mistake;
+  if (times === null || predicted === null) return null;
+  const shades = [times.predicted, times.label].flat().map(p => Math.round(255 * (Number(p) || 0)));
+  const said = [
+    [names[predicted], times.predicted],
+    [names[label], times.label],
+  ] as const;
+  const text = said.map(([name, all]) => `${name} ${all.map(p => percent(Number(p))).join(', ')}`);
+  return (
+    <Shades
+      kind="spectrogram over-time"
+      bytes={btoa(String.fromCharCode(...shades))}
+      rows={2}
+      label={`Probabilities while it is heard: ${text.join('; ')}`}
     />
   );
 }
@@ -294,18 +325,20 @@ function unheard(list: readonly Recorded[]): string {
 const RECORDING: Column<Recorded> = {
   name: 'recording',
   isText: true,
-  show: ({ id, index, recording }) => {
-    const name = id ?? `#${index}`;
-    return (
-      recording && (
-        <div class="recording">
-          <Spectrogram recording={recording} name={name} />
-          <Audio recording={recording} name={name} />
-        </div>
-      )
-    );
-  },
+  show: one => <Heard of={one} />,
 };
+
+function Heard({ of: { id, index, recording } }: { readonly of: Recorded }) {
+  const name = id ?? `#${index}`;
+  return (
+    recording && (
+      <div class="recording">
+        <Spectrogram recording={recording} name={name} />
+        <Audio recording={recording} name={name} />
+      </div>
+    )
+  );
+}
 
 function Sequences({ sequences, place }: Part<'sequences'>) {
   const { inputs, right, edits, confusions, misread, alignments } = sequences;

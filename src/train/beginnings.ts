@@ -1,0 +1,80 @@
+/** What a model predicts of recordings that have not been heard to their ends. */
+import type { Split } from '../data/core/dataset.js';
+import { subset } from '../data/core/store.js';
+import { predictsEachStep } from '../math/model/heads.js';
+import type { Decisions } from '../run/confidence.js';
+import type { ClassEvaluation, Mistake, SplitEvaluation } from '../run/evaluation.js';
+import type { Evaluator } from './evaluator.js';
+import { probabilityOf } from './readout.js';
+import type { ModelRun } from './shards.js';
+
+/** Recordings, the worst first, and parts of each. */
+const MAX_RECORDINGS = 8;
+const PARTS = 20;
+const DIGITS = 4;
+
+interface Beginning {
+  readonly index: number;
+  readonly steps: number;
+}
+
+/** Adds to the mistakes of recordings the probabilities of their classes over time. */
+export async function withBeginnings(
+  document: SplitEvaluation,
+  {
+    run,
+    evaluator,
+    split,
+    decisions,
+  }: {
+    readonly run: ModelRun;
+    readonly evaluator: Evaluator;
+    readonly split: Split;
+    readonly decisions: Decisions | undefined;
+  },
+): Promise<SplitEvaluation> {
+  const { spec, sequenceLength, variableLength } = run;
+  if (document.kind !== 'class' || !variableLength || predictsEachStep(spec.head) || spec.carriesState)
+    return document;
+  const shown = document.mistakes.filter(({ recording }) => recording).slice(0, MAX_RECORDINGS);
+  const beginnings = shown.flatMap(({ index }) => {
+    const steps = split.lengths?.[index] ?? sequenceLength;
+    return Array.from({ length: PARTS }, (_, i): Beginning => {
+      return { index, steps: Math.ceil(((i + 1) * steps) / PARTS) };
+    });
+  });
+  if (beginnings.length === 0) return document;
+  const outputs: ArrayLike<number>[] = [];
+  await evaluator.evaluate(splitOf(split, beginnings, sequenceLength), {
+    decisions,
+    observe: ({ index, predictions }) => {
+      outputs[index] = Float64Array.from(predictions[0].outputs);
+    },
+  });
+  const overTime = ({ label, predicted }: Mistake, first: number): Mistake['over_time'] => {
+    const of = (k: number) =>
+      Array.from({ length: PARTS }, (_, i) => Number(probabilityOf(outputs[first + i], k).toFixed(DIGITS)));
+    return { label: of(label), predicted: of(predicted ?? label) };
+  };
+  const mistakes = document.mistakes.map(mistake => {
+    const at = shown.indexOf(mistake);
+    return at < 0 ? mistake : { ...mistake, over_time: overTime(mistake, at * PARTS) };
+  });
+  return { ...document, mistakes } satisfies ClassEvaluation;
+}
+
+/** The beginnings of sequences as sequences. */
+function splitOf(split: Split, beginnings: readonly Beginning[], sequenceLength: number): Split {
+  const chosen = subset(
+    split,
+    Uint32Array.from(beginnings, ({ index }) => index),
+    sequenceLength,
+  );
+  const lengths = Int32Array.from(beginnings, ({ steps }) => steps);
+  const { load } = chosen;
+  const loaded = async (indices: Uint32Array, from: NonNullable<Split['load']>): Promise<Split> => ({
+    ...(await from(indices)),
+    lengths: Int32Array.from(indices, i => lengths[i]),
+  });
+  return { ...chosen, lengths, ...(load && { load: indices => loaded(indices, load) }) };
+}
