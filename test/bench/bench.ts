@@ -8,7 +8,7 @@ import { measureCalibrated } from './checks.js';
 import { ContenderError } from './child.js';
 import { contenders, missingTfjs, startAll } from './contenders.js';
 import { measureList, measureRun } from './dashboard.js';
-import { measureBeam } from './decoding.js';
+import { measureBeam, measureCtc } from './decoding.js';
 import { measureServing, measureSteps } from './exported.js';
 import { measureFeatures } from './features.js';
 import { measureFromDisk } from './from-disk.js';
@@ -53,6 +53,7 @@ const FIGURES: readonly (readonly [
   ['whole/suggestion', 'whole', ({ rounds }) => measureSuggestion(rounds)],
   ['whole/trial', 'whole', ({ threads, rounds }) => measureTrial(threads, rounds)],
   ['whole/parallel-trials', 'whole', ({ rounds }) => measureParallel(rounds)],
+  ['whole/ctc', 'whole', ({ rounds }) => measureCtc(rounds)],
   ['whole/beam-ctc', 'whole', ({ threads, rounds }) => measureBeam('ctc', threads, rounds)],
   ['whole/beam-decoder', 'whole', ({ threads, rounds }) => measureBeam('decoder', threads, rounds)],
   ['whole/review', 'whole', ({ rounds }) => measureReview(rounds)],

@@ -1,6 +1,9 @@
-/** What decoding with a beam costs, over decoding greedily. */
+/** What decoding with a beam costs, over decoding greedily; and the loss of CTC, over a step. */
+import { lossOf } from '../../src/math/losses/index.js';
+import { isOfSequences } from '../../src/math/losses/loss.js';
+import { RandomStream } from '../../src/util/random.js';
 import { benchCase, CTC_SIZES, DECODER_SIZES } from './cases.js';
-import { modelRun, openTrainer, randomSplit } from './contenders/model.js';
+import { LEARNING_RATE, modelRun, openTrainer, randomSplit } from './contenders/model.js';
 import { type Figure, ratioOf, spreadOf } from './results.js';
 
 const SEQUENCES = 1000;
@@ -40,5 +43,53 @@ export async function measureBeam(
     };
   } finally {
     for (const trainer of trainers) await trainer.close();
+  }
+}
+
+/** The loss and its gradient alone, over a whole training step; both in one thread. */
+export async function measureCtc(rounds: number): Promise<Figure> {
+  const one = benchCase('train_step', { ...CTC_SIZES, threads: 1 }, 'ctc');
+  const { batch_size: batch, num_classes: classes, sequence_length: steps, target_length: size } = one;
+  const split = await randomSplit(one);
+  const trainer = await openTrainer(one, split, modelRun(one, split, 1));
+  const loss = lossOf({ kind: 'ctc' });
+  if (!isOfSequences(loss)) throw new Error('no loss of sequences');
+  const random = RandomStream.of(0, 'bench/ctc');
+  const floats = Float32Array.from({ length: steps * batch * classes }, () => random.normal());
+  const given = {
+    ...{ batch, classes, outputs: floats, lengths: new Float32Array(batch).fill(steps) },
+    targets: Float32Array.from({ length: size * batch }, () => random.integer(classes - 1)),
+    weights: new Float32Array(batch).fill(1 / batch),
+  };
+  const [losses, gradient] = [new Float32Array(batch), new Float32Array(floats.length)];
+  const indices = Uint32Array.from({ length: batch }, (_, i) => i);
+  const [alone, whole]: number[][] = [[], []];
+  try {
+    // the first times warm up
+    for (let round = -2, step = 1; round < rounds; round++, step++) {
+      const prepared = await trainer.prepare(indices, step, step === 1);
+      const times: number[] = [];
+      for (const work of [
+        () => loss.compute(given, losses, gradient),
+        () => trainer.step(prepared, step, LEARNING_RATE),
+      ]) {
+        const began = performance.now();
+        await work();
+        times.push(performance.now() - began);
+      }
+      if (round < 0) continue;
+      alone.push(times[0]);
+      whole.push(times[1]);
+    }
+    return {
+      id: 'whole/ctc',
+      what: `the loss of CTC alone, ${batch} sequences of ${steps} steps and ${size} symbols`,
+      unit: 'ms',
+      ours: spreadOf(alone),
+      other: { name: 'a training step', value: spreadOf(whole) },
+      ratio: ratioOf(alone, whole),
+    };
+  } finally {
+    await trainer.close();
   }
 }

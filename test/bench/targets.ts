@@ -154,6 +154,7 @@ const TARGETS: readonly Target[] = [
     '',
     ratioAgainst('whole/run : '),
   ],
+  ['the loss of CTC alone over a training step', 0.05, 0.03, '', ratioAgainst('whole/ctc : ')],
   ['1,000 sequences of a CTC model, beam of 8 over greedy', 20, 5, '', ratioAgainst('whole/beam-ctc : ')],
   ['1,000 sequences of a decoder, beam of 8 over greedy', 20, 5, '', ratioAgainst('whole/beam-decoder : ')],
   ['mel bands of recordings over torchaudio, all threads', 1, 0.5, '', ratioAgainst('whole/features : ')],
