@@ -64,7 +64,7 @@ export class BandPowers {
     const constantsAt = reserve(constants.length * DOUBLE_BYTES);
 
     const pages = Math.ceil(end / PAGE_BYTES);
-    const limits = { initial: pages, maximum: pages, shared: true };
+    const limits = { initial: pages, maximum: pages, shared: false };
     const memory = new WebAssembly.Memory(limits);
     const module = new WebAssembly.Module(assembleModule(limits, f));
     this.compute = new WebAssembly.Instance(module, { env: { memory } }).exports.run;
