@@ -352,6 +352,15 @@ const TABLES: readonly [
     { model: { cell: 'gru', hidden_size: 64, bidirectional: true, head: { from: 'every' } } },
   ],
   [
+    'texts of a few words that are said several times',
+    {
+      name: 'list.csv',
+      text: csv('file,said', (name, i) => `${name},${['no', 'yes no', 'no no', 'yes yes', 'no yes'][i % 5]}`),
+    },
+    { target: 'said', target_kind: 'sequence', target_level: 'word' },
+    { loss: { kind: 'ctc' } },
+  ],
+  [
     'records, with their durations',
     {
       name: 'list.jsonl',

@@ -387,7 +387,8 @@ function targetsIn(columns: readonly Column[], asked: Column | undefined, { as }
       const { name, isNumber, distinct, cells } = column;
       const isRepeated = repeats(column);
       const score = scoreOf(column, isRepeated);
-      const isWritten = as === 'pairs' || (isNumber ? cells.some(cell => /^0\d/.test(cell)) : !isRepeated);
+      const areTexts = isNumber ? cells.some(cell => /^0\d/.test(cell)) : !isRepeated || areComposed(cells);
+      const isWritten = as === 'pairs' || areTexts;
       const isClass = isRepeated && (!isNumber || (isWhole(column) && distinct <= MAX_CLASSES));
       const kind = isWritten ? 'sequence' : isClass ? 'class' : 'value';
       const why =
@@ -398,6 +399,13 @@ function targetsIn(columns: readonly Column[], asked: Column | undefined, { as }
     })
     .filter(({ score }) => asked || score > 0)
     .toSorted((a, b) => b.score - a.score);
+}
+
+/** True if most values are several words, all of them of a few words. */
+function areComposed(cells: readonly string[]): boolean {
+  const values = [...new Set(cells)].map(cell => cell.split(/\s+/));
+  const several = values.filter(({ length }) => length > 1);
+  return 2 * several.length >= values.length && 2 * new Set(values.flat()).size <= values.length;
 }
 
 /** True if several recordings have each value. */
