@@ -75,7 +75,8 @@ export function measureSteps(rounds: number, modules: string | undefined, note: 
       }),
     };
     const lacks = chromiumMissing();
-    if (lacks === undefined) times.Chromium = await inChromium([folder, runtime, peersFolder], rounds);
+    if (lacks === undefined)
+      times.Chromium = await inChromium([folder, runtime, peersFolder], codeFor(rounds));
     else note(`whole/session in Chromium is not measured: ${lacks}`);
     return Object.entries(times).map(
       ([host, [ours, theirs]]): Figure => ({
@@ -95,10 +96,15 @@ const TYPES: Readonly<Record<string, string>> = {
   onnx: 'application/octet-stream',
 };
 
-/** @param folders with the module, the runtime and the script */
-async function inChromium(folders: readonly string[], rounds: number): Promise<[number[], number[]]> {
+const codeFor = (rounds: number) => `
+  const { measure } = await import('/${SCRIPT}');
+  const graph = new Uint8Array(await (await fetch('/model.onnx')).arrayBuffer());
+  return measure({ module: '/model.js', runtime: '/${RUNTIMES.chromium}', graph, rounds: ${rounds} });`;
+
+/** What `code` returns in an empty page of a server of the files of `folders`. */
+export async function inChromium<T>(folders: readonly string[], code: string): Promise<T> {
   const server = createServer((request, response) => {
-    const name = request.url?.split('/').at(-1) ?? '';
+    const name = request.url?.slice(1) ?? '';
     const path = folders.map(folder => join(folder, name)).find(one => name !== '' && existsSync(one));
     const type = name === '' ? 'text/html' : (TYPES[name.split('.').at(-1) ?? ''] ?? 'text/javascript');
     response.writeHead(path || name === '' ? 200 : 404, { 'Content-Type': type });
@@ -108,11 +114,7 @@ async function inChromium(folders: readonly string[], rounds: number): Promise<[
   const browser = await startChromium();
   try {
     const { page } = await openPage(browser, `http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-    return await page.evaluate(`(async () => {
-      const { measure } = await import('/${SCRIPT}');
-      const graph = new Uint8Array(await (await fetch('/model.onnx')).arrayBuffer());
-      return measure({ module: '/model.js', runtime: '/${RUNTIMES.chromium}', graph, rounds: ${rounds} });
-    })()`);
+    return await page.evaluate(`(async () => { ${code} })()`);
   } finally {
     await browser.close();
     server.close();

@@ -158,6 +158,7 @@ const TARGETS: readonly Target[] = [
   ['1,000 sequences of a CTC model, beam of 8 over greedy', 20, 5, '', ratioAgainst('whole/beam-ctc : ')],
   ['1,000 sequences of a decoder, beam of 8 over greedy', 20, 5, '', ratioAgainst('whole/beam-decoder : ')],
   ['mel bands of recordings over torchaudio, all threads', 1, 0.5, '', ratioAgainst('whole/features : ')],
+  ['training step in Chromium over Node', 1.15, 1, '', ratioAgainst('whole/page : ')],
   ['step of a session in Node over onnxruntime-web', 1, 0.6, '', ratioAgainst('whole/session-node : ')],
   [
     'step of a session in Chromium over onnxruntime-web',
