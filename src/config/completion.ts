@@ -31,6 +31,7 @@ export function completionsAt(text: string, at: number): Completions {
   const line = lines[lines.length - 1];
   const [, before, word] = /^(.*?)([\w.+-]*)$/.exec(line) as unknown as [string, string, string];
   const path = pathTo(lines);
+  if (/(?:^|\s)#/.test(before)) return { from: at, items: [] };
   const own = /(?:^|[\s{,])([\w-]+):\s*(?:\[(?:[^[\]]*,\s*)?)?$/.exec(before)?.[1];
   const [after, ...below] = text.slice(at).split('\n');
   // the line may not be complete
@@ -42,21 +43,34 @@ export function completionsAt(text: string, at: number): Completions {
   return { from: at - word.length, items };
 }
 
+/** An index in a path. */
+const ITEM = '0';
+
 /** The keys around the end of the last line: of mappings in braces, and of lines indented less. */
 function pathTo(lines: readonly string[]): string[] {
   const last = lines[lines.length - 1];
   const path: string[] = [];
   let rest = last;
   for (;;) {
-    const inner = /^(.*?)([\w-]+):\s*\{[^{}]*$/.exec(rest.replaceAll(/\{[^{}]*\}/g, ''));
-    if (inner === null) break;
-    path.unshift(inner[2]);
-    rest = inner[1];
+    const inner = /^(.*?)([\w-]+):\s*(\[[^\]]*)?\{[^{}]*$/.exec(rest.replaceAll(/\{[^{}]*\}/g, ''));
+    const item = inner === null ? /^(\s*- +)\{[^{}]*$/.exec(rest.replaceAll(/\{[^{}]*\}/g, '')) : null;
+    if (inner === null && item === null) break;
+    // which item does not matter: all of a list have one schema
+    path.unshift(...(inner === null ? [] : inner[3] === undefined ? [inner[2]] : [inner[2], ITEM]));
+    rest = (inner ?? item)![1];
+    if (item) break;
   }
-  let indent = /^ */.exec(last)![0].length;
-  for (const line of lines.slice(0, -1).toReversed()) {
-    const [, spaces, key] = /^( *)([\w-]+):/.exec(line) ?? [];
-    if (key === undefined || spaces.length >= indent) continue;
+  // the indentation of the keys around, and whether these are those of an item
+  let indent = /^ *(?:- +)?/.exec(last)![0].length;
+  for (const line of [...lines.slice(0, -1), rest].toReversed()) {
+    const [, spaces, dash = ''] = /^( *)(- +)?/.exec(line)!;
+    if (dash !== '' && spaces.length < indent) {
+      path.unshift(ITEM);
+      // a list may be indented like its key
+      indent = spaces.length + 1;
+    }
+    const key = /^ *([\w-]+):/.exec(line)?.[1];
+    if (key === undefined || spaces.length >= indent || line === last) continue;
     path.unshift(key);
     indent = spaces.length;
   }

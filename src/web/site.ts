@@ -92,8 +92,16 @@ function sliderOf(range: string, config: string, { experiment }: LoadedExperimen
       file: '--slider',
       expected: 'KEY=LOW:HIGH, such as dataset.sequence_length=10:200',
     });
-  for (const end of ends) loadExperiment(config, { set: [`${key}=${end}`] });
-  const value = valueAt(experiment, key.split('.'));
+  const path = key.split('.');
+  for (const end of ends) {
+    const { experiment: set } = loadExperiment(config, { set: [`${key}=${end}`] });
+    if (typeof valueAt(set, path) !== 'number')
+      throw usageError('web/slider', `${key} is no number`, {
+        file: '--slider',
+        expected: 'the key of a number',
+      });
+  }
+  const value = valueAt(experiment, path);
   return { key, low, high, value: typeof value === 'number' ? value : undefined };
 }
 

@@ -60,3 +60,29 @@ t.test('the season is the usual one that training repeats best', async t => {
   // too short for weeks
   t.match(await seasonOf(1, 500, repeated(168)), { season: 24, why: '24 steps' });
 });
+
+t.test('opening hours and missing steps', async t => {
+  // from Wednesday, 1 January 2020: 9 to 18 on weekdays, 9 to 14 on Saturday
+  const isOpen = (hour: number) => {
+    const [day, of] = [(Math.floor(hour / 24) + 2) % 7, hour % 24];
+    return day < 6 && of >= 9 && of < (day === 5 ? 14 : 18);
+  };
+  const all = Array.from({ length: 24 * 7 * 20 }, (_, hour) => hour);
+  const open = all.filter(isOpen);
+  const week = repeated(50);
+  t.match(await seasonOf(i => open[i], open.length, week), { season: 50 }, 'rows of a week');
+  const days = all.filter(hour => hour % 24 === 0 && (hour / 24 + 2) % 7 < 6);
+  t.match(await seasonOf(i => days[i], days.length, repeated(6)), { season: 6 }, 'Monday to Saturday');
+  const random = RandomStream.of(0, 'missing');
+  const kept = all.slice(0, 2000).filter(() => random.uniform() > 0.05);
+  const day = repeated(24);
+  t.match(
+    await seasonOf(
+      i => kept[i],
+      kept.length,
+      i => day(kept[i]),
+    ),
+    { season: 24 },
+    'always open',
+  );
+});

@@ -43,5 +43,13 @@ t.test('only what fits is offered', async t => {
   t.ok(keys.includes('pattern: ') && !keys.includes('horizon: '), keys.join());
   t.ok(offered('|').includes('dataset: '));
   t.ok(offered('dataset: {\n|').length > 0, 'other lines may be wrong');
+  t.same(offered('model:\n  layers:\n    - cell: gr|'), ['gru']);
+  t.same(offered('model:\n  layers:\n    - cell: gru\n      hidden|'), ['hidden_size: ']);
+  t.same(offered('model:\n  layers:\n  - cell: gru\n    hidden|'), ['hidden_size: ']);
+  t.same(offered('model:\n  layers:\n    - { cell: gru, hidden|'), ['hidden_size: ']);
+  t.same(offered('model: { layers: [{ cell: lstm }, { ce|'), ['cell: ']);
+  t.same(offered('gates:\n  - met|'), ['metric: ']);
+  t.same(offered('gates:\n  - { metric: test.loss, mi|'), ['min: ']);
+  t.same(offered('# mo|'), []);
   t.same(offered('nothing:\n  |'), []);
 });

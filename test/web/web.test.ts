@@ -313,6 +313,7 @@ t.test('sliders are for numbers of the config', async t => {
   const bad: Readonly<Record<string, RegExp>> = {
     'training.num_epochs': /^--slider: "training.num_epochs" is not a range/,
     'training.num_epochs=5:1': /is not a range of a key/,
+    'name=1:5': /^--slider: name is no number/,
     'training.num_epochs=0:5': /training.num_epochs/,
     'training.epochz=1:5': /unknown key `epochz` in `training`/,
   };

@@ -101,7 +101,7 @@ export function rejections(io: Io, action: 'stop' | 'skip') {
   return { state, onRejected: action === 'skip' ? add : undefined, tell };
 }
 
-const SKIP = `To use the other sequences of the input: --on-error skip
+const SKIP = `To leave out what cannot be read: --on-error skip
 `;
 
 /** Runs `use`. Adds advice to the error if a sequence of the input cannot be read. */

@@ -1,6 +1,9 @@
 /** What the values of a series are like: their season, level and growth. */
-import { keysOf } from './columns.js';
+import type { Interval } from '../../data/core/record.js';
+import { differences, intervalOf } from '../../data/forecast-times.js';
+import { countsOf, keysOf } from './columns.js';
 import type { Reading } from './readings.js';
+import { timesIn } from './steps.js';
 
 /** The values of each series of usual length, with the last one before each gap. */
 export function valuesOf({ target, layout, regular }: Reading): number[][] {
@@ -11,24 +14,40 @@ export function valuesOf({ target, layout, regular }: Reading): number[][] {
 }
 
 function medianInterval(times: readonly number[]): number {
-  const gaps = times.slice(1).map((time, i) => time - times[i]);
-  return gaps.sort((a, b) => a - b)[gaps.length >> 1];
+  return median(differences(times));
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1];
 }
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
 /** The seasons that are usual for the times of a series, the shortest one first, in steps. */
-function usualSeasons(times: readonly number[]): {
+function usualSeasons(
+  times: readonly number[],
+  { slots, step = DAY }: Partial<Interval>,
+  isRegular: boolean,
+): {
   readonly seasons: readonly number[];
   readonly calendar: readonly string[];
 } {
   if (times.length < 2) return { seasons: [], calendar: [] };
   const interval = medianInterval(times);
+  if (slots && step < DAY) {
+    const day = median([...countsOf(slots.map(slot => String(Math.floor((slot * step) / DAY)))).values()]);
+    return { seasons: [day, slots.length], calendar: ['hour', 'day_of_week'] };
+  }
+  if (slots && step === DAY) {
+    const year = 52 * slots.length;
+    return { seasons: [slots.length, year, year + 1], calendar: ['day_of_week', 'day_of_year'] };
+  }
   const areWorkdays = times.every(time => ![0, 6].includes(new Date(time).getUTCDay()));
   if (interval < DAY) {
     // a market is closed at night: a day has as many steps as rows
-    const day = Math.min(Math.round(DAY / interval), stepsOfDay(times));
+    const all = Math.round(DAY / interval);
+    const day = isRegular ? all : Math.min(all, stepsOfDay(times));
     const seasons = [day, (areWorkdays ? 5 : 7) * day];
     return { seasons, calendar: ['hour', 'day_of_week'] };
   }
@@ -46,8 +65,7 @@ function usualSeasons(times: readonly number[]): {
 function stepsOfDay(times: readonly number[]): number {
   const rows = new Map<number, number>();
   for (const time of times) rows.set(Math.floor(time / DAY), (rows.get(Math.floor(time / DAY)) ?? 0) + 1);
-  const counts = [...rows.values()].sort((a, b) => a - b);
-  return counts[counts.length >> 1];
+  return median([...rows.values()]);
 }
 
 /** A longer season must have errors that are smaller by this fraction. */
@@ -67,7 +85,9 @@ export interface Season {
 /** Chooses the usual season that is best repeated in the training split, of several series. */
 export function seasonOf(reading: Reading): Season {
   const { order, rows, shortest } = reading.layout;
-  const { seasons, calendar } = usualSeasons(order?.isDate ? rows[0].map(row => order.at[row]) : []);
+  const times = order?.isDate ? rows[0].map(row => order.at[row]) : [];
+  const interval = order?.isColumn ? intervalOf(rows[0], timesIn(order)) : undefined;
+  const { seasons, calendar } = usualSeasons(times, interval ?? {}, reading.regular !== undefined);
   const [usual] = seasons;
   const possible = seasons.filter(steps => steps <= shortest / 4);
   const [first, ...longer] = possible;

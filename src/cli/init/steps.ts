@@ -15,7 +15,10 @@ export interface RegularSteps {
 /** Maximum number of steps without a row, as a fraction of the rows. */
 const MAX_MISSING = 0.25;
 
-export function timesIn({ at: keys, isDate }: NonNullable<Layout['order']>): Times {
+/** The times of all rows; dates as they are written, with their offset from UTC. */
+export function timesIn({ at: keys, isDate, columns: [column] }: NonNullable<Layout['order']>): Times {
+  if (isDate && column.forms.length === 0 && keys.length === column.cells.length)
+    return { keys, order: column.cells };
   return { keys, order: keys.map(key => (isDate ? new Date(key).toISOString() : String(key))) };
 }
 

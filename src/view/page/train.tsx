@@ -49,10 +49,11 @@ function Page() {
   const [shown, setShown] = useState(START);
   const [config, setConfig] = useState('');
   const [text, setText] = useState('');
-  /** Arguments of `--set` by the key of their slider. */
-  const [assigned, assign] = useState<Readonly<Record<string, string>>>({});
+  /** The numbers that sliders set, by key; the others are those of the text. */
+  const [assigned, assign] = useState<Readonly<Record<string, string | undefined>>>({});
   const trainer = useRef<Worker>(null);
-  const edited = { config, text, set: Object.values(assigned) };
+  const given = Object.entries(assigned).filter(([, value]) => value !== undefined);
+  const edited = { config, text, set: given.map(([key, value]) => `${key}=${value}`) };
   const ask = (request: Request, transfer: Transferable[] = []) =>
     trainer.current?.postMessage(request, transfer);
 
@@ -117,6 +118,7 @@ function Page() {
               onChange={({ currentTarget }) => {
                 setConfig(currentTarget.value);
                 setText(shown.texts[currentTarget.value] ?? '');
+                assign({});
               }}
             >
               {site.configs.map(name => (
@@ -130,8 +132,9 @@ function Page() {
         <SliderInput
           key={slider.key}
           slider={slider}
+          set={assigned[slider.key]}
           isLocked={isBusy}
-          assign={argument => assign(old => ({ ...old, [slider.key]: argument }))}
+          assign={value => assign(old => ({ ...old, [slider.key]: value }))}
         />
       ))}
       <Editor
@@ -234,13 +237,14 @@ function withReply(old: Shown, reply: Exclude<Reply, { readonly kind: 'archive' 
 
 interface SliderProps {
   readonly slider: Slider;
+  /** Undefined if the number is that of the text. */
+  readonly set: string | undefined;
   readonly isLocked: boolean;
-  readonly assign: (argument: string) => void;
+  readonly assign: (value: string | undefined) => void;
 }
 
-/** Sets a number of the config, whatever its text says. */
-function SliderInput({ slider: { key, low, high, value }, isLocked, assign }: SliderProps) {
-  const [shown, show] = useState(value);
+/** Sets a number of the config, whatever its text says, until it is reset. */
+function SliderInput({ slider: { key, low, high, value }, set, isLocked, assign }: SliderProps) {
   const isWhole = Number.isInteger(low) && Number.isInteger(high);
   return (
     <p>
@@ -251,15 +255,17 @@ function SliderInput({ slider: { key, low, high, value }, isLocked, assign }: Sl
           min={low}
           max={high}
           step={isWhole ? 1 : (high - low) / STOPS}
-          value={shown ?? low}
+          value={set ?? value ?? low}
           disabled={isLocked}
-          onInput={({ currentTarget }) => {
-            show(Number(currentTarget.value));
-            assign(`${key}=${currentTarget.value}`);
-          }}
+          onInput={({ currentTarget }) => assign(currentTarget.value)}
         />
       </label>{' '}
-      <output>{shown ?? 'default'}</output>
+      <output>{set === undefined ? 'as in the config' : `${set}, instead of that in the config`}</output>{' '}
+      {set !== undefined && (
+        <button type="button" disabled={isLocked} onClick={() => assign(undefined)}>
+          Reset
+        </button>
+      )}
     </p>
   );
 }
