@@ -16,7 +16,8 @@ import {
 import { type Experiment, experiment } from './schema/experiment.js';
 import { flatValues, isPathKey, mapPaths } from './schema/schema.js';
 
-let known: ReturnType<typeof factsByKey> | undefined;
+let all: ReturnType<typeof factsByKey> | undefined;
+const known = new Map<string, readonly KeyFacts[]>();
 
 const UNTIL = / until step \d+$/;
 
@@ -27,11 +28,15 @@ export function isEarlier(key: string): boolean {
 
 /** The facts of a key such as `gates.0.min`; those of all keys below it for `gates`. */
 function factsOf(key: string): readonly KeyFacts[] {
-  known ??= factsByKey(experiment);
   const plain = key.replace(UNTIL, '').replace(/\.\d+(?=\.|$)/g, '');
-  const own = known.filter(([path]) => path === plain);
-  const found = own.length > 0 ? own : known.filter(([path]) => path.startsWith(`${plain}.`));
-  return found.map(([, facts]) => facts);
+  const earlier = known.get(plain);
+  if (earlier) return earlier;
+  all ??= factsByKey(experiment);
+  const own = all.filter(([path]) => path === plain);
+  const found = own.length > 0 ? own : all.filter(([path]) => path.startsWith(`${plain}.`));
+  const facts = found.map(([, one]) => one);
+  known.set(plain, facts);
+  return facts;
 }
 
 /**

@@ -5,11 +5,13 @@ import {
   arch,
   availableParallelism,
   cpus,
+  dirname,
   execute,
   fs,
   gpuLibraryVersion,
   join,
   platform,
+  resolve,
   runtime,
   totalmem,
 } from '../host/index.js';
@@ -173,6 +175,8 @@ export function machine(): Manifest['machine'] {
 
 /** Null if there is no repository, it has no commit, or git is not installed. */
 export async function gitState(folder: string): Promise<GitState | null> {
+  // starting git takes longer than a short run
+  if (!isInRepository(resolve(folder))) return null;
   try {
     const { stdout } = await execute(
       'git',
@@ -185,6 +189,11 @@ export async function gitState(folder: string): Promise<GitState | null> {
   } catch {
     return null;
   }
+}
+
+function isInRepository(folder: string): boolean {
+  const parent = dirname(folder);
+  return fs.existsSync(join(folder, '.git')) || (parent !== folder && isInRepository(parent));
 }
 
 function versionIn(packageFile: string): string {

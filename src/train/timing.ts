@@ -75,8 +75,8 @@ export class RunningMedian {
 
 /** Maximum fraction of the training time, except for the minimum that a short run needs. */
 const MAX_FRACTION = 0.005;
-/** Earlier steps compile and warm up, and so does other measuring code. */
-const FIRST_STEP = 4;
+/** Earlier steps compile and warm up, and a shorter run takes less time than a measurement. */
+const FIRST_STEP = 10;
 /** Fewer measurements yield no stable median of short runs on a busy machine. */
 const GROWTH = 1.3;
 /** Assumed duration of a measurement until the first one. */

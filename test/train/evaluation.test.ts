@@ -693,10 +693,10 @@ t.test('schedule of the calibration kernel', async t => {
   for (let step = 1; step <= 100; step++) {
     if (!calibration.isDue(step, 0)) continue;
     measured.push(step);
-    await calibration.measure(async () => (step === 4 ? 500 : 2));
+    await calibration.measure(async () => (step === 10 ? 500 : 2));
   }
-  // 4 x 1.3^k, rounded up
-  t.same(measured, [4, 6, 7, 9, 12, 15, 20, 26, 33, 43, 56, 72, 94]);
+  // 10 x 1.3^k, rounded up
+  t.same(measured, [10, 13, 17, 22, 29, 38, 49, 63, 82]);
   const median = calibration.medianMilliseconds ?? 0;
   t.ok(Math.abs(median / 2 - 1) < 0.005, `the median, not the mean: ${median}`);
   t.ok(calibration.isDue(101, 3600), 'and if training has taken long enough to pay for it');
@@ -710,7 +710,8 @@ t.test('calibration and step ratio in summary and log', async t => {
     ['--backend', 'webasm', '--threads', '2'],
     ['--backend', 'cpu', '--threads', '1'],
   ]) {
-    const run = await work.train(config(path, 'last', 'cross_entropy'), ...flags);
+    const steps = ['--set', 'training.batch_size=5'];
+    const run = await work.train(config(path, 'last', 'cross_entropy'), ...steps, ...flags);
     if (!t.equal(run.code, 0, run.finished.stderr)) continue;
     const summary = JSON.parse(run.finished.stdout);
     const { ms_per_step, calibration_ms, step_ratio } = summary;
