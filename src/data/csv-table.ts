@@ -7,7 +7,7 @@
 import { type Diagnostic, damagedErrors, EXIT, UserError } from '../util/errors.js';
 import { shortestDecimal } from '../util/numbers.js';
 import { badDate, badNumber, cellNumber, isMissing, missingCell, orderKey, orderRest } from './core/cells.js';
-import type { CellProblem, CellReader, NamedColumn } from './core/columns.js';
+import { type CellProblem, type CellReader, joinedText, type NamedColumn } from './core/columns.js';
 import type { ReadSequence } from './core/dataset.js';
 import { type TargetWarning, UnknownClass } from './core/labels.js';
 import { CellProblems, configError, Problems } from './core/problems.js';
@@ -37,6 +37,7 @@ import {
 } from './csv-rows.js';
 import {
   cellReaders,
+  dateTexts,
   ElapsedTimes,
   elapsedNumbers,
   hasCategories,
@@ -46,7 +47,6 @@ import {
   UNKNOWN_CATEGORY,
   UnknownCategories,
 } from './feature-columns.js';
-import { dateReader } from './formats/dates.js';
 import type { ParquetColumn } from './formats/parquet.js';
 import { type RowPlace, readTable, type TableHandlers, type TableRecord } from './formats/tables.js';
 import { type ByteSource, placeNames } from './reading/byte-sources.js';
@@ -65,6 +65,8 @@ export class TableReader implements TableHandlers {
     targets: [] as readonly number[],
     group: [] as readonly number[],
     order: ABSENT,
+    /** Of the columns that the order column is made of. */
+    parts: [] as readonly number[],
     splits: [] as readonly number[],
     id: ABSENT,
   };
@@ -121,7 +123,7 @@ export class TableReader implements TableHandlers {
     this.resampler = resample && new Resampler(resample, resampled);
     this.rows = this.noRows();
     if (columns.group === 'table') this.recording = '';
-    this.isoDate = columns.dateFormat === undefined ? text => text : dateReader(columns.dateFormat);
+    this.isoDate = dateTexts(columns.dateFormat);
   }
 
   /**
@@ -153,12 +155,31 @@ export class TableReader implements TableHandlers {
   }
 
   get wanted(): readonly string[] {
-    return this.named.map(({ name }) => name);
+    return [...this.named, ...this.parts].map(({ name }) => name);
   }
 
   private get named(): readonly NamedColumn[] {
     const { features, targets, order, splits = [], id } = this.columns;
     return [...features, ...targets, ...this.group, order, ...splits, id].filter(one => one !== undefined);
+  }
+
+  /** The columns that the order column is made of. */
+  private get parts(): readonly NamedColumn[] {
+    const { keyPath = [], parts = [] } = this.columns.order ?? {};
+    return parts.map((name, i) => ({ name, keyPath: [...keyPath, i] }));
+  }
+
+  /** With the column of times at the end, if it is made of others. */
+  private withTime(given: TableRecord): TableRecord {
+    const { parts } = this.indices;
+    const { fields, row } = given;
+    if (parts.length === 0) return given;
+    const [first = parts[0]] = parts.filter(part => isMissing(fields[part].trim()));
+    return {
+      fields: [...fields, joinedText(parts.map(part => fields[part]))],
+      row,
+      place: field => given.place(field === fields.length ? first : field),
+    };
   }
 
   /** The columns that name the group of a row. */
@@ -172,13 +193,21 @@ export class TableReader implements TableHandlers {
     this.headerRow = record.row;
     this.names = record.fields.map(name => name.trim());
     this.parquet = columns;
+    // rows of a program may have the whole time
+    const isWhole = !this.isTraining && this.names.includes(order?.name ?? '');
+    const parts = isWhole ? [] : this.parts;
+    if (parts.length > 0) this.names = [...this.names, order?.name ?? ''];
+    const isJoined = (column: NamedColumn | undefined) => parts.length > 0 && column?.parts !== undefined;
     // a model does not read names
-    const named = this.named.map(column => {
+    const named = [...this.named.filter(one => !isJoined(one)), ...parts].map(column => {
       if (column === id) return { ...column, isOptional: !this.isTraining };
       return targets.includes(column) ? { ...column, role: 'the target, which an evaluation needs' } : column;
     });
-    const indexOf = findColumns(record, delimiter, named, purpose);
+    const find = findColumns(record, delimiter, named, purpose);
+    const indexOf = (column: NamedColumn | undefined) =>
+      isJoined(column) ? record.fields.length : find(column);
     this.indices = {
+      parts: parts.map(find),
       features: features.map(indexOf),
       targets: targets.map(indexOf),
       group: this.group.map(indexOf),
@@ -188,7 +217,11 @@ export class TableReader implements TableHandlers {
     };
   }
 
-  add(record: TableRecord): void {
+  add(given: TableRecord): void {
+    // spreadsheets end in such rows; in the order of the file, one is a step without values
+    const hasPlace = typeof this.columns.group !== 'string' || this.columns.order !== undefined;
+    if (hasPlace && given.fields.every(field => field.trim() === '')) return;
+    const record = this.withTime(given);
     const { fields } = record;
     const { features, targets, group, order, splits, id } = this.indices;
     const nameless = group.find(column => isMissing(fields[column].trim()));

@@ -8,7 +8,7 @@ import { shortestDecimal } from '../util/numbers.js';
 import * as key from '../util/schema.js';
 import { counted } from '../util/words.js';
 import { missingTest } from './core/cells.js';
-import type { StepColumns } from './core/columns.js';
+import { type StepColumns, timeColumn } from './core/columns.js';
 import type {
   Dataset,
   DatasetContext,
@@ -116,9 +116,10 @@ const settings = key.section(
           examples: [true],
           aliases: ['blocks', 'separated_by_blank_lines'],
         }),
-        order: keys.column({
-          description: 'Column to sort the steps of a sequence by. Default: the order of the file.',
-          examples: ['second'],
+        order: keys.columnOrSeveral({
+          description:
+            'Column to sort the steps of a sequence by. A list joins columns, such as a date and a time of day, with a space between them; features name the result like `Date Time`. Default: the order of the file.',
+          examples: ['second', ['Date', 'Time']],
           aliases: ['order_by', 'time'],
         }),
         per_step: key.boolean({
@@ -304,7 +305,9 @@ function csvSequences(
   const isMarker = missingTest();
   const { features, group, order, id } = others;
   const named = typeof group === 'object' ? group : [];
-  const read = [...features, ...named, order, id].map(one => one?.name);
+  const read = [...features, ...named, order, id].flatMap(one =>
+    one && 'parts' in one ? (one.parts ?? one.name) : one?.name,
+  );
   const unread = config.column_names?.filter(name => !read.includes(name)) ?? [];
   const columns = {
     ...others,
@@ -391,7 +394,7 @@ function featuresOf({ features, static_features = [], missing: ofAll, sequence =
   const isTimed = !resample && ofSteps.some(({ missing }) => missing?.elapsed);
   const time =
     order !== undefined && isTimed
-      ? [featureOf({ column: order, encode: 'elapsed' }, ['sequence', 'order'], ofAll)]
+      ? [featureOf({ column: timeColumn(order).name, encode: 'elapsed' }, ['sequence', 'order'], ofAll)]
       : [];
   return [...ofSteps, ...time, ...staticsOf(static_features, ofAll)];
 }
@@ -407,6 +410,8 @@ function columnsOf(config: CsvConfig) {
   const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
   const { group, order, per_file, blank_lines, per_step, resample } = sequence ?? {};
   const groups = blank_lines ? [BLOCK] : [group ?? []].flat();
+  const time = order === undefined ? undefined : timeColumn(order, 'sequence', 'order');
+  const partsOf = ({ column }: Feature) => (column === time?.name ? time.parts : undefined);
   // steps of several rows have no text
   const symbol = resample ? -1 : features.findIndex(readsWhole);
   return {
@@ -415,7 +420,11 @@ function columnsOf(config: CsvConfig) {
     decimal: config.decimal,
     columnNames: config.column_names,
     dateFormat: date_format,
-    features: features.map((feature, i) => ({ ...columnOf(feature), isSymbol: i === symbol })),
+    features: features.map((feature, i) => ({
+      ...columnOf(feature),
+      parts: partsOf(feature),
+      isSymbol: i === symbol,
+    })),
     level,
     targets:
       typeof target === 'string'
@@ -434,7 +443,7 @@ function columnsOf(config: CsvConfig) {
       : groups.length > 0
         ? groups.map(name => named(name, 'sequence', 'group'))
         : undefined,
-    order: order === undefined ? undefined : named(order, 'sequence', 'order'),
+    order: time,
     resample: resample && {
       ...resample,
       areValues: target_kind === 'value' && per_step === true,

@@ -153,12 +153,22 @@ export interface CellForms {
   category?(column: number, text: string): number;
 }
 
+/**
+ * Returns the function from a cell to its date in ISO 8601, in which predictions and programs may
+ * have it already; undefined if it is in another format.
+ */
+export function dateTexts(format: string | undefined): (text: string) => string | undefined {
+  if (format === undefined) return text => text;
+  const [read, keyOf] = [dateReader(format), orderKey(false)];
+  return text => read(text) ?? (Number.isNaN(keyOf(text)) ? undefined : text);
+}
+
 /** Returns the readers of those `columns` that are not plain numbers. */
 export function cellReaders(
   columns: readonly FeatureColumn[],
   { dateFormat, category = () => UNKNOWN_CATEGORY }: CellForms,
 ): (CellReader | undefined)[] {
-  const isoDate = dateFormat === undefined ? (text: string) => text : dateReader(dateFormat);
+  const isoDate = dateTexts(dateFormat);
   const dateKey = orderKey(false);
   const timeOf = (text: string) => dateKey(isoDate(text) ?? '');
   return columns.map((column, i) => {
@@ -192,7 +202,7 @@ export function stepReaders({ columns, dateFormat }: StepColumns, data: Pick<Dat
   const own = columns.map(column => ({ ...column, ...(column.markers && withMarkers(column.markers)) }));
   const readers = cellReaders(own, { dateFormat, category: knownCategories(own, data) });
   return {
-    columns: own.map(({ name, isStatic }, i) => ({ name, isStatic, reader: readers[i] })),
+    columns: own.map(({ name, parts, isStatic }, i) => ({ name, parts, isStatic, reader: readers[i] })),
     elapsed: () => new ElapsedTimes(elapsedNumbers(own)),
   } satisfies ValueReaders;
 }

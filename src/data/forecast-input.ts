@@ -6,6 +6,7 @@
 
 import { caught, type Diagnostic, damagedError, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
+import { timeColumn } from './core/columns.js';
 import type {
   NewSequence,
   NewSequencesOptions,
@@ -65,15 +66,17 @@ export function forecastSequences(
 /** Reads series that a program passes, as the rows of their table. */
 export function forecastReader(config: ForecastConfig, data: DataRecord): SeriesReader {
   const { columns, lastWindows } = tableOf(config, data);
-  const { time, series: named = [] } = config;
-  const series = [named].flat();
+  const series = [config.series ?? []].flat();
   const values = columns.features.map(({ name }) => name);
+  const { name: time, parts = [time] } = columns.order ?? {};
   return {
-    columns: [...new Set([...values, time, ...series])].filter(name => name !== undefined),
+    columns: [...new Set([...values, ...parts, ...series])].filter(name => name !== undefined),
     ...{ values: values.length, time, series },
     read(rows, file) {
       const reader = new TableReader(columns, [], true);
-      const names = reader.wanted;
+      const isWhole = time !== undefined && rows.some(row => row[time] !== undefined);
+      const others = isWhole ? parts.filter(name => name !== time) : parts.length > 1 ? [time] : [];
+      const names = reader.wanted.filter(name => !others.includes(name));
       const record = (fields: readonly string[], row: number) => ({
         ...{ fields, row: { file, row } },
         place: (field: number) => ({ file, row, columnName: names[field] }),
@@ -317,7 +320,7 @@ function checkDates({ list, rows }: InputSeries, { calendar = [], time }: Foreca
   if (calendar.length === 0 || row === undefined || (first !== undefined && !NUMBER.test(first))) return;
   throw damagedError('data/calendar', 'the model reads calendar features, so times must be dates', {
     ...rows.place(row),
-    ...(time !== undefined && { columnName: time, got: JSON.stringify(first.slice(0, 60)) }),
+    ...(time !== undefined && { columnName: timeColumn(time).name, got: JSON.stringify(first.slice(0, 60)) }),
     expected: 'ISO 8601 dates or times such as 2025-03-01 or 2025-03-01T12:00:00Z',
   });
 }

@@ -4,6 +4,7 @@
  */
 import type { Diagnostic } from '../util/errors.js';
 import { badNumber, missingCell, missingTest } from './core/cells.js';
+import { timeColumn } from './core/columns.js';
 import { featuresOf, type Feature as ModelFeature } from './core/preparation.js';
 import type { Preparation, Scaling, SeriesScaling } from './core/record.js';
 import type { TableColumns } from './csv-columns.js';
@@ -80,7 +81,7 @@ export function tableColumns(config: ForecastConfig): Omit<TableColumns, 'purpos
     keepsFloat64: true,
     group: series === undefined ? 'table' : [series].flat().map(name => named(name, 'series')),
     groupWord: 'series',
-    order: time === undefined ? undefined : named(time, 'time'),
+    order: time === undefined ? undefined : timeColumn(time, 'time'),
     resample: resample && { ...resample, areValues: true, keyPath: ['dataset', 'resample', 'every'] },
     isPartlyRead: true,
   };

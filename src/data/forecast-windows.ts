@@ -3,6 +3,7 @@
  * that reads them.
  */
 import { calendarValues } from './core/calendar.js';
+import { timeColumn } from './core/columns.js';
 import type { Split, SplitName, Targets } from './core/dataset.js';
 import { Filler } from './core/preparation.js';
 import { configError } from './core/problems.js';
@@ -352,7 +353,7 @@ function tableOf(window: Window, order: readonly string[], config: ForecastConfi
   const names = seriesFeatures(config).map(({ column }) => column);
   const cells = cellsOf(window, config);
   return [
-    [...names, ...(time === undefined ? [] : [time]), ...[named ?? []].flat()],
+    [...names, ...(time === undefined ? [] : [timeColumn(time).name]), ...[named ?? []].flat()],
     ...Array.from({ length: steps }, (_, step) => [
       ...cells.map(column => String(column[step] ?? '').replace('NaN', '')),
       ...(time === undefined ? [] : [timeAt(series, origin - input_steps + step, order)]),

@@ -88,10 +88,10 @@ const settings = key.section(
       examples: ['region'],
       aliases: ['group', 'group_by', 'id'],
     }),
-    time: keys.column({
+    time: keys.columnOrSeveral({
       description:
-        'Column to sort the steps by: numbers, or dates or times in ISO 8601 or `date_format`. Default: the order of the file.',
-      examples: ['date'],
+        'Column to sort the steps by: numbers, or dates or times in ISO 8601 or `date_format`. A list joins columns, such as a date and a time of day, with a space between them. Default: the order of the file.',
+      examples: ['date', ['Date', 'Time']],
       aliases: ['order', 'order_by', 'date', 'timestamp'],
     }),
     resample: keys.resample('time'),

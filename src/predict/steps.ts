@@ -1,5 +1,5 @@
 /** Sequences that a program passes: their steps as numbers, or what is wrong with them. */
-import type { Elapsed, ValueReaders } from '../data/core/columns.js';
+import { type Elapsed, joinedText, type ValueReaders } from '../data/core/columns.js';
 import {
   dataWidth,
   type ReadSequence,
@@ -149,10 +149,11 @@ function windowOf(
       });
     }
     const named = step as Readonly<Record<string, unknown>>;
+    const at = times?.[i] ?? (listed || time === undefined ? undefined : named[time]);
     const row = columns.map((name, c) => [name, cellOf(listed ? listed[c] : named[name])] as const);
     return {
       ...Object.fromEntries(row),
-      ...(time !== undefined && times && { [time]: times[i] }),
+      ...(time !== undefined && at !== undefined && { [time]: cellOf(at) }),
       ...(series.length === 1 && id !== undefined && { [series[0]]: id }),
     };
   });
@@ -247,7 +248,7 @@ export class StepReader {
     const { data, readers } = this.model;
     const { input } = data;
     const names = readers?.columns.map(({ name }) => name);
-    const values = valuesOf(given, names, column => this.statics.has(column));
+    const values = valuesOf(withTime(given, readers), names, column => this.statics.has(column));
     const isSymbol = input.kind === 'symbol';
     const isFit = (value: unknown) =>
       !isSymbol || (Number.isInteger(value) && Number(value) >= 0 && Number(value) < input.count);
@@ -270,6 +271,15 @@ export class StepReader {
     if (Number.isFinite(Math.fround(number)) || (isMissing(value) && mayLack)) return number;
     throw unfit(`${place} is not a finite float32 number`, { got: inWords(value) });
   }
+}
+
+/** With the column that a step gives in parts, as a date and a time. */
+function withTime(given: StepValues, readers: ValueReaders | undefined): unknown {
+  const column = readers?.columns.find(({ parts }) => parts);
+  if (!column?.parts || typeof given !== 'object' || given === null || column.name in given) return given;
+  const values = given as Readonly<Record<string, unknown>>;
+  if (!column.parts.every(part => part in values)) return given;
+  return { ...values, [column.name]: joinedText(column.parts.map(part => cellOf(values[part]))) };
 }
 
 /** The values of a step; undefined if it has none, or not all by name but those that are known. */

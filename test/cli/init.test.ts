@@ -158,7 +158,7 @@ const GUESSES: readonly {
     dataset: { sequence: { group: 'a' }, features: ['c'], target: 'b', target_kind: 'class' },
   },
   {
-    what: 'dates in several columns keep the order of the file',
+    what: 'dates in several columns are one time',
     csv: table('year,month,date_of_month,day_of_week,births', 200, i => {
       const [year, month, date] = day(i).split('-').map(Number);
       return `${year},${month},${date},${new Date(day(i)).getUTCDay() || 7},${8000 + ((i * 37) % 101)}`;
@@ -166,13 +166,34 @@ const GUESSES: readonly {
     dataset: {
       kind: 'forecast',
       target: 'births',
-      known: ['month', 'date_of_month', 'day_of_week'],
+      known: null,
       season: 7,
-      time: null,
+      time: ['year', 'month', 'date_of_month'],
+      date_format: '%Y %m %d',
       features: null,
-      calendar: null,
+      calendar: ['day_of_week', 'day_of_year'],
     },
   },
+  ...(
+    [
+      ['Date;Time', '%d/%m/%Y %H.%M.%S', (i: number) => `${27 + Math.floor(i / 24)}/01/2024;${i % 24}.00.00`],
+      ['day;at', undefined, (i: number) => `${day(i / 24)};${String(i % 24).padStart(2, '0')}:00`],
+      [
+        'day;at',
+        '%Y-%m-%d %I:%M %p',
+        (i: number) => `${day(i / 24)};${i % 12 || 12}:00 ${i % 24 < 12 ? 'AM' : 'PM'}`,
+      ],
+      ['day;hr', '%Y-%m-%d %H', (i: number) => `${day(i / 24)};${i % 24}`],
+    ] as const
+  ).map(([names, date_format, at]) => ({
+    what: `a date and a time of day in columns of their own: ${at(13)}`,
+    csv: `${table(`${names};T;pace`, 110, i => `${at(i)};${20 + ((i * 37) % 101) / 10};00:${10 + (i % 40)}`)}${';;;\n'.repeat(9)}`,
+    dataset: {
+      ...{ kind: 'forecast', target: 'T', time: names.split(';'), season: 24 },
+      ...{ date_format: date_format ?? null, calendar: ['hour', 'day_of_week'] },
+    },
+    stdout: /^rows +110$/m,
+  })),
   ...[
     ['%d.%m.%Y', (i: number) => day(i).split('-').reverse().join('.')] as const,
     ['%m/%d/%Y', (i: number) => day(i).replace(/(\d+)-(\d+)-(\d+)/, '$2/$3/$1')] as const,
@@ -187,8 +208,8 @@ const GUESSES: readonly {
       const month = new Intl.DateTimeFormat('en', { month: 'long' }).format(new Date(2020, i % 12));
       return `${1949 + Math.floor(i / 12)},${month},${(i * 37) % 101}`;
     }),
-    dataset: { kind: 'forecast', target: 'sold', known: null, season: 12 },
-    stdout: /^order +the rows of the file, by year, month$/m,
+    dataset: { kind: 'forecast', target: 'sold', time: ['year', 'month'], date_format: '%Y %B', season: 12 },
+    stdout: /^order +year month \(`time: \[year, month\]`\)$/m,
   },
   {
     what: 'facts of someone are no targets',

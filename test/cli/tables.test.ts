@@ -62,10 +62,12 @@ const TABLES: readonly PreparedBy[] = [
   {
     file: 'air.csv', // the hours are 18.00.00, and -200 means a missing value
     dataset: {
-      ...{ kind: 'forecast', delimiter: ';', decimal: ',', target: 'CO(GT)', time: null, season: 24 },
+      ...{ kind: 'forecast', delimiter: ';', decimal: ',', target: 'CO(GT)', season: 24 },
+      ...{ time: ['Date', 'Time'], date_format: '%d/%m/%Y %H.%M.%S', resample: { every: '1h', by: 'mean' } },
+      features: ['PT08.S1(CO)', 'NMHC(GT)', 'C6H6(GT)', 'T', 'RH', 'AH'],
       missing: { fill: 'forward', indicator: true, markers: ['-200'] },
     },
-    says: /^order +the rows of the file, by Date, Time$/m,
+    says: /^order +Date Time \(`time: \[Date, Time\]`\)$/m,
     beats: ['mean_absolute_error', 1],
     predicts: 1,
   },

@@ -256,7 +256,7 @@ for (const [name, features] of Object.entries({ FEATURES, EMBEDDED }))
         code: 0,
         stderr: /other\.csv:2:39: warning: the training split does not have this value/,
       });
-    const wrong = model.session().step({ ...rows[0], speed: 1, second: 2, at: '2024-03-01' });
+    const wrong = model.session().step({ ...rows[0], speed: 1, second: 2, at: '2024-13-01' });
     await t.rejects(wrong, /step 0: at: the date does not match `date_format`/);
     await t.rejects(model.session().step([1, 2]), /does not fit the model/);
     await model.close();
@@ -439,4 +439,63 @@ t.test('the vector of an unknown value is zero until the model learns one', t =>
     [false, false, true, true, true, true, true, true],
   );
   t.end();
+});
+
+/** A recording each of two people, in any order; a date and a time of day have columns of their own. */
+const visits = Array.from({ length: 24 }, (_, i) => {
+  const at = new Date(Date.UTC(2024, 2, 30, 20, 37 * ((i * 5) % 24))).toISOString();
+  return {
+    day: at.slice(0, 10),
+    clock: at.slice(11, 16),
+    at: at.slice(0, 16),
+    who: i % 4,
+    v: i % 7,
+    y: 'ab'[i % 2],
+  };
+});
+const JOINED = {
+  ...{ kind: 'csv', target: 'y', target_kind: 'class', test_fraction: 0.5, seed: 2, normalize: 'standard' },
+  missing: { fill: 'forward', elapsed: true },
+} as const;
+
+t.test('a date and a time in two columns are one time', async t => {
+  const folder = t.testdir();
+  const csv = join(folder, 'data.csv');
+  const names = ['day', 'clock', 'at', 'who', 'v', 'y'] as const;
+  const write = (rows: readonly (typeof visits)[number][]) =>
+    writeFileSync(
+      csv,
+      `${[names, ...rows.map(row => names.map(name => row[name]))].map(row => row.join()).join('\n')}\n,,,,,\n`,
+    );
+  const read = async (order: string | string[], more: object = {}) => {
+    const named = [order].flat().join(' ');
+    const features = [
+      'v',
+      { column: named, encode: 'elapsed' },
+      { column: named, encode: 'calendar', calendar: ['hour'] },
+    ];
+    const data = await open({
+      ...JOINED,
+      path: csv,
+      features,
+      sequence: { group: 'who', order },
+      ...more,
+    } as never);
+    return [data.train, data.test].map(split =>
+      Array.from({ length: split.count }, (_, i) => [split.id?.(i), sequence(data, split, i)]),
+    );
+  };
+  write(visits);
+  const expected = await read('at');
+  t.same(await read(['day', 'clock']), expected);
+  t.same(await read(['day', 'clock'], { date_format: '%Y-%m-%d %H:%M' }), expected);
+  t.match(await complaints(2, () => read(['day', 'clok'])), [/no column "clok"/]);
+  write(visits.with(5, { ...visits[5], clock: '' }));
+  t.match(await complaints(5, () => read(['day', 'clock'])), [
+    /^data\/csv-missing-value 7:12\+1 \| the cell is empty/,
+  ]);
+  write(visits.with(5, { ...visits[5], clock: '25:00' }));
+  t.match(await complaints(5, () => read(['day', 'clock'])), [
+    /^data\/csv-date 7:1\+10 .*"2024-03-30 25:00"/,
+  ]);
 });

@@ -97,6 +97,21 @@ t.test('every type has the value that DuckDB reads', async t => {
     t.ok(Math.abs(Number(half) - Number(b)) <= Number(b) * 2 ** -11, `${half} is ${b} in half precision`);
 });
 
+t.test('a date and a time of day of their own types are one time', async t => {
+  for (const { clock } of await cellsOf(fixture('types.parquet'), ['clock'])) t.equal(clock, '12:00:00');
+  const sequenceOf = (order: string[]) =>
+    refusal(() =>
+      open(
+        readings('types.parquet', {
+          ...{ features: ['number'], target: 'large', target_kind: 'value', normalize: 'none' },
+          sequence: { group: 'number', order },
+        }),
+      ),
+    );
+  t.match(await sequenceOf(['day', 'clock']), /parquet: row 6: column "day": the cell is empty$/);
+  t.match(await sequenceOf(['clock', 'day']), /7 cells of column "clock day" are invalid/);
+});
+
 t.test('timestamps of 96 bits, as Spark writes them', async t => {
   const expected: { number: number; time: string | null }[] = JSON.parse(
     readFileSync(fixture('int96.json'), 'utf8'),
@@ -224,7 +239,6 @@ t.test('errors name the row and the column', async t => {
   t.match(await typed(['text']), `${file}: row 1: column "text": the cell is not a number`);
   t.match(await typed(['none']), /^exit 2: .*has no column "none"/);
   t.match(await typed(['list']), `exit 5: ${file}: column "list": the column has a list, map or struct`);
-  t.match(await typed(['clock']), 'column "clock": the column has times of day');
   t.match(
     await typed(['unsigned32'], {}, 'types-v2.parquet'),
     /column "unsigned32": the column has encoding/,

@@ -146,6 +146,12 @@ const series = ['north', 'south', 'west'].map((id, k) => ({
   })),
 }));
 
+const power = Array.from({ length: 80 }, (_, i) => ({
+  Datum: `0${1 + Math.floor(i / 24)}.01.2025`,
+  Zeit: `${i % 24}:00`,
+  load: 10 + (i % 24),
+}));
+
 const tones = work.folder();
 for (const [take, letters] of ['ab', 'ba', 'aab', 'bb', 'a', 'abb', 'bab', 'b', 'aba', 'aa'].entries())
   writeFileSync(
@@ -205,6 +211,29 @@ const CASES: Readonly<Record<string, { readonly config: object; readonly sequenc
       { kind: 'quantile', quantiles: [0.1, 0.5, 0.9] },
     ),
     sequences: series,
+  },
+  'series with dates in a format of their own, and times beside them': {
+    config: config(
+      {
+        ...{
+          kind: 'forecast',
+          path: work.file('power.csv', csvOf(power)),
+          target: 'load',
+          test_fraction: 0.25,
+        },
+        ...{ time: ['Datum', 'Zeit'], date_format: '%d.%m.%Y %H:%M', calendar: ['hour'] },
+        ...{ input_steps: 6, horizon: 2 },
+      },
+      { kind: 'mae' },
+    ),
+    sequences: [
+      power.slice(0, 20).toReversed(),
+      power.slice(0, 20).map(({ load }, i) => ({ load, 'Datum Zeit': new Date(Date.UTC(2025, 0, 1, i)) })),
+      {
+        times: power.slice(40, 50).map(({ Datum, Zeit }) => `${Datum} ${Zeit}`),
+        steps: power.slice(40, 50).map(({ load }) => load),
+      },
+    ],
   },
   'logarithms of series, each step relative to its season': {
     config: config(

@@ -1,6 +1,7 @@
 /** The columns of a table: types, dates and missing values, as found in their cells. */
 
 import { badNumber, cellNumber, missingTest, orderKey } from '../../data/core/cells.js';
+import { joinedText } from '../../data/core/columns.js';
 import { Problems } from '../../data/core/problems.js';
 import { likelyMarkers, MAY_BE_MEASURED } from '../../data/core/statistics.js';
 import { repeatedHeader } from '../../data/csv-columns.js';
@@ -43,6 +44,8 @@ export type Column = ReturnType<typeof columnOf> & {
 
 export interface Columns {
   readonly columns: readonly Column[];
+  /** Some columns as one, whose cells are joined by spaces. @param form that its dates may have */
+  joined?(parts: readonly string[], form?: string): Column;
   readonly delimiter: Delimiter;
   /** The mark before the decimals of numbers, if some have commas. */
   readonly decimal?: Decimal | undefined;
@@ -79,30 +82,35 @@ export async function readColumns(path: string, { dateForm, others }: Sources): 
       got: headerOf(other),
     });
   const wanted = columnsOf(first);
-  const read = (name: string, i: number, known?: ReadonlySet<string>) => {
-    const having = beside.filter(({ names }) => names.includes(name));
-    return columnOf(
-      name,
-      tables.flatMap(table => table.cells[i]),
-      {
-        beside: having.flatMap(({ names, cells }) => cells[names.indexOf(name)]),
-        places: [...tables, ...having].flatMap(table => table.places),
-        unreadable: first.unreadable[i],
-        lackedBy: others.filter((_, k) => !having.includes(beside[k])),
-        dateForm,
-        known,
-      },
-    );
+  /** @param i which of several columns with this name */
+  const read = (parts: readonly string[], facts: Partial<ColumnFacts>, i?: number) => {
+    const having = beside.filter(({ names }) => parts.every(name => names.includes(name)));
+    const cellsIn = ({ names, cells, places }: FileColumns, at = parts.map(name => names.indexOf(name))) =>
+      at.length === 1 ? cells[at[0]] : places.map((_, row) => joinedText(at.map(one => cells[one][row])));
+    const cells = tables.flatMap(table => cellsIn(table, i === undefined ? undefined : [i]));
+    return columnOf(parts.join(' '), cells, {
+      beside: having.flatMap(table => cellsIn(table)),
+      places: [...tables, ...having].flatMap(table => table.places),
+      unreadable: i === undefined ? undefined : first.unreadable[i],
+      lackedBy: others.filter((_, k) => !having.includes(beside[k])),
+      dateForm,
+      ...facts,
+    });
   };
-  const alone = first.names.map((name, i) => read(name, i));
+  const alone = first.names.map((name, i) => read([name], {}, i));
   const known = new Set(alone.flatMap(({ markers }) => markers));
   const columns = alone
-    .map((one, i) => (one.hasNumbers && !one.isNumber ? read(one.name, i, known) : one))
+    .map((one, i) => (one.hasNumbers && !one.isNumber ? read([one.name], { known }, i) : one))
     .filter(({ name }) => wanted.includes(name));
   const names = shortNames(files);
   const fileOfRow = tables.flatMap((table, i) => table.places.map(() => names.get(files[i]) as string));
   return {
     columns,
+    joined(parts, form = dateForm) {
+      const whole = read(parts, { dateForm: form });
+      const forms = whole.forms.filter(one => one.startsWith(form ?? ''));
+      return { ...whole, parts, forms: forms.length > 0 ? forms : whole.forms };
+    },
     delimiter: first.delimiter,
     decimal: tables.find(one => one.decimal)?.decimal,
     columnNames: first.columnNames,
@@ -164,6 +172,7 @@ export async function readFile(path: string, given?: readonly string[]): Promise
       }
     },
     add({ fields, row }) {
+      if (fields.every(field => field.trim() === '')) return;
       places.push(row);
       for (const [i, column] of cells.entries()) column.push(fields[i].trim());
     },

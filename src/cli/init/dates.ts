@@ -5,10 +5,13 @@ import { dateReader } from '../../data/formats/dates.js';
 const DAYS = [
   ...['/', '.', '-'].flatMap(mark => [['%d', '%m', '%Y'].join(mark), ['%m', '%d', '%Y'].join(mark)]),
   ...['/', '.'].flatMap(mark => [['%d', '%m', '%y'].join(mark), ['%m', '%d', '%y'].join(mark)]),
-  ...['%Y/%m/%d', '%Y.%m.%d', '%m/%Y', '%Y/%m', '%b-%d-%Y', '%d-%b-%Y', '%b %d %Y'],
+  ...['%Y-%m-%d', '%Y/%m/%d', '%Y.%m.%d', '%m/%Y', '%Y/%m', '%b-%d-%Y', '%d-%b-%Y', '%b %d %Y'],
   ...['%b %d, %Y', '%d %b %Y', '%d. %B %Y', '%d %B %Y', '%B %d %Y', '%B %d, %Y', '%b %Y', '%B %Y', '%b-%Y'],
 ];
-const TIMES = ['', ' %H:%M', ' %H:%M:%S', ' %H.%M', ' %H.%M.%S', 'T%H:%M:%S'];
+const TIMES = [
+  ...['', ' %H:%M', ' %H:%M:%S', ' %H.%M', ' %H.%M.%S', 'T%H:%M:%S'],
+  ...[' %I:%M %p', ' %I:%M:%S %p', ' %H:%M:%S.%f', ' %H'],
+];
 const FORMS = DAYS.flatMap(day => TIMES.map(time => `${day}${time}`));
 
 /**

@@ -62,7 +62,14 @@ export function described(reading: Reading): string[] {
         : `${target.name} (${sort}${kind === 'steps' ? ' at every step' : ''})${unlabelled}`,
     ],
     ['sequences', isSeries ? undefined : sequences],
-    ['order', isInFile ? `the rows of the file, by ${names.join(', ')}` : isOrdered ? names[0] : undefined],
+    [
+      'order',
+      isInFile
+        ? `the rows of the file, by ${names.join(', ')}`
+        : isOrdered
+          ? namedWithin(order.columns[0], 'time')
+          : undefined,
+    ],
     ['id', reading.id?.name],
     ['features', read.length > 0 ? `${listed(read)}${apart}${elapsed}` : undefined],
     ['static', listed(reading.statics)],
@@ -184,9 +191,9 @@ function emptyIn({ cells }: Column): number[] {
 const LIMIT = /^[<>≤≥]\s*=?\s*[-+.\d]/;
 
 /** The name of a column, and the columns within which its values start again. */
-function namedWithin({ name, parts }: Column): string {
+function namedWithin({ name, parts }: Column, key = 'group'): string {
   if (name === BLOCK) return 'block of lines (`blank_lines`)';
-  return parts ? `${name} (\`group: ${columnsOf({ name, parts })}\`)` : name;
+  return parts ? `${name} (\`${key}: ${columnsOf({ name, parts })}\`)` : name;
 }
 
 const FEW_STEPS = 200;

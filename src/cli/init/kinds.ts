@@ -78,6 +78,12 @@ export function clockOf({ isNumber, isTime, isFull, cells }: Column): number[] |
   return at.some(Number.isNaN) ? undefined : at;
 }
 
+/** True for times of day such as 18.00.00 and 6:30 PM. */
+export function isClock({ name, isNumber, isTime, cells, isValue }: Column): boolean {
+  const first = cells.find(isValue) ?? '';
+  return !isNumber && !isTime && !USUAL.duration.test(name) && /^\d{1,2}[:.][0-5]\d\b/.test(first);
+}
+
 /** True for names such as M1, M2 and M3. */
 export function numbersKinds({ isNumber, isTime, cells, distinct }: Column): boolean {
   const kinds = new Set(cells.map(cell => cell.replaceAll(/\d+/g, '#')));

@@ -1,5 +1,4 @@
 /** How the rows of a table belong together: which column groups them, and which orders them. */
-import { monthOf } from '../../data/formats/dates.js';
 import { usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { type Column, type Columns, columnNamed, countsOf, isWhole, keysOf } from './columns.js';
@@ -20,7 +19,7 @@ import {
   tellsByName,
   withLevelBetween,
 } from './groups.js';
-import { clockOf, isMeasure } from './kinds.js';
+import { clockOf, isClock, isMeasure } from './kinds.js';
 import { isPartOfDate, isTarget, MIN_SUBJECTS, USUAL } from './names.js';
 
 export interface NamedColumns {
@@ -77,17 +76,25 @@ const MIN_ALIKE = 0.3;
 /** Fewer groups whose rows are in no order and not side by side are kinds of rows. */
 const MIN_SCATTERED = 20;
 
-export function layoutOf({ columns, files }: Columns, named: NamedColumns, path: string): Layout {
-  const [asked, askedGroup, askedTime] = (['target', 'group', 'time'] as const).map(role =>
-    columnNamed(role, named[role], columns, path),
+export function layoutOf(table: Columns, named: NamedColumns, path: string): Layout {
+  const { columns, files } = table;
+  const parts = named.time
+    ?.split(',')
+    .flatMap(part => columns.find(({ name }) => name === part.trim()) ?? []);
+  const whole = parts && parts.length > 1 && table.joined?.(parts.map(({ name }) => name));
+  const [asked, askedGroup, alone] = (['target', 'group', 'time'] as const).map(role =>
+    role === 'time' && whole ? undefined : columnNamed(role, named[role], columns, path),
   );
+  const askedTime = whole || alone;
   const given = [asked, askedGroup, askedTime].filter(column => column !== undefined);
   if (new Set(given).size < given.length)
     throw usageError('init/same-column', 'two of --target, --group and --time are equal');
   const free = columns.filter(column => !given.includes(column) && column.name !== '');
   const names = [...(askedGroup ? [askedGroup] : []), ...namesAmong(free.filter(isRepeated))];
   const orders = (
-    askedTime ? [orderBy(askedTime)] : [...datesOf(free), ...stepsOf(free), ...clocksOf(free)]
+    askedTime
+      ? [orderBy(askedTime, whole ? parts : [])]
+      : [...datesOf(free, table), ...stepsOf(free), ...clocksOf(free)]
   ).filter(order => order.columns[0] !== askedGroup);
   for (const order of orders) {
     const layout = groupedFor(order);
@@ -342,8 +349,9 @@ function numbersBlocks({ name, cells, distinct }: Column): boolean {
   return isCount && distinct > MAX_CLASSES_IN_ORDER && !isTarget(name);
 }
 
-function orderBy(column: Column): Order {
-  return { columns: [column], at: keysOf(column), isDate: column.isTime, isColumn: true };
+/** @param parts the columns that it is made of */
+function orderBy(column: Column, parts: readonly Column[] = []): Order {
+  return { columns: [column, ...parts], at: keysOf(column), isDate: column.isTime, isColumn: true };
 }
 
 /** Dates whose days and months cannot be told apart are asked for, never guessed. */
@@ -356,40 +364,44 @@ function refuseAmbiguous({ name, forms, cells }: Column, path: string): void {
   });
 }
 
-/** Columns of dates, and columns for year, month and day together. */
-function datesOf(columns: readonly Column[]): Order[] {
+/** Columns of dates, those with a time of day beside them first, and of year, month and so on. */
+function datesOf(columns: readonly Column[], { joined }: Columns): Order[] {
   const isDate = (column: Column) => column.isTime && !isGappy(column) && !USUAL.birth.test(column.name);
-  const days = columns.filter(isDate).map(orderBy);
-  // a date and the time of day beside it
-  const times = days.flatMap(one =>
-    clocksOf(columns).map(({ columns: [clock], at }): Order => {
-      const whole = one.at.map((time, row) => time + 1000 * at[row]);
-      return { columns: [...one.columns, clock], at: whole, isDate: true, isColumn: false };
-    }),
+  const whole = (parts: readonly Column[], form?: string): Order[] => {
+    const names = parts.map(({ name }) => name);
+    const column = names.length > 1 ? joined?.(names, form) : undefined;
+    const lacking = parts.reduce((sum, { missing }) => sum + missing, 0);
+    return column?.isTime && column.missing <= lacking ? [orderBy(column, parts)] : [];
+  };
+  const days = columns.filter(isDate);
+  const clocks = columns.filter(one => isClock(one) || (one.isNumber && USUAL.hour.test(one.name)));
+  const times = days.flatMap(day => clocks.flatMap(clock => whole([day, clock])));
+  const [year, quarter, ...others] = (['year', 'quarter', 'month', 'day', 'hour', 'minute'] as const).map(
+    part => columns.find(({ name, isFull, isTime }) => isFull && !isTime && USUAL[part].test(name)),
   );
-  const dates = [...times, ...days];
-  const named = (part: keyof typeof USUAL, isPart: (column: Column) => boolean) =>
-    columns.find(column => column.isFull && isPart(column) && USUAL[part].test(column.name));
-  const [year, quarter, day, hour, weekday] = (['year', 'quarter', 'day', 'hour', 'weekday'] as const).map(
-    part => named(part, ({ isNumber }) => isNumber),
-  );
-  const month = named('month', ({ isNumber, cells }) => isNumber || monthOf(cells[0]) > 0);
-  const months = month ?? quarter;
-  if (!year || !months) return dates;
-  const scale = month ? 1 : 3;
-  const at = year.cells.map((cell, row) => {
-    const [days, hours] = [day?.cells[row] ?? 1, hour?.cells[row] ?? 0].map(Number);
-    return Date.UTC(Number(cell), scale * (monthOf(months.cells[row]) - 1), days, hours);
-  });
-  const parts = [day, hour, weekday].filter(column => column !== undefined);
-  return [...dates, { columns: [year, months, ...parts], at, isDate: true, isColumn: false }];
+  const all = [...times, ...days.map(one => orderBy(one))];
+  if (!year?.isNumber) return all;
+  const lacking = others.indexOf(undefined);
+  const given = others.slice(0, lacking < 0 ? undefined : lacking).filter(one => one !== undefined);
+  const month = given[0] && !given[0].isNumber && (given[0].cells.every(isShort) ? '%b' : '%B');
+  const codes = ['%Y', month || '%m', '%d', '%H', '%M'].slice(0, 1 + given.length);
+  if (given.length > 0 || !quarter?.isNumber) return [...all, ...whole([year, ...given], codes.join(' '))];
+  const at = year.cells.map((cell, row) => Date.UTC(Number(cell), 3 * (Number(quarter.cells[row]) - 1)));
+  return [...all, { columns: [year, quarter], at, isDate: true, isColumn: false }];
+}
+
+function isShort({ length }: string): boolean {
+  return length <= 'Jan'.length;
 }
 
 function stepsOf(columns: readonly Column[]): Order[] {
   const numbers = columns.filter(column => column.isNumber && !isGappy(column));
   const named = numbers.filter(({ name }) => USUAL.time.test(name));
   const counting = numbers.filter(column => !named.includes(column) && countsSteps(column));
-  return [...named.map(orderBy), ...counting.map(column => ({ ...orderBy(column), counts: true }))];
+  return [
+    ...named.map(one => orderBy(one)),
+    ...counting.map(column => ({ ...orderBy(column), counts: true })),
+  ];
 }
 
 /** Times without a date, by which no config can order rows. */

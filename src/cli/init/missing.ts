@@ -27,7 +27,9 @@ export function holesOf(reading: Reading): number[] {
 /** What means a missing value besides the usual markers. */
 export function markersOf({ features, statics, target }: Reading): string[] {
   const all = [...features, ...statics, target].flatMap(({ markers }) => markers);
-  return [...new Set(all)].filter(marker => !isClassOf(target, marker));
+  const isAgain = (marker: string, i: number) =>
+    all.findIndex(one => one === marker || Number(one) === Number(marker)) < i;
+  return all.filter((marker, i) => !isAgain(marker, i) && !isClassOf(target, marker));
 }
 
 /** Words such as None and - among classes, which mean a missing class if the config lists them. */

@@ -9,7 +9,9 @@ export const USUAL = {
   month: /^(month|mon)$/i,
   quarter: /^(quarter|qtr)$/i,
   day: /^(day|date|mday|day_of_month|date_of_month)$/i,
-  hour: /^(hour|hr|hours)$/i,
+  hour: /^(hour|hr|hours|hour_of_day|hod)$/i,
+  minute: /^(minute|min|minutes)$/i,
+  duration: /durat|elapsed|length|pace|(^|[_ .-])lap/i,
   forecast:
     /(^|[_ .-])(values?|sales|demand|load|count|total|close|consumption|usage|revenue|visitors|passengers|quantity|amount|rides|trips|orders|bookings|production)([_ .(-]|$)/i,
   birth: /(^|[_ .-])(dob|birth|born|birthday|birthdate)([_ .-]|$)/i,

@@ -175,7 +175,7 @@ export function sequencePlan(source: SourceFile, reading: Reading): Plan {
   const isPair = kind === 'pairs';
   const isTagged = areTagged(reading);
   const endings = endingsOf(reading);
-  const time = isSequence(kind) && order?.isColumn ? order.columns[0].name : undefined;
+  const time = isSequence(kind) && order?.isColumn ? columnsOf(order.columns[0]) : undefined;
   const task = {
     target: target.name,
     targetKind: isPair ? 'sequence' : isClass ? 'class' : 'value',
@@ -204,7 +204,7 @@ export function sequencePlan(source: SourceFile, reading: Reading): Plan {
         : group.name === BLOCK
           ? 'blank_lines: true'
           : `group: ${columnsOf(group)}`),
-    order: time === undefined ? '' : `, order: ${scalar(time)}`,
+    order: time === undefined ? '' : `, order: ${time}`,
     date_format: time !== undefined && dateFormatOf(layout),
     ...(subject && !subjectProblem(layout, subject) && apart(columnsOf(subject))),
     per_step: perStep ? ', per_step: true' : '',
@@ -231,7 +231,7 @@ export function forecastPlan(source: SourceFile, reading: Reading): Plan {
   const { target, layout, regular } = reading;
   const { group, order, rows, shortest: steps } = layout;
   const names = order?.columns.map(({ name }) => name) ?? [];
-  const time = order?.isColumn ? names[0] : undefined;
+  const time = order?.isColumn ? columnsOf(order.columns[0]) : undefined;
   const fileOrder = order?.isColumn ? [] : names;
   const { season, usual = USUAL_HORIZON, calendar } = seasonOf(reading);
   const isNear = usual > MAX_HORIZON;
@@ -254,7 +254,7 @@ export function forecastPlan(source: SourceFile, reading: Reading): Plan {
     ...ofFile(source, reading),
     description: scalar(`A GRU forecasts ${target.name} of ${basename(source.path)}.`),
     series: group && columnsOf(group),
-    time: time && scalar(time),
+    time,
     date_format: time !== undefined && dateFormatOf(layout),
     resample: regular && `{ every: ${regular.every}, by: mean }`,
     file_order: fileOrder.length > 0 && escaped(fileOrder.join(', ')),

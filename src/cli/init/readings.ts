@@ -162,6 +162,7 @@ function candidatesFor(
   const { rows, order, group } = layout;
   const { name, isNumber, distinct } = target;
   const isMeasured = isMeasure(target);
+  const isRare = 2 * target.missing > target.cells.length;
   const isClass = !isNumber || (distinct <= MAX_CLASSES && isWhole(target));
   const isConstant = group !== undefined && isConstantWithin(rows, target);
   const contradiction = group && contradictionsIn(rows, group, target);
@@ -188,7 +189,7 @@ function candidatesFor(
     [numbersKinds(target), -3, `${name} has names with numbers`],
     [isSubjects, -4, `${name} is a fact of ${subjects[0]?.name}`],
     [ATTRIBUTE.test(name) || USUAL.place.test(name), -3, `${name} is a fact of someone`],
-    [2 * target.missing > target.cells.length, -3, `most rows have no ${name}`],
+    [isRare, -3, `most rows have no ${name}`],
     [isPartOfDate(name), -6, `${name} is a part of a date`],
     [isClass && !isLabel(target) && !isNumber, -6, `${name} has words of many kinds`],
   ];
@@ -235,7 +236,7 @@ function candidatesFor(
     const short = `its series${which} have ${shortest} steps, and a forecast needs ${MIN_FORECAST_STEPS}`;
     const moves = isMeasured ? smoothness(target, rows) : -5;
     const isDated = order.isDate || areYears(order.columns[0]);
-    const score = (isDated ? 4 : -1) + (isUsual ? 3 : 0) + moves - (isShort ? 10 : 0);
+    const score = (isDated ? 4 : -1) + (isUsual ? 3 : 0) + moves - (isShort ? 10 : 0) - (isRare ? 3 : 0);
     add('series', score, [...named, ...dated], bad ?? unplaced ?? (isShort ? short : undefined));
   }
   const text = textOf(columns.filter(column => column !== target));
@@ -344,8 +345,12 @@ function completed(
     ? []
     : others.filter(one => isName(one) && one.distinct === one.cells.length && one.lackedBy.length === 0);
   const id = names.find(one => one !== words);
-  if (kind === 'rows' && order?.columns.length === 1)
-    unused.push({ name: order.columns[0].name, reason: 'it orders the rows of a group, and there is none' });
+  const [ordering] = order?.columns ?? [];
+  if (kind === 'rows' && (order?.columns.length === 1 || ordering?.parts))
+    unused.push({
+      name: ordering.parts?.join(', ') ?? ordering.name,
+      reason: 'it orders the rows of a group, and there is none',
+    });
   return {
     ...candidate,
     features: words ? [words] : features,
@@ -406,7 +411,7 @@ function featuresOf(
       [isFact && numbersGroups(column, rows), `it numbers each ${group?.name}`],
       [column === grouping && isNumber, 'it says which rows belong together'],
       [isName(column), 'it names something, as its own name says'],
-      [isDated && isPartOfDate(name), `a part of ${order?.columns[0].name}`],
+      [isDated && isPartOfDate(name) && isWhole(column), `a part of ${order?.columns[0].name}`],
     ];
     const found = reasons.find(([isSo]) => isSo);
     if (found) unused.push({ name: name || 'a column without a name', reason: found[1] });

@@ -41,6 +41,24 @@ export interface NamedColumn {
   readonly isOptional?: boolean;
   /** What it is for a model, if that does not read it. */
   readonly role?: string;
+  /** The columns that it is made of, such as a date and a time: see {@link joinedText}. */
+  readonly parts?: readonly string[] | undefined;
+}
+
+/** The column of times that a config names, or that it makes of several. */
+export function timeColumn(names: string | readonly string[], ...at: readonly string[]): NamedColumn {
+  const all = [names].flat();
+  return { name: all.join(' '), keyPath: ['dataset', ...at], parts: all.length > 1 ? all : undefined };
+}
+
+const MIDNIGHT = /[T ]00:00(?::00(?:\.0+)?)?$/;
+
+/** A date and a time in cells of their own; empty if one is missing. A date may be at midnight. */
+export function joinedText(cells: readonly string[]): string {
+  const texts = cells.map((cell, i) =>
+    i < cells.length - 1 ? cell.trim().replace(MIDNIGHT, '') : cell.trim(),
+  );
+  return texts.includes('') ? '' : texts.join(' ');
 }
 
 export type Encoding = 'one_hot' | 'embedding' | 'calendar' | 'elapsed';
@@ -92,6 +110,7 @@ export interface ValueReaders {
   /** Without a reader, the values of the column are plain numbers. */
   readonly columns: readonly {
     readonly name: string;
+    readonly parts?: readonly string[] | undefined;
     /** True if each sequence has one value. */
     readonly isStatic?: boolean;
     readonly reader?: CellReader | undefined;

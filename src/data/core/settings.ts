@@ -200,7 +200,7 @@ export const columnNames = columns({
 export const dateFormat = key.text({
   name: 'date_format',
   description:
-    'How dates and times are written, in codes of strptime, as in pandas: `%d/%m/%Y` for 31/12/2024. Without this key, they are in ISO 8601. Predictions have them in ISO 8601.',
+    'How dates and times are written, in codes of strptime, as in pandas: `%d/%m/%Y` for 31/12/2024. Dates in ISO 8601 need no key, and predictions have them in ISO 8601.',
   pattern: DATE_FORMAT,
   form: 'a year (%Y or %y) and other codes of strptime, such as %d/%m/%Y %H:%M',
   maxLength: 100,

@@ -39,7 +39,10 @@ export function cellForm(element: SchemaElement): CellForm | string {
     text,
     ...more,
   });
-  if (kind === 'TIME' || converted === 'TIME_MILLIS' || converted === 'TIME_MICROS') return 'times of day';
+  if (kind === 'TIME' || converted === 'TIME_MILLIS' || converted === 'TIME_MICROS') {
+    const digits = logical?.type === 'TIME' ? DIGITS[logical.unit] : converted === 'TIME_MILLIS' ? 3 : 6;
+    return form(value => timeText(BigInt(value as number), digits).slice(DATE_LENGTH + 1));
+  }
   const isDecimal = kind === 'DECIMAL' || converted === 'DECIMAL';
   const scale = (logical?.type === 'DECIMAL' ? logical.scale : element.scale) ?? 0;
   if (isDecimal && !(scale >= 0 && scale <= MAX_SCALE)) return `decimals of scale ${scale}`;
