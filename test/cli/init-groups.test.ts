@@ -282,3 +282,28 @@ t.test('a count of steps that starts again is known by its values, under any nam
     t.match(stdout.replaceAll('"', ''), `the rows of each ${subject} are in one split`);
   }
 });
+
+t.test('sequences that three names tell are found in any order of the rows', async t => {
+  for (const [cycles, time] of [
+    [3, 'zeit'],
+    [8, 'second'],
+  ] as const) {
+    const count = 4 * 3 * cycles * 15;
+    const csv = (at: (i: number) => number) =>
+      table(`machine,shift,cycle,${time},force,state`, count, i => {
+        const [sequence, step] = [Math.floor(at(i) / 15), at(i) % 15];
+        const names = `M${Math.floor(sequence / cycles / 3)},${(Math.floor(sequence / cycles) % 3) + 1},${sequence % cycles}`;
+        return `${names},${step},${Math.sin(at(i) ** 2).toFixed(3)},${(sequence * sequence) % 7 > 3 ? 'worn' : 'new'}`;
+      });
+    // 1009 is prime: a permutation
+    for (const order of [(i: number) => i, (i: number) => (i * 1009) % count]) {
+      const cwd = dirname(work.file('cycles.csv', csv(order)));
+      const { stdout } = await cellrun(cwd, 'init', '--from', 'cycles.csv');
+      t.match(
+        stdout,
+        `sequences  ${12 * cycles}, the rows of each cycle (\`group: [machine, shift, cycle]\`)`,
+      );
+      t.match(stdout, `\norder      ${time}\n`);
+    }
+  }
+});

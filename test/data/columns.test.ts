@@ -441,7 +441,7 @@ t.test('the vector of an unknown value is zero until the model learns one', t =>
   t.end();
 });
 
-/** A recording each of two people, in any order; a date and a time of day have columns of their own. */
+/** Visits of four people, in any order; a date and a time of day have columns of their own. */
 const visits = Array.from({ length: 24 }, (_, i) => {
   const at = new Date(Date.UTC(2024, 2, 30, 20, 37 * ((i * 5) % 24))).toISOString();
   return {

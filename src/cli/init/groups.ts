@@ -66,12 +66,13 @@ export function setsOf(names: readonly Column[]): Column[][] {
     .toSorted((a, b) => a.length - b.length);
 }
 
-/** By what the names say, then as the rows are sorted, then by the number of values. */
+/** By what the names say, then as the rows are sorted, if they are, else as in the table. */
 function outermostFirst(names: readonly Column[]): Column[] {
   const level = ({ name }: Column) => (USUAL.place.test(name) ? 0 : USUAL.recording.test(name) ? 2 : 1);
-  return names.toSorted(
-    (a, b) => level(a) - level(b) || blocksOf(a.cells) - blocksOf(b.cells) || a.distinct - b.distinct,
-  );
+  const blocks = new Map(names.map(one => [one, blocksOf(one.cells)]));
+  const areSorted = Math.min(...blocks.values()) <= names[0].cells.length / 4;
+  const blocksIn = (one: Column) => (areSorted ? Number(blocks.get(one)) : 0);
+  return names.toSorted((a, b) => level(a) - level(b) || blocksIn(a) - blocksIn(b));
 }
 
 /** Number of runs of equal values. */
@@ -165,7 +166,10 @@ export function recordingsWithin(
     const isInner = (parts: readonly Column[], inner = parts[parts.length - 1]) =>
       follow(rows, around(parts, inner), at);
     const levels = names.filter(one => one !== fact && !set.includes(one) && isConstantWithin(rows, one));
-    const finer = set.length === 2 ? levels.map(one => outermostFirst([...set, one])) : [];
+    const finer =
+      set.length === 2
+        ? levels.map(one => outermostFirst(names.filter(name => name === one || set.includes(name))))
+        : [];
     // between both, such as machines of a plant whose runs overlap, or that have the same names
     const isBetween = ([outer, level]: readonly Column[]) =>
       !isInner(set) ||

@@ -94,7 +94,7 @@ export function layoutOf(table: Columns, named: NamedColumns, path: string): Lay
   const orders = (
     askedTime
       ? [orderBy(askedTime, whole ? parts : [])]
-      : [...datesOf(free, table), ...stepsOf(free), ...clocksOf(free)]
+      : [...datesOf(free, table), ...stepsOf(free, names), ...clocksOf(free)]
   ).filter(order => order.columns[0] !== askedGroup);
   for (const order of orders) {
     const layout = groupedFor(order);
@@ -394,10 +394,11 @@ function isShort({ length }: string): boolean {
   return length <= 'Jan'.length;
 }
 
-function stepsOf(columns: readonly Column[]): Order[] {
+function stepsOf(columns: readonly Column[], names: readonly Column[]): Order[] {
   const numbers = columns.filter(column => column.isNumber && !isGappy(column));
   const named = numbers.filter(({ name }) => USUAL.time.test(name));
-  const counting = numbers.filter(column => !named.includes(column) && countsSteps(column));
+  const counts = (column: Column) => countsSteps(column) || countsWithin(column, names);
+  const counting = numbers.filter(column => !named.includes(column) && counts(column));
   return [
     ...named.map(one => orderBy(one)),
     ...counting.map(column => ({ ...orderBy(column), counts: true })),
@@ -419,6 +420,27 @@ function countsSteps({ cells }: Column): boolean {
   return starts > 2 && rises + starts === cells.length;
 }
 
+/** Fewer rows of a group may have such numbers by chance. */
+const MIN_COUNTED = 5;
+
+/** True for numbers that count the rows of each group that some names tell, in any order. */
+function countsWithin(column: Column, names: readonly Column[]): boolean {
+  if (!column.isFull || !areOrdinals(column)) return false;
+  const at = column.cells.map(Number);
+  const isCounted = (list: readonly number[]) =>
+    new Set(list.map(row => at[row])).size === list.length &&
+    earliest(at, list) === earliest(at, [...at.keys()]) &&
+    list.every(row => at[row] < earliest(at, list) + list.length);
+  return setsOf(names.filter(one => one !== column)).some(parts => {
+    const rows = rowsOfParts(parts);
+    return at.length >= MIN_COUNTED * rows.length && rows.every(isCounted);
+  });
+}
+
+function earliest(at: readonly number[], rows: readonly number[]): number {
+  return rows.reduce((least, row) => Math.min(least, at[row]), Number.POSITIVE_INFINITY);
+}
+
 /** True if each time occurs once in its group, but for the `allowed` rows. Some may be missing. */
 function isUnique({ at, allowed = 0 }: Order, rows: readonly (readonly number[])[]): boolean {
   let left = allowed;
@@ -431,7 +453,7 @@ function isUnique({ at, allowed = 0 }: Order, rows: readonly (readonly number[])
 
 /** True if the numbers that count the rows of each group start alike. */
 function startTogether({ at, counts }: Order, rows: Layout['rows']): boolean {
-  return !counts || rows.every(([first]) => at[first] === at[0]);
+  return !counts || rows.every(list => earliest(at, list) === earliest(at, rows[0]));
 }
 
 /** True if many rows have the time of another one of their group. */
