@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import ts from 'typescript';
 import {
   loadModel,
@@ -277,10 +277,23 @@ const CASES: Readonly<Record<string, { readonly config: object; readonly sequenc
   },
 };
 
-for (const [name, { config, sequences: given }] of Object.entries(CASES)) {
+const known = new Map<string, ReturnType<typeof trainedCase>>();
+
+async function trainedCase(name: string) {
+  const { directory } = (await train(work, CASES[name].config)).summary;
+  return { directory, ...(await exported(directory)) };
+}
+
+/** The run and the module of a case, for all tests. */
+function caseOf(name: string): ReturnType<typeof trainedCase> {
+  const found = known.get(name) ?? trainedCase(name);
+  known.set(name, found);
+  return found;
+}
+
+for (const [name, { sequences: given }] of Object.entries(CASES)) {
   t.test(name, async t => {
-    const { directory } = (await train(work, config)).summary;
-    const { module } = await exported(directory);
+    const { directory, module } = await caseOf(name);
     const model = await loadModel(directory, options);
     // carried states are those of sequences that the data could have
     const longest = name.startsWith('npz, states') ? openModel(directory).manifest?.data.sequence_length : 99;
@@ -368,14 +381,14 @@ const IN_BROWSERS = [
 t.test('in browsers, in the page and in a worker', async t => {
   const modules: PageModule[] = [];
   for (const name of IN_BROWSERS) {
-    const { config, sequences: given } = CASES[name];
-    const { directory } = (await train(work, config)).summary;
+    const { sequences: given } = CASES[name];
+    const { directory, file } = await caseOf(name);
     const model = await loadModel(directory, options);
     // a request has no arrays of types
     const sequences = (given ?? sequencesFor(model)).filter(one => !text(one).includes('{"0":')).slice(0, 6);
     const expected = await all(model.predict(sequences));
     await model.close();
-    modules.push({ name, file: (await exported(directory)).file, sequences, expected });
+    modules.push({ name, file, sequences, expected });
   }
   for (const name of ['Chromium', 'Firefox'] as const) {
     const { missing } = BROWSERS[name];
@@ -386,9 +399,7 @@ t.test('in browsers, in the page and in a worker', async t => {
 });
 
 t.test('a host that does not fuse products and sums', async t => {
-  const { directory } = (await train(work, cases['csv, scaled values, a bidirectional model'].config))
-    .summary;
-  const { module, file } = await exported(directory);
+  const { module, file } = await caseOf('csv, scaled values, a bidirectional model');
   const sequence = [
     [100, 0.1],
     [90, -0.2],
@@ -428,20 +439,22 @@ t.test('memory suffices for sequences of any length, in any order', async t => {
 });
 
 t.test('a model with attention refuses longer sequences than those of the data', async t => {
-  const { config } = CASES['symbols that a decoder writes'];
-  const { directory } = (await train(work, config)).summary;
-  const { module } = await exported(directory);
+  const { module } = await caseOf('symbols that a decoder writes');
   await t.rejects(module.predict('abcdefabcdef'), { message: 'the sequence is too long to predict' });
 });
 
-t.test('a module that predicts something else is not written', async t => {
-  const { directory } = (await train(work, cases['csv, a class for each sequence'].config)).summary;
-  const saved = openModel(directory);
+/** What an export of a case writes, before it is verified. */
+async function filesOfCase(t: Test, name: string) {
+  const saved = openModel((await caseOf(name)).directory);
   const model = await openWithData(saved, options);
   t.teardown(() => model.pool.close());
   const source = { saved, model, facts: {} } as Source;
   const exact = weightsAlone(saved.tensors, saved.weights) as Weights;
-  const files = await filesOf(source, { exact, precision: 'float32', cost: undefined });
+  return { source, files: await filesOf(source, { exact, precision: 'float32', cost: undefined }) };
+}
+
+t.test('a module that predicts something else is not written', async t => {
+  const { files, source } = await filesOfCase(t, 'csv, a class for each sequence');
   t.match(await verify(files, source), { sequences: 23, difference: 0 });
   const changed = (change: (code: string) => string) => {
     const parts = (files.get('model.js') ?? []).map(part => change(Buffer.from(part).toString()));
@@ -461,14 +474,10 @@ t.test('a module that predicts something else is not written', async t => {
 });
 
 t.test('a module of forecasts that scales series otherwise is not written', async t => {
-  const { config } = CASES['logarithms of series, each step relative to its season'];
-  const { directory } = (await train(work, config)).summary;
-  const saved = openModel(directory);
-  const model = await openWithData(saved, options);
-  t.teardown(() => model.pool.close());
-  const source = { saved, model, facts: {} } as Source;
-  const exact = weightsAlone(saved.tensors, saved.weights) as Weights;
-  const files = await filesOf(source, { exact, precision: 'float32', cost: undefined });
+  const { files, source } = await filesOfCase(
+    t,
+    'logarithms of series, each step relative to its season',
+  );
   const { difference } = (await verify(files, source)) as { readonly difference: number };
   t.ok(difference < 1e-6, String(difference));
   const scale = /("series":\[\{"name":"north".*?"scale":\[)([^,\]]*)/;
@@ -488,9 +497,11 @@ t.test('modules of two layers of 128 are small', async t => {
     'series with what is known in advance': 61,
   };
   for (const [name, limit] of Object.entries(limits)) {
-    const { config: base } = { ...cases, ...CASES }[name] as { config: { model: object } };
+    const base = CASES[name].config as { model: object; training: object };
     const model = { ...base.model, hidden_size: 128, num_layers: 2 };
-    const { file } = await exported((await train(work, { ...base, model })).summary.directory);
+    // the code does not depend on how long it was trained
+    const training = { ...base.training, max_steps: 1 };
+    const { file } = await exported((await train(work, { ...base, model, training })).summary.directory);
     const whole = readFileSync(file, 'utf8');
     const pages = Number(/"pages":(\d+)/.exec(whole)?.[1]);
     t.ok(pages <= 64, `${pages} pages of memory`);
@@ -501,8 +512,7 @@ t.test('modules of two layers of 128 are small', async t => {
 });
 
 t.test('types name the columns of the data', async t => {
-  const { config } = CASES['series with what is known in advance'];
-  const { file } = await exported((await train(work, config)).summary.directory);
+  const { file } = await caseOf('series with what is known in advance');
   const program = (column: string) => `import { predict } from './model.js';
     const found = predict([{ day: '2026-01-01', ${column}: 3 }]);
     export const first: Promise<number> = found.then(({ predictions }) => predictions[0].values[0]);`;
@@ -560,7 +570,7 @@ t.test('weights in fewer bits', async t => {
     [...rows.subarray(3)],
   );
 
-  const { directory } = (await train(work, cases['csv, a class for each sequence'].config)).summary;
+  const { directory } = await caseOf('csv, a class for each sequence');
   const sizes: number[] = [];
   for (const precision of ['float32', 'float16', 'int8']) {
     const output = work.folder();

@@ -6,7 +6,7 @@ import { createSampler } from '../../src/sweep/search/index.js';
 import type { Point } from '../../src/sweep/search/space.js';
 import { packageRoot } from '../../src/util/root.js';
 import { EPOCHS, type LstmTable } from './lstm-problem.js';
-import { furtherProblems, type Problem, problems } from './problems.js';
+import { type Problem, problems } from './problems.js';
 
 export interface Checked {
   readonly point: Point;
@@ -59,11 +59,6 @@ export function recordedProblems(record: OptunaRecord): readonly Problem[] {
   return problems(part, EPOCHS).filter(({ name }) => record.problems[name] !== undefined);
 }
 
-/** The further problems that Optuna's values are recorded for. */
-export function recordedFurther(record: OptunaRecord): readonly Problem[] {
-  return furtherProblems.filter(({ name }) => record.problems[name] !== undefined);
-}
-
 export function search(problem: Problem, sampler: Sampler, trials: number): readonly Observation[] {
   const observations: Observation[] = [];
   for (let trial = 0; trial < trials; trial++) {
@@ -83,20 +78,4 @@ export function regretOf(problem: Problem, seed: number): number {
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
-}
-
-/**
- * The probability that a regret of `ours` is less than one of `theirs` (ties count half), and how
- * many deviations it lies above one half by the rank test of H. B. Mann and D. R. Whitney (1947),
- * with the correction for ties.
- */
-export function rankTest(ours: readonly number[], theirs: readonly number[]) {
-  const wins = ours.flatMap(a => theirs.map((b): number => (a < b ? 1 : a === b ? 0.5 : 0)));
-  const [n, m] = [ours.length, theirs.length];
-  const u = wins.reduce((sum, win) => sum + win, 0);
-  const sizes = new Map<number, number>();
-  for (const value of [...ours, ...theirs]) sizes.set(value, (sizes.get(value) ?? 0) + 1);
-  const ties = [...sizes.values()].reduce((sum, size) => sum + size ** 3 - size, 0);
-  const variance = ((n * m) / 12) * (n + m + 1 - ties / ((n + m) * (n + m - 1)));
-  return { better: u / (n * m), z: variance > 0 ? (u - (n * m) / 2) / Math.sqrt(variance) : 0 };
 }

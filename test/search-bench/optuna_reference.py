@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Records what Optuna's TPE reaches, for test/sweep/search.test.ts and the comparison of test/search-bench/main.ts.
+"""Records what Optuna's TPE reaches, for test/sweep/search.test.ts.
 
 Needs Optuna 4.1, NumPy and SciPy (Debian: python3-optuna python3-scipy). Usage:
     python3 test/search-bench/optuna_reference.py [branin hartmann6 … lstm-table values]
@@ -87,29 +87,6 @@ def mixed(t):
     )
 
 
-def reals(t, count, low, high):
-    return [t.suggest_float(f"x{i}", low, high) for i in range(count)]
-
-
-def rosenbrock4(t):
-    x = reals(t, 4, -2, 2)
-    return sum(100 * (b - a * a) ** 2 + (1 - a) ** 2 for a, b in zip(x, x[1:]))
-
-
-def ackley5(t):
-    x = reals(t, 5, -20, 30)
-    root = math.sqrt(sum(a * a for a in x) / 5)
-    return 20 + math.e - 20 * math.exp(-0.2 * root) - math.exp(sum(math.cos(2 * math.pi * a) for a in x) / 5)
-
-
-def styblinski5(t):
-    return sum((a**4 - 16 * a * a + 5 * a) / 2 for a in reals(t, 5, -5, 5))
-
-
-def rastrigin3(t):
-    return sum(a * a - 10 * math.cos(2 * math.pi * a) + 10 for a in reals(t, 3, -4, 5))
-
-
 def table_problem():
     """The nearest recorded training of the same choices, as lstmTable of problems.ts."""
     table = json.loads((FIXTURES / "schedule/lstm-table.json").read_text())
@@ -155,10 +132,6 @@ PROBLEMS = {
     "hartmann6": (hartmann6, 120),
     "conditional": (conditional, 100),
     "mixed": (mixed, 100),
-    "rosenbrock4": (rosenbrock4, 80),
-    "ackley5": (ackley5, 80),
-    "styblinski5": (styblinski5, 80),
-    "rastrigin3": (rastrigin3, 80),
 }
 
 

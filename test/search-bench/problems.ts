@@ -183,30 +183,3 @@ function fraction(distribution: Exclude<Distribution, { kind: 'choice' }>, a: nu
 export function problems(table: LstmTable | undefined, epochs: number): readonly Problem[] {
   return [branin, hartmann6, conditional, mixed, ...(table ? [lstmTable(table, epochs)] : [])];
 }
-
-function ofReals(
-  name: string,
-  [count, low, high]: readonly [count: number, low: number, high: number],
-  optimum: number,
-  f: (x: readonly number[]) => number,
-): Problem {
-  const names = Array.from({ length: count }, (_, i) => `x${i}`);
-  const space = spaceOf(...names.map((one): Definition => [one, uniform(low, high)]));
-  return { name, space, budget: 80, optimum, value: point => f(names.map(one => number(point, one))) };
-}
-
-const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
-
-/** Beyond the figure: whether what holds on the problems above holds elsewhere. */
-export const furtherProblems: readonly Problem[] = [
-  ofReals('rosenbrock4', [4, -2, 2], 0, x =>
-    sum(x.slice(1).map((b, i) => 100 * (b - x[i] ** 2) ** 2 + (1 - x[i]) ** 2)),
-  ),
-  ofReals('ackley5', [5, -20, 30], 0, x => {
-    const root = Math.sqrt(sum(x.map(a => a * a)) / 5);
-    const waves = sum(x.map(a => Math.cos(2 * Math.PI * a))) / 5;
-    return 20 + Math.E - 20 * Math.exp(-0.2 * root) - Math.exp(waves);
-  }),
-  ofReals('styblinski5', [5, -5, 5], -195.83083, x => sum(x.map(a => (a ** 4 - 16 * a * a + 5 * a) / 2))),
-  ofReals('rastrigin3', [3, -4, 5], 0, x => sum(x.map(a => a * a - 10 * Math.cos(2 * Math.PI * a) + 10))),
-];

@@ -171,7 +171,7 @@ function kindsOf(work: Workplace): Readonly<Record<string, Kind>> {
         ...{ ...numbers(random), target: 'dose', target_kind: 'value' },
         sequence: { ...sequence, per_step: true },
       }),
-      ...{ losses: [quantiles, ...VALUES], isEach: true, ...ofTable },
+      ...{ losses: [quantiles, ...VALUES.toReversed()], isEach: true, ...ofTable },
     },
     labels: {
       dataset: random => ({ ...numbers(random), target: ['is_late', 'is_long'], target_kind: 'value' }),
