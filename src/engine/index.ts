@@ -11,14 +11,7 @@ import { DeviceArrays, RehearsedArrays } from './device-arrays.js';
 import { type DeviceCode, linkForDevice } from './device-plan.js';
 import { DeviceProfile } from './device-profile.js';
 import { Heap, MAX_PAGES } from './heap.js';
-import {
-  compileStep,
-  compileUnanalyzed,
-  type LinkedPlan,
-  linkPlan,
-  simdKernelClass,
-  WidthError,
-} from './link.js';
+import { analyzingKernelClass, compileStep, type LinkedPlan, linkPlan, WidthError } from './link.js';
 import { LinkedExecutable, LinkedRuntime } from './linked-executable.js';
 import { makePlan, type Plan } from './plan.js';
 import { machineTarget, type Target, type Width } from './simd-compile.js';
@@ -70,7 +63,7 @@ export class Engine {
     readonly backend: Backend,
     readonly heap: Heap,
     /** Runs kernels on cpu and webasm. */
-    private readonly gpu: GPU | undefined,
+    readonly gpu: GPU | undefined,
     /** Runs them on webgpu. */
     readonly device: Device | undefined,
     private readonly onDevice: LinkedRuntime<DeviceCode> | undefined,
@@ -114,7 +107,8 @@ export class Engine {
     const gpu = hasGpuLibrary ? new (gpuLibrary().GPU)({ mode: backend }) : undefined;
     const links = backend === 'webasm' && !Engine.asShipped;
     const engine = new Engine(backend, heap, gpu, undefined, undefined, links);
-    if (engine.links) engine.compileFor(machineTarget(width, arithmetic));
+    if (engine.links) engine.target = machineTarget(width, arithmetic);
+    if (engine.links && gpu) Object.assign(gpu, { Kernel: analyzingKernelClass() });
     engine.isProfiled = profiled && engine.links;
     return engine;
   }
@@ -125,11 +119,6 @@ export class Engine {
     const arrays = new RehearsedArrays(heap);
     const onDevice = new LinkedRuntime<DeviceCode>(heap, () => () => {}, arrays);
     return new Engine('webgpu', heap, undefined, undefined, onDevice, false);
-  }
-
-  private compileFor(target: Target): void {
-    this.target = target;
-    if (this.gpu) Object.assign(this.gpu, { Kernel: simdKernelClass(target) });
   }
 
   get arrays(): ArrayOperations<Float32Array> {
@@ -161,14 +150,13 @@ export class Engine {
     } catch (error) {
       if (!(error instanceof WidthError)) throw error;
       this.refuted = error.kernel;
-      this.compileFor(machineTarget(128, this.target?.arithmetic));
+      this.target = machineTarget(128, this.target?.arithmetic);
       return this.linkFor(plan);
     }
   }
 
   private linkFor(plan: Plan): LinkedPlan {
-    const { gpu, target, runtime } = this;
-    return linkPlan(plan, step => (gpu ? compileStep(gpu, step, runtime) : compileUnanalyzed(step, target!)));
+    return linkPlan(plan, step => compileStep(step, this.target!, this));
   }
 
   /** The times since `resetProfile`, if the engine is `profiled`. */

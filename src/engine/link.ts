@@ -1,8 +1,8 @@
 /**
  * Links a plan for the heap: compiles each kernel once and places every array. The result is plain
  * data that any thread can run (`linked-executable.ts`). gpu.js parses a kernel, infers its types
- * and decides what it returns; our class for its webasm mode overrides the method that makes a
- * module of it, whose code can be sent to other threads.
+ * and decides what it returns; our compiler makes a module of it, whose code can be sent to other
+ * threads.
  */
 
 import type { GPU, IKernelRunShortcut } from 'gpu.js';
@@ -24,8 +24,6 @@ import {
   makeModule,
   type Target,
 } from './simd-compile.js';
-import type { Parameter } from './simd-lower.js';
-import type { KernelArgument } from './source.js';
 
 /** A plan whose kernels are `C`: modules, or their code as data. */
 export type LinkedPlan<C extends Copies = KernelCode> = ReturnType<typeof linkDispatches<C>>;
@@ -169,28 +167,50 @@ export function linkPlan<C extends Copies>(plan: Plan, compile: (step: Step) => 
 }
 
 /**
- * Compiles the kernel of a step for the engine's machine.
+ * Compiles the kernel of a step for the engine's machine. gpu.js, where it is loaded, analyzes the
+ * kernel first. Equal kernels of a process share their code.
  * @throws WidthError if it fails the check of 256-bit code
  */
-export function compileStep(gpu: GPU, step: Step, runtime: LinkedRuntime): KernelCode {
-  const { kernel } = step;
+export function compileStep(
+  step: Step,
+  target: Target,
+  { gpu, runtime }: { readonly gpu: GPU | undefined; readonly runtime: LinkedRuntime },
+): KernelCode {
+  const request = { ...requestOf(step), target };
+  const compiled = codes.get(JSON.stringify(request, OF_CODE), () => {
+    if (gpu) analyze(gpu, step);
+    return compile(request);
+  });
+  if (compiled.unchecked && !runtime.agree(step, compiled.unchecked)) throw new WidthError(step.kernel.name);
+  compiled.unchecked = undefined;
+  return compiled.code;
+}
+
+function requestOf({ kernel, operands }: Step): Pick<CompileRequest, 'source' | 'parameters' | 'extents'> {
+  const { source } = kernel.text;
+  return { source, parameters: parametersOf(kernel, operands), extents: extentsOf(kernel) };
+}
+
+/** The keys of a request that its code depends on; others are those of one use. */
+const OF_CODE = [
+  ...['source', 'parameters', 'name', 'type', 'extents', 'x', 'y', 'z'],
+  ...['target', 'arithmetic', 'width'],
+];
+
+/** @throws ExecutionError if gpu.js does not take the kernel */
+function analyze(gpu: GPU, { kernel, operands }: Step): void {
   const shortcut = createKernel(gpu, 'webasm', kernel);
   // gpu.js takes the sizes of arrays from a kernel's first call
-  const samples = step.operands.map(operand => {
+  const samples = operands.map(operand => {
     if (typeof operand === 'number') return operand;
     const { shape } = operand;
     return shape.length === 0 ? 0.5 : tensorInput(new Float32Array(sizeOf(shape)), shape);
   });
   const { kernel: built } = shortcut as IKernelRunShortcut & {
-    kernel: SimdKernel & { build(...args: unknown[]): void };
+    kernel: AnalyzedKernel & { build(...args: unknown[]): void };
   };
   built.build(...samples);
-  const { compiled } = built;
-  if (!compiled) throw new ExecutionError(`gpu.js does not run ${kernel.name} on webasm`);
-  if (compiled.unchecked && !runtime.agree(step, compiled.unchecked)) throw new WidthError(kernel.name);
-  // equal kernels of a process share their code
-  compiled.unchecked = undefined;
-  return compiled.code;
+  if (!built.isAnalyzed) throw new ExecutionError(`gpu.js does not run ${kernel.name} on webasm`);
 }
 
 const require = createRequire(import.meta.url);
@@ -209,55 +229,27 @@ export interface KernelModule {
 
 export type KernelCode = KernelModule & Copies;
 
-/** The members of gpu.js's kernel class that we use, which its types omit. */
-interface WebAssemblyKernel {
-  readonly source: string | object;
-  readonly threadDim: readonly [number, number, number];
-  readonly argumentTypes: readonly string[];
-  readonly argumentNames: readonly string[];
-  returnType: string | null;
-  /** Numbers in each of the results. */
-  componentCount: number;
-  usesRandom: boolean;
-  /** Functions of `Math` that the module imports. */
-  usedMathImports: ReadonlySet<string>;
-  /** Analyzes the source; false if the results can't be stored. */
-  translateSource(): boolean;
-  /** `dims` of the arrays, by name, x first. */
-  computeLayout(args: readonly unknown[]): {
-    readonly arrays: Readonly<Record<string, { readonly dims: readonly number[] }>>;
-  };
-  _instantiate(key: string, args: readonly unknown[]): void;
-}
-
-type KernelClass = new (...settings: never[]) => WebAssemblyKernel;
+/** The member of gpu.js's kernel class that makes a module of an analyzed kernel. */
+type KernelClass = new (
+  ...settings: never[]
+) => { _instantiate(key: string, args: readonly unknown[]): void };
 
 /** A kernel that was built by the class below. */
-export interface SimdKernel {
-  readonly compiled: CompiledCode;
+interface AnalyzedKernel {
+  readonly isAnalyzed: boolean;
 }
 
-export interface CompiledCode {
+interface CompiledCode {
   readonly code: KernelCode;
   /** The code to compare 256-bit code with before it is used; undefined if it needs no check. */
   unchecked?: KernelPair | undefined;
 }
 
-/** The result of gpu.js's analysis of a kernel. */
-type Analysis = Pick<WebAssemblyKernel, 'returnType' | 'componentCount' | 'usesRandom' | 'usedMathImports'>;
-
-/** Cached, since a process may open a model several times: to train, resume and evaluate it. */
-const analyses = new Recent<Analysis | null>(1000);
+/** A process may open a model several times: to train, resume and evaluate it. */
 const codes = new Recent<CompiledCode>(1000);
 
 /** Every module imports the heap at its current size. */
 const MEMORY = { initial: 1, maximum: MAX_PAGES, shared: true };
-
-const PARAMETER_TYPES: Readonly<Record<KernelArgument['type'], Parameter['type']>> = {
-  Input: 'array',
-  Float: 'float',
-  Integer: 'integer',
-};
 
 function compile(request: Omit<CompileRequest, 'memory'>): CompiledCode {
   const { target } = request;
@@ -272,62 +264,26 @@ function compile(request: Omit<CompileRequest, 'memory'>): CompiledCode {
   };
 }
 
-/** A class for `gpu.Kernel` whose kernels are `compiled` once they are built. */
-export function simdKernelClass(target: Target): KernelClass {
+/** A class for `gpu.Kernel` that makes no module of a kernel: the code is ours. */
+export function analyzingKernelClass(): KernelClass {
   const { WebAssemblyKernel: Base } = require('gpu.js/src/backend/web-assembly/kernel') as {
     WebAssemblyKernel: KernelClass;
   };
-  return class extends Base implements SimdKernel {
-    compiled!: CompiledCode;
+  return class extends Base implements AnalyzedKernel {
+    isAnalyzed = false;
 
-    /**
-     * gpu.js infers the type of every expression, which takes as long as compiling the kernel.
-     * Equal kernels have equal types, so layers, steps and runs of a process share the result.
-     */
-    override translateSource(): boolean {
-      const analyze = (): Analysis | null => {
-        if (!super.translateSource()) return null;
-        const { returnType, componentCount, usesRandom, usedMathImports } = this;
-        return { returnType, componentCount, usesRandom, usedMathImports };
-      };
-      const key = JSON.stringify([String(this.source), this.argumentTypes]);
-      const analysis = analyses.get(key, analyze);
-      if (analysis === null) return super.translateSource();
-      Object.assign(this, analysis);
-      return true;
-    }
-
-    override _instantiate(_key: string, args: readonly unknown[]): void {
-      const source = String(this.source);
-      const layout = this.computeLayout(args);
-      const types = this.argumentTypes as readonly KernelArgument['type'][];
-      const parameters = this.argumentNames.map((name, i): Parameter => {
-        const type = PARAMETER_TYPES[types[i]];
-        return type === 'array' ? { name, type, extents: layout.arrays[name].dims } : { name, type };
-      });
-      const [x, y, z] = this.threadDim;
-      const request = { source, parameters, extents: { x, y, z }, target };
-      this.compiled = codes.get(JSON.stringify(request), () => compile(request));
+    override _instantiate(): void {
+      this.isAnalyzed = true;
     }
   };
 }
 
-/** Compiles the kernel of a step where gpu.js is not loaded, for what the planner knows of it. */
-export function compileUnanalyzed({ kernel, operands }: Step, target: Target): KernelCode {
-  const { source } = kernel.text;
-  const parameters = parametersOf(kernel, operands);
-  const request = { source, parameters, extents: extentsOf(kernel), target };
-  return codes.get(JSON.stringify(request), () => compile(request)).code;
-}
-
-/** The compiled code of `kernel`, for people, as its step `step` uses it. */
-export function kernelListing(kernel: Kernel, step: Step): string {
-  return compileAlone(kernel, step, machineTarget(), MEMORY).listing();
+/** The compiled code of the kernel of `step`, for people. */
+export function kernelListing(step: Step): string {
+  return compileAlone(step, machineTarget(), MEMORY).listing();
 }
 
 /** Compiles the kernel of `step` without gpu.js, which says only what the planner knows. */
-export function compileAlone(kernel: Kernel, step: Step, target: Target, memory: MemoryLimits) {
-  const { source } = kernel.text;
-  const parameters = parametersOf(kernel, step.operands);
-  return compileKernel({ source, parameters, extents: extentsOf(kernel), target, memory });
+export function compileAlone(step: Step, target: Target, memory: MemoryLimits) {
+  return compileKernel({ ...requestOf(step), target, memory });
 }

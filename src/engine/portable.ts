@@ -17,8 +17,7 @@ const MEMORY = { initial: 1, maximum: MAX_PAGES, shared: false };
 
 export function linkPortable(program: Program): PortablePlan {
   return linkPlan(makePlan(program), step => {
-    const codeFor = (arithmetic: Arithmetic) =>
-      compileAlone(step.kernel, step, { arithmetic, width: 128 }, MEMORY);
+    const codeFor = (arithmetic: Arithmetic) => compileAlone(step, { arithmetic, width: 128 }, MEMORY);
     const [fused, separate] = [codeFor('fused'), codeFor('separate')];
     return {
       bytes: { fused: fused.bytes, separate: separate.bytes },

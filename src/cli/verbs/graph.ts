@@ -132,7 +132,7 @@ function profileText({ steps, width, step_ms, kernels, other, batch_ms }: StepPr
 function emitted(programs: readonly PlannedProgram[], name: string): string {
   for (const { plan } of programs) {
     const step = plan.steps.find(({ kernel }) => kernel.name === name);
-    if (step) return `${step.kernel.text.source}\n\n${kernelListing(step.kernel, step)}`;
+    if (step) return `${step.kernel.text.source}\n\n${kernelListing(step)}`;
   }
   const names = new Set(programs.flatMap(({ plan }) => plan.kernels.map(kernel => kernel.name)));
   throw usageError('graph/kernel', `there is no kernel '${name}'`, {
