@@ -5,13 +5,10 @@ import {
   arch,
   availableParallelism,
   cpus,
-  dirname,
-  execute,
   fs,
   gpuLibraryVersion,
   join,
   platform,
-  resolve,
   runtime,
   totalmem,
 } from '../host/index.js';
@@ -151,10 +148,6 @@ export type LoadedWeights = NonNullable<Manifest['initial_weights']>;
 export type ManifestChange = s.TypeOf<typeof change>;
 export type GitState = s.TypeOf<typeof repository>;
 
-/** The first lines of the output name the commit, the others the files that differ from it. */
-const STATUS = ['status', '--porcelain=v2', '--branch', '--untracked-files=no'];
-const MAX_STATUS = 2 ** 26;
-
 export function versions(): Manifest['versions'] {
   return {
     cellrun: versionIn(join(packageRoot, 'package.json')),
@@ -171,29 +164,6 @@ export function machine(): Manifest['machine'] {
     cores: availableParallelism(),
     memory_mb: Math.round(totalmem() / 2 ** 20),
   };
-}
-
-/** Null if there is no repository, it has no commit, or git is not installed. */
-export async function gitState(folder: string): Promise<GitState | null> {
-  // starting git takes longer than a short run
-  if (!isInRepository(resolve(folder))) return null;
-  try {
-    const { stdout } = await execute(
-      'git',
-      // a repository's own settings can name programs for git to start
-      ['-C', folder, '-c', 'core.fsmonitor=false', '--no-optional-locks', ...STATUS],
-      { timeout: 10_000, maxBuffer: MAX_STATUS },
-    );
-    const [, revision] = /^# branch\.oid ([0-9a-f]+)$/m.exec(stdout) ?? [];
-    return revision === undefined ? null : { revision, dirty: /^[^#]/m.test(stdout) };
-  } catch {
-    return null;
-  }
-}
-
-function isInRepository(folder: string): boolean {
-  const parent = dirname(folder);
-  return fs.existsSync(join(folder, '.git')) || (parent !== folder && isInRepository(parent));
 }
 
 function versionIn(packageFile: string): string {

@@ -19,6 +19,7 @@ import {
 } from '../data/index.js';
 import { EXECUTORS } from '../engine/backend.js';
 import { machineArithmetic } from '../engine/simd-compile.js';
+import { dirname, execute, fs, join, resolve } from '../host/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { initialWeightsOf } from '../math/model/settings.js';
 import { symbolInputs } from '../math/model/spec.js';
@@ -452,4 +453,31 @@ export function checkSameData({ digests }: Dataset, run: RunData): void {
   );
   const message = 'the data files are in a different order than when the run was trained';
   throw damagedErrors([change(now[first].name, message, { expected: then[first].name })]);
+}
+
+/** The first lines of the output name the commit, the others the files that differ from it. */
+const STATUS = ['status', '--porcelain=v2', '--branch', '--untracked-files=no'];
+const MAX_STATUS = 2 ** 26;
+
+/** Null if there is no repository, it has no commit, or git is not installed. */
+export async function gitState(folder: string): Promise<GitState | null> {
+  // starting git takes longer than a short run
+  if (!isInRepository(resolve(folder))) return null;
+  try {
+    const { stdout } = await execute(
+      'git',
+      // a repository's own settings can name programs for git to start
+      ['-C', folder, '-c', 'core.fsmonitor=false', '--no-optional-locks', ...STATUS],
+      { timeout: 10_000, maxBuffer: MAX_STATUS },
+    );
+    const [, revision] = /^# branch\.oid ([0-9a-f]+)$/m.exec(stdout) ?? [];
+    return revision === undefined ? null : { revision, dirty: /^[^#]/m.test(stdout) };
+  } catch {
+    return null;
+  }
+}
+
+function isInRepository(folder: string): boolean {
+  const parent = dirname(folder);
+  return fs.existsSync(join(folder, '.git')) || (parent !== folder && isInRepository(parent));
 }

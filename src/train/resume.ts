@@ -10,7 +10,7 @@ import { isAbsent, removeTemporaryFiles } from '../run/files.js';
 import { damageOf, isAtEnd, logDamage, readLogEnd, refuseDamage, refuseForeign } from '../run/integrity.js';
 import { whileLocked } from '../run/lock.js';
 import { cutLog, lastRecord, readEvents } from '../run/log.js';
-import { gitState, type Manifest, versions } from '../run/manifest.js';
+import { type Manifest, versions } from '../run/manifest.js';
 import { isGivenConfigEdited, Run } from '../run/run.js';
 import type { Summary } from '../run/summary.js';
 import { caught, damagedError, type ExitCode, UserError, usageError } from '../util/errors.js';
@@ -24,6 +24,7 @@ import {
   checkUse,
   configChanges,
   fittedBy,
+  gitState,
   inWords,
   machineChanges,
   newManifest,

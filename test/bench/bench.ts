@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { chooseBackend, usableCores } from '../../src/engine/backend.js';
-import { gitState, machine, versions } from '../../src/run/manifest.js';
+import { machine, versions } from '../../src/run/manifest.js';
+import { gitState } from '../../src/train/changes.js';
 import { usageError } from '../../src/util/errors.js';
 import { allCases, type BenchCase, gpuCases, quickCases } from './cases.js';
 import { measureCalibrated } from './checks.js';

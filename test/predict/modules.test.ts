@@ -474,10 +474,7 @@ t.test('a module that predicts something else is not written', async t => {
 });
 
 t.test('a module of forecasts that scales series otherwise is not written', async t => {
-  const { files, source } = await filesOfCase(
-    t,
-    'logarithms of series, each step relative to its season',
-  );
+  const { files, source } = await filesOfCase(t, 'logarithms of series, each step relative to its season');
   const { difference } = (await verify(files, source)) as { readonly difference: number };
   t.ok(difference < 1e-6, String(difference));
   const scale = /("series":\[\{"name":"north".*?"scale":\[)([^,\]]*)/;

@@ -27,13 +27,7 @@ import { kernelsOf, ParzenEstimator, splitObservations } from '../../src/sweep/s
 import { UserError } from '../../src/util/errors.js';
 import { normalMass, truncatedNormal } from '../../src/util/normal.js';
 import { RandomStream } from '../../src/util/random.js';
-import {
-  median,
-  readRecord,
-  recordedProblems,
-  regretOf,
-  TPE,
-} from '../search-bench/comparison.js';
+import { median, readRecord, recordedProblems, regretOf, TPE } from '../search-bench/comparison.js';
 
 t.setTimeout(120_000);
 
