@@ -6,9 +6,8 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { formatDiagnostics } from '../src/cli/terminal/diagnostics.js';
 import { chooseBackend } from '../src/engine/backend.js';
-import { EXIT, UserError, usageError } from '../src/util/errors.js';
+import { EXIT } from '../src/util/errors.js';
 import { renderTable } from './bench/table.js';
 import { tryExports } from './soak/exports.js';
 import { injectFaults } from './soak/faults.js';
@@ -130,8 +129,8 @@ Tries to lose what a run has written and to break every reader; prints one table
   --jobs N         runs at a time (default 2)
 `;
 
-function wrong(option: string, value: unknown, expected: string): UserError {
-  return usageError('soak/option', `--${option} is '${value}'`, { expected });
+function wrong(option: string, value: unknown, expected: string): Error {
+  return new Error(`--${option} is '${value}'; expected: ${expected}`);
 }
 
 function parse(args: readonly string[]) {
@@ -198,8 +197,6 @@ function rowOf(name: string, { what, cases, failures, slowestMs, peakMb, note = 
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  if (error instanceof UserError)
-    process.stderr.write(formatDiagnostics(error.diagnostics, { color: false }));
-  else process.stderr.write(`${error instanceof Error ? error.message : error}\n${HELP}`);
+  process.stderr.write(`${error instanceof Error ? error.message : error}\n${HELP}`);
   process.exitCode = EXIT.usage;
 }

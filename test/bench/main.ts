@@ -1,11 +1,11 @@
 /**
  * `npm run bench`: how fast the program is, as ratios to others that were measured in turns with
  * it. Results go to stdout, progress to stderr. Exit codes: 0, 1 where --check found a regression
- * or measuring failed, 2 for wrong arguments.
+ * or measuring failed.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { EXIT, placeOf, UserError } from '../../src/util/errors.js';
+import { EXIT } from '../../src/util/errors.js';
 import { runBench } from './bench.js';
 import { HELP, parseOptions } from './options.js';
 import { readResults } from './results.js';
@@ -49,15 +49,6 @@ async function main(args: readonly string[]): Promise<number> {
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  if (error instanceof UserError) {
-    for (const one of error.diagnostics) {
-      const expected = one.expected === undefined ? '' : `\n  expected ${one.expected}`;
-      const hint = one.suggestion === undefined ? '' : `\n  ${one.suggestion}`;
-      process.stderr.write(`${placeOf(one)}${one.message}${expected}${hint}\n`);
-    }
-    process.exitCode = error.exitCode;
-  } else {
-    process.stderr.write(`bench: ${(error as Error).message}\n`);
-    process.exitCode = EXIT.unexpected;
-  }
+  process.stderr.write(`bench: ${(error as Error).message}\n`);
+  process.exitCode = EXIT.unexpected;
 }

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { type Diagnostic, usageError, usageErrors } from '../../src/util/errors.js';
 import { contenderOf } from './contenders.js';
 
 export type BenchOptions = ReturnType<typeof parseOptions>;
@@ -35,90 +34,52 @@ CELLRUN_NODE=system npm run bench measures with the Node.js on the PATH, CELLRUN
 
 /** A median of fewer rounds than this is not worth its name. */
 const MIN_ROUNDS = 5;
-const DEFAULT_ROUNDS = 7;
-const DEFAULT_GIGABYTES = 8;
 
-/** Throws UserError (exit 2), all mistakes at once. */
+/** @throws Error for a wrong command line */
 export function parseOptions(args: readonly string[]) {
-  const values = parse(args);
-  const problems: Diagnostic[] = [];
-  const complain = (message: string, expected: string) =>
-    problems.push({ code: 'bench/option', message, expected });
-  const whole = (name: 'rounds' | 'threads' | 'gigabytes', least: number): number | undefined => {
-    const text = values[name];
-    if (text === undefined) return undefined;
-    const value = Number(text);
-    if (/^\d{1,4}$/.test(text) && value >= least) return value;
-    complain(`--${name} is '${text}'`, `a whole number from ${least}`);
-    return undefined;
-  };
-  let only: RegExp | undefined;
-  try {
-    only = values.only === undefined ? undefined : new RegExp(values.only);
-  } catch {
-    complain(`--only is '${values.only}'`, 'a regular expression');
-  }
-  if (values.against !== undefined && !existsSync(contenderOf(values.against))) {
-    complain(`--against is '${values.against}'`, 'a checkout in which `npm run build` has been run');
-  }
-  if (values.tfjs !== undefined && !values.peers) complain('--tfjs is given without --peers', '--peers');
-  const options = {
-    ...values,
-    only,
-    rounds: whole('rounds', MIN_ROUNDS) ?? DEFAULT_ROUNDS,
-    threads: whole('threads', 1),
-    gigabytes: whole('gigabytes', 1) ?? DEFAULT_GIGABYTES,
-  };
-  if (problems.length > 0) throw usageErrors(problems);
-  return options;
-}
-
-function parse(args: readonly string[]) {
   const flag = { type: 'boolean', default: false } as const;
   const text = { type: 'string' } as const;
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        help: { ...flag, short: 'h' },
-        peers: flag,
-        'torch-variants': flag,
-        python: { ...text, default: '/usr/bin/python3' },
-        tfjs: text,
-        onnxruntime: text,
-        against: text,
-        quick: flag,
-        whole: flag,
-        gpu: flag,
-        disk: flag,
-        gigabytes: text,
-        dashboard: flag,
-        only: text,
-        rounds: text,
-        threads: text,
-        json: text,
-        check: text,
-        loosely: flag,
-        markdown: flag,
-      },
-    });
-    const { tfjs, onnxruntime, against, only, rounds, threads, gigabytes, json, check } = values;
-    const torchVariants = values['torch-variants'];
-    return {
-      ...values,
-      torchVariants,
-      tfjs,
-      onnxruntime,
-      against,
-      only,
-      rounds,
-      threads,
-      gigabytes,
-      json,
-      check,
-    };
-  } catch (error) {
-    const [message] = (error as Error).message.split('. ');
-    throw usageError('bench/option', message, { suggestion: '--help lists the options' });
-  }
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      help: { ...flag, short: 'h' },
+      peers: flag,
+      'torch-variants': flag,
+      python: { ...text, default: '/usr/bin/python3' },
+      tfjs: text,
+      onnxruntime: text,
+      against: text,
+      quick: flag,
+      whole: flag,
+      gpu: flag,
+      disk: flag,
+      gigabytes: { ...text, default: '8' },
+      dashboard: flag,
+      only: text,
+      rounds: { ...text, default: '7' },
+      threads: text,
+      json: text,
+      check: text,
+      loosely: flag,
+      markdown: flag,
+    },
+  });
+  const whole = (name: 'rounds' | 'threads' | 'gigabytes', least: number): number => {
+    const value = Number(values[name]);
+    if (Number.isInteger(value) && value >= least) return value;
+    throw new Error(`--${name} must be a whole number from ${least}, not '${values[name]}'`);
+  };
+  const { against, tfjs, only, threads } = values;
+  if (against !== undefined && !existsSync(contenderOf(against)))
+    throw new Error(`--against is '${against}': not a checkout in which \`npm run build\` has been run`);
+  if (tfjs !== undefined && !values.peers) throw new Error('--tfjs is given without --peers');
+  return {
+    ...values,
+    ...{ against, tfjs },
+    torchVariants: values['torch-variants'],
+    only: only === undefined ? undefined : new RegExp(only),
+    rounds: whole('rounds', MIN_ROUNDS),
+    threads: threads === undefined ? undefined : whole('threads', 1),
+    gigabytes: whole('gigabytes', 1),
+  };
 }

@@ -1,7 +1,6 @@
 /** What a benchmark run leaves behind: the JSON that `--json` writes and `--check` reads. */
 import { readFileSync } from 'node:fs';
 import type { Manifest } from '../../src/run/manifest.js';
-import { usageError } from '../../src/util/errors.js';
 import type { BenchCase } from './cases.js';
 import type { ContenderName, Other } from './contenders.js';
 
@@ -68,33 +67,11 @@ export function ratiosOf({ rows, figures }: Pick<Results, 'rows' | 'figures'>): 
   return ratios;
 }
 
+/** @throws Error if the file is no result of this version */
 export function readResults(file: string): Results {
-  const problem = (message: string, got?: string) =>
-    usageError('bench/baseline', message, {
-      file,
-      expected: 'a JSON file that `npm run bench -- --json FILE` has written',
-      ...(got !== undefined && { got }),
-    });
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw problem('the baseline cannot be read', (error as NodeJS.ErrnoException).code);
-  }
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    throw problem('the baseline is not JSON');
-  }
-  const { version, rows, figures } = (parsed ?? {}) as { [K in keyof Results]?: unknown };
-  if (version !== RESULTS_VERSION || !Array.isArray(rows) || !Array.isArray(figures)) {
-    throw problem(
-      'the baseline is no benchmark result of this version',
-      `version ${JSON.stringify(version)}`,
-    );
-  }
-  return parsed as Results;
+  const results: Results = JSON.parse(readFileSync(file, 'utf8'));
+  if (results.version === RESULTS_VERSION) return results;
+  throw new Error(`${file} has version ${results.version}, not ${RESULTS_VERSION}`);
 }
 
 export interface Spread {
