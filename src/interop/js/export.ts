@@ -23,8 +23,7 @@ import { type LoadedModel, type Placed, SequencePredictor } from '../../predict/
 import { StepModel } from '../../predict/session.js';
 import type { Tensor } from '../../run/safetensors.js';
 import type { SplitMetrics } from '../../run/summary.js';
-import { evaluationRows } from '../../train/evaluator.js';
-import { loadBatch } from '../../train/shards.js';
+import { batchesOf, evaluationRows } from '../../train/evaluator.js';
 import { weightsAlone, withWeights } from '../../train/weights.js';
 import { damagedError, UserError } from '../../util/errors.js';
 import { formatMetric, words } from '../../util/numbers.js';
@@ -397,20 +396,15 @@ async function* testPredictions(
   const { targets } = split;
   const scaling = 'scaling' in targets && typeof targets.scaling === 'function' ? targets.scaling : undefined;
   const given = async function* () {
-    for (let first = 0; first < split.count; first += READ_ROWS) {
-      const indices = Uint32Array.from(
-        { length: Math.min(READ_ROWS, split.count - first) },
-        (_, i) => first + i,
-      );
-      const { split: rows, indices: own } = await loadBatch(split, indices);
-      const list = Array.from(own, (index, i): Placed => {
+    for await (const { split: rows, indices, position } of batchesOf(split, READ_ROWS)) {
+      const list = Array.from(indices, (index): Placed => {
         const length = rows.lengths?.[index] ?? sequenceLength;
         const values = new Float32Array(sequenceLength * width);
         rows.read(index, values, 0, width);
-        const position = first + i;
-        const from = position * (targets.kind !== 'sequence' && targets.perStep ? sequenceLength : 1);
+        const at = position(index);
+        const from = at * (targets.kind !== 'sequence' && targets.perStep ? sequenceLength : 1);
         return {
-          ...{ length, values: values.subarray(0, length * width), position },
+          ...{ length, values: values.subarray(0, length * width), position: at },
           ...(scaling && { targetScaling: step => scaling(from + step) }),
         };
       });
