@@ -417,7 +417,7 @@ t.test('a host that does not fuse products and sums', async t => {
 });
 
 t.test('memory suffices for sequences of any length, in any order', async t => {
-  const lengths = Array.from({ length: 40 }, (_, i) => 1 + ((i * 37) % 100));
+  const lengths = Array.from({ length: 20 }, (_, i) => 1 + ((i * 37) % 100));
   const rows = lengths.flatMap((length, i) =>
     Array.from({ length }, (_, step) => `${i},${step},${(i * step) % 7},${i % 2 ? 'a' : 'b'}`),
   );
@@ -486,7 +486,6 @@ t.test('a module of forecasts that scales series otherwise is not written', asyn
 
 t.test('modules of two layers of 128 are small', async t => {
   const limits = {
-    'text, character level': 44,
     'csv, a class for each sequence': 46,
     'symbols of the loss ctc': 46,
     'symbols that a decoder writes': 53,
@@ -513,28 +512,23 @@ t.test('types name the columns of the data', async t => {
   const program = (column: string) => `import { predict } from './model.js';
     const found = predict([{ day: '2026-01-01', ${column}: 3 }]);
     export const first: Promise<number> = found.then(({ predictions }) => predictions[0].values[0]);`;
-  for (const [column, problems] of [
-    ['sold', 0],
-    ['sodl', 1],
-  ] as const) {
+  const expected = { sold: 0, sodl: 1 };
+  const paths = Object.keys(expected).map(column => {
     const path = join(dirname(file), `${column}.ts`);
     writeFileSync(path, program(column));
-    const options = {
-      module: ts.ModuleKind.NodeNext,
-      target: ts.ScriptTarget.ES2022,
-      strict: true,
-      noEmit: true,
-    };
-    const found = ts.getPreEmitDiagnostics(ts.createProgram([path], { ...options, types: [] }));
-    t.equal(
-      found.length,
-      problems,
-      ts.formatDiagnostics(found, {
-        getCanonicalFileName: name => name,
-        getCurrentDirectory: () => '',
-        getNewLine: () => ' ',
-      }),
-    );
+    return path;
+  });
+  const checked = ts.createProgram(paths, {
+    module: ts.ModuleKind.NodeNext,
+    target: ts.ScriptTarget.ES2022,
+    strict: true,
+    noEmit: true,
+    types: [],
+  });
+  for (const [i, problems] of Object.values(expected).entries()) {
+    const found = ts.getPreEmitDiagnostics(checked, checked.getSourceFile(paths[i]));
+    const told = found.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, ' '));
+    t.equal(found.length, problems, told.join());
   }
 });
 
