@@ -266,6 +266,10 @@ function* checkConfidence(experiment: PartialExperiment, locator: Locator): Foun
     const expected = '`dataset.validation`, such as `validation: { fraction: 0.2 }`';
     yield locator.atKey([key], 'config/confidence', message, { expected });
   }
+  if (intervals?.adapt !== undefined && dataset !== undefined && dataset.kind !== 'forecast') {
+    const message = `\`adapt\` follows a series in time, but \`dataset.kind\` is ${dataset.kind}`;
+    yield locator.atKey(['intervals', 'adapt'], 'config/confidence', message, { expected: 'no `adapt`' });
+  }
   if (intervals?.method !== 'quantile' || written === undefined || outputsPerNumber(written) > 1) return;
   const message = '`method: quantile` needs two predicted quantiles or more';
   const expected = '`loss: { kind: quantile, quantiles: [0.05, 0.5, 0.95] }`, or `method: split`';

@@ -7,12 +7,13 @@
 import { caught, type Diagnostic, damagedError, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import { timeColumn } from './core/columns.js';
-import type {
-  NewSequence,
-  NewSequencesOptions,
-  ReadSequence,
-  SequenceReader,
-  SeriesReader,
+import {
+  isRejected,
+  type NewSequence,
+  type NewSequencesOptions,
+  type ReadSequence,
+  type SequenceReader,
+  type SeriesReader,
 } from './core/dataset.js';
 import { doubtsOf, type ReadColumn } from './core/doubts.js';
 import { Problems } from './core/problems.js';
@@ -33,7 +34,7 @@ import { MAX_TEXT_BYTES } from './reading/files.js';
 export function forecastSequences(
   config: ForecastConfig,
   data: DataRecord,
-  { targets }: NewSequencesOptions = {},
+  { targets, past = 0 }: NewSequencesOptions = {},
 ): SequenceReader {
   const { preparation } = data.series_scaling as SeriesScaling;
   const { columns, seriesIn, lastWindows } = tableOf(config, data);
@@ -50,7 +51,10 @@ export function forecastSequences(
         const bytes = await allBytes(source, MAX_TEXT_BYTES);
         for await (const _ of reader.read(oneChunk(source.name, bytes)));
       }
-      if (targets === undefined) return yield lastWindows(reader);
+      if (targets === undefined)
+        return yield* lastWindows(reader, series =>
+          past > 0 ? windowsToEvaluate(series, config, past) : [],
+        );
       for (const { own, series } of seriesIn(reader)) {
         const problems = new Problems();
         problems.add(...(own?.all ?? []));
@@ -91,7 +95,7 @@ export function forecastReader(config: ForecastConfig, data: DataRecord): Series
             ),
           ),
       );
-      return lastWindows(reader);
+      return [...lastWindows(reader)].flat();
     },
   };
 }
@@ -116,16 +120,24 @@ function tableOf(config: ForecastConfig, data: DataRecord) {
       return { series, own: rows.problems.get(key) };
     });
   };
-  /** The window of each series that its forecast reads. */
-  const lastWindows = (reader: TableReader): readonly ReadSequence[] => {
-    const sequences = seriesIn(reader).map(({ series, own }): ReadSequence => {
+  /** The window of each series that its forecast reads, after those that `pastOf` it returns. */
+  function* lastWindows(
+    reader: TableReader,
+    pastOf: (series: InputSeries) => Iterable<readonly ReadSequence[]> = () => [],
+  ): Generator<readonly ReadSequence[]> {
+    for (const { series, own } of seriesIn(reader)) {
       const { name, list, rows } = series;
       const id = config.series !== undefined && { id: name };
       const read = caught(() => {
         own?.throwIfAny();
         return windowToPredict(series, config);
       });
-      if (read instanceof UserError) return { problems: read.diagnostics, ...id };
+      if (read instanceof UserError) {
+        yield [{ problems: read.diagnostics, ...id }];
+        continue;
+      }
+      for (const windows of pastOf(series))
+        yield windows.flatMap(one => (isRejected(one) ? [] : [{ ...one, isPast: true as const }]));
       const { gaps, ...window } = read;
       const isNew = id !== false && !known.has(name);
       const warnings = [
@@ -133,18 +145,22 @@ function tableOf(config: ForecastConfig, data: DataRecord) {
         ...gaps,
         ...(isNew ? [notTrained(name, rows.place(list[0]))] : []),
       ];
-      return { ...window, ...id, ...(warnings.length > 0 && { warnings }) };
-    });
-    return [...sequences, ...reader.take()];
-  };
+      yield [{ ...window, ...id, ...(warnings.length > 0 && { warnings }) }];
+    }
+    yield reader.take();
+  }
   return { columns, seriesIn, lastWindows };
 }
 
 /** Windows that are made at once. */
 const WINDOWS = 64;
 
-/** Yields all windows of a series that have targets, in the order of a split. */
-function* windowsToEvaluate(table: InputSeries, config: ForecastConfig): Generator<readonly ReadSequence[]> {
+/** Yields the last windows of a series with targets, in the order of a split; all by default. */
+function* windowsToEvaluate(
+  table: InputSeries,
+  config: ForecastConfig,
+  most = Number.POSITIVE_INFINITY,
+): Generator<readonly ReadSequence[]> {
   const { name, list, rows, preparation, trained, warnings } = table;
   const { input_steps, horizon, stride } = config;
   const { size, steps, rowWidth } = stepShape(config, preparation);
@@ -156,10 +172,16 @@ function* windowsToEvaluate(table: InputSeries, config: ForecastConfig): Generat
   const end = 1 + lastTarget(list, rows, config);
   const all: Window[] = [];
   for (let origin = input_steps; origin + horizon <= end; origin += stride) all.push({ series, origin });
+  all.splice(0, all.length - most);
   for (let from = 0; from < all.length; from += WINDOWS) {
     const windows = all.slice(from, from + WINDOWS);
     const { keys, order } = rows;
-    const { id, read, targets, naive } = forecastSplit(windows, { keys, order, config, preparation });
+    const { id, read, targets, naive, forecast } = forecastSplit(windows, {
+      keys,
+      order,
+      config,
+      preparation,
+    });
     const perWindow = targets.values.length / windows.length;
     yield windows.flatMap((window, i): ReadSequence[] => {
       const { origin } = window;
@@ -172,7 +194,7 @@ function* windowsToEvaluate(table: InputSeries, config: ForecastConfig): Generat
       const first = (i * perWindow) / targets.size;
       return [
         {
-          ...{ length: steps, values, id: id(i), errorScale: series.naiveErrors },
+          ...{ length: steps, values, id: id(i), errorScale: series.naiveErrors, window: forecast(i) },
           naive: (name, at) => naive?.[name]?.(first + at),
           ...(doubts.length > 0 && { warnings: doubts }),
           targets: targets.values.subarray(i * perWindow, (i + 1) * perWindow),
@@ -194,7 +216,7 @@ function windowToPredict(
   series: InputSeries,
   config: ForecastConfig,
 ): NewSequence & { readonly gaps: readonly Diagnostic[] } {
-  const { list, rows, preparation, trained } = series;
+  const { name, list, rows, preparation, trained } = series;
   const { input_steps, horizon } = config;
   const { size, rowWidth, steps } = stepShape(config, preparation);
   checkDates(series, config);
@@ -223,6 +245,7 @@ function windowToPredict(
   split.read(0, values, 0, size);
   return {
     ...{ length: steps, values, place: rows.place(list[0]), targetScaling: split.targets.scaling },
+    window: { ...split.forecast(0), series: name, first: last + 1 },
     history: split.history(0),
     ...(next && { times: [...future.map(row => rows.order[row]), ...next.order] }),
     gaps: [...gapWarnings(series, config, range), ...doubtsIn(series, config)(range.first)],

@@ -7,7 +7,7 @@ import { timeColumn } from './core/columns.js';
 import type { Split, SplitName, Targets } from './core/dataset.js';
 import { Filler } from './core/preparation.js';
 import { configError } from './core/problems.js';
-import type { Preparation, Scaling } from './core/record.js';
+import type { ForecastWindow, Preparation, Scaling } from './core/record.js';
 import type { ForecastConfig } from './forecast.js';
 import { type Series, seriesFeatures, stepShape } from './forecast-series.js';
 
@@ -118,6 +118,7 @@ export function hasTarget({ series, origin }: Window, { horizon, per_step }: For
 interface ForecastSplit extends Split {
   id(index: number): string;
   history(index: number): Float64Array;
+  forecast(index: number): ForecastWindow;
   readonly targets: Extract<Targets, { readonly kind: 'value' }> & { scaling(at: number): Scaling };
 }
 

@@ -68,8 +68,9 @@ export interface Exported extends Pick<SavedModel, 'weights' | 'step'> {
  * @throws UserError (exit 2) if the run is not finished, or the format cannot express its model;
  *   (exit 5) if the predictor does not reproduce the predictions of the run
  */
-export async function exportPredictor(saved: SavedModel, format: PredictorFormat): Promise<Exported> {
-  refuseUnfinished(saved);
+export async function exportPredictor(run: SavedModel, format: PredictorFormat): Promise<Exported> {
+  refuseUnfinished(run);
+  const saved = withFixedIntervals(run);
   const { weights, step } = saved;
   const { model, problem } = await opened(saved);
   try {
@@ -80,6 +81,14 @@ export async function exportPredictor(saved: SavedModel, format: PredictorFormat
   } finally {
     await model.pool.close();
   }
+}
+
+/** A module that predicts single windows has nothing that intervals could adapt to. */
+function withFixedIntervals(saved: SavedModel): SavedModel {
+  const { decisions } = saved;
+  if (decisions?.intervals === undefined) return saved;
+  const { adapt: _, scores: __, ...intervals } = decisions.intervals;
+  return { ...saved, decisions: { ...decisions, intervals } };
 }
 
 /** @throws UserError (exit 2) if the training of a run has not ended */

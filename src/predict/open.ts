@@ -31,6 +31,7 @@ import {
 } from '../data/index.js';
 import { chooseBackend, usableCores } from '../engine/backend.js';
 import type { BackendRequest } from '../engine/backend-names.js';
+import { windowsToAdapt } from '../math/confidence/adaptive.js';
 import { isImpossible } from '../math/losses/ctc.js';
 import { type LossSettings, lossFor, lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import { predictsEachStep } from '../math/model/heads.js';
@@ -256,8 +257,9 @@ export function readerFor(
   options: Pick<NewSequencesOptions, 'lines' | 'targets' | 'collects'>,
 ): { readonly reader: SequenceReader; readonly model: OpenedModel } {
   const { dataset, training } = model.experiment;
-  const reader = newSequences(dataset, model.data, { rows: streamsOf(training), ...options });
   const { run } = model;
+  const past = windowsToAdapt(run.decisions?.intervals ?? {});
+  const reader = newSequences(dataset, model.data, { rows: streamsOf(training), past, ...options });
   const carriesState = reader.continues ? training.carry_state : run.spec.carriesState;
   return { reader, model: { ...model, run: { ...run, spec: { ...run.spec, carriesState } } } };
 }

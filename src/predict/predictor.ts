@@ -3,6 +3,7 @@
 import type { Experiment } from '../config/index.js';
 import { isRejected, type ReadSequence, type Split } from '../data/index.js';
 import { sleep } from '../host/index.js';
+import { adaptationOf } from '../math/confidence/adaptive.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import {
   batchesOf,
@@ -12,6 +13,7 @@ import {
   type PredictedSequence,
   Scores,
 } from '../train/evaluator.js';
+import { Readouts } from '../train/readout.js';
 import { damagedErrors, EXIT, UserError, usageError } from '../util/errors.js';
 import type { OpenedModel } from './open.js';
 import type { SequencePrediction } from './predictions.js';
@@ -60,7 +62,10 @@ export class Predictor extends SequencePredictor<OpenedModel> {
     const batches = this.newBatches(lists, options);
     for await (const { batch, slot } of inTurn(batches, one => one.pass)) {
       const { split } = batch;
-      const factsOf = (index: number) => ({ errorScale: split.errorScale?.(index) });
+      const factsOf = (index: number) => ({
+        errorScale: split.errorScale?.(index),
+        window: batch.rows[index].window,
+      });
       scores.add(batch.pass, { batch, slot }, factsOf, (index, predictions) => {
         const { position, id } = batch.rows[index];
         observe?.({ index: position, ...(id !== undefined && { id }), predictions });
@@ -74,12 +79,15 @@ export class Predictor extends SequencePredictor<OpenedModel> {
     batches: AsyncIterable<PredictedBatch>,
   ): AsyncGenerator<readonly SequencePrediction[]> {
     this.resetStates();
+    const { run } = this.model;
+    // what intervals of earlier inputs adapted to is not known of these
+    this.readouts = new Readouts(run, adaptationOf(run.decisions?.intervals));
     for await (const { batch, slot } of inTurn(batches, one => one.pass)) {
       const predictions = this.predictionsOf(batch, slot);
       const { explainer } = this.model;
       const all: SequencePrediction[] = [];
       for (const one of explainer ? predictions : []) {
-        const row = batch.rows.findIndex(({ position }) => position === one.index);
+        const row = batch.rows.findIndex(({ position, isPast }) => position === one.index && !isPast);
         all.push(await explainer!.explain(one, batch, row));
       }
       yield explainer ? all : predictions;
@@ -100,8 +108,9 @@ export class Predictor extends SequencePredictor<OpenedModel> {
         const symbols = this.form.hasSymbols && split.symbols?.(position);
         const named = { ...(id !== undefined && { id }), ...(symbols && { symbols }) };
         const history = split.history?.(position);
-        const times = hasForecastTimes(experiment) && split.forecast?.(position).times;
-        const more = { ...(history && { history }), ...(times && { times }) };
+        const window = split.forecast?.(position);
+        const times = hasForecastTimes(experiment) && window?.times;
+        const more = { ...(history && { history }), ...(times && { times }), ...(window && { window }) };
         return { position, steps: realSteps?.(position), ...named, ...more };
       });
       yield { ...batch, rows, hasLabels: true, pass };
@@ -134,7 +143,7 @@ export class Predictor extends SequencePredictor<OpenedModel> {
         if (list === undefined && !spec.carriesState) yield* taken();
         for (const sequence of list ?? []) {
           const position = isRejected(sequence) ? index : (sequence.position ?? index);
-          index = position + 1;
+          index = !isRejected(sequence) && sequence.isPast ? position : position + 1;
           const problems = isRejected(sequence) ? sequence.problems : this.unfit(sequence);
           if (problems.length > 0 && !onRejected)
             throw spec.carriesState ? damagedErrors(problems) : new RejectedError(EXIT.damaged, problems);

@@ -24,7 +24,7 @@ import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import { stepsRead } from '../math/model/spec.js';
 import { evaluationRows } from '../train/evaluator.js';
-import { Readout } from '../train/readout.js';
+import { Readouts } from '../train/readout.js';
 import { type ModelRun, type ShardComputers, ShardedBatches, type SplitBatch } from '../train/shards.js';
 import { type Diagnostic, damagedErrors } from '../util/errors.js';
 import { counted } from '../util/words.js';
@@ -53,7 +53,10 @@ const NEW_ROWS = 32;
 export type Placed = NewSequence & { readonly position: number };
 
 export interface PredictedBatch extends SplitBatch {
-  readonly rows: readonly (Pick<Placed, 'position' | 'id' | 'symbols' | 'times' | 'history' | 'warnings'> & {
+  readonly rows: readonly (Pick<
+    Placed,
+    'position' | 'id' | 'symbols' | 'times' | 'history' | 'window' | 'isPast' | 'warnings'
+  > & {
     /** Steps that are not padding; absent: the length of the sequence. */
     readonly steps?: number | undefined;
   })[];
@@ -94,10 +97,12 @@ export class SequencePredictor<M extends LoadedModel = LoadedModel> {
   readonly form: PredictionForm;
   private readonly columns: readonly ReadColumn[];
   private readonly passes = new Map<string, ShardedBatches>();
+  protected readouts: Readouts;
 
   constructor(protected readonly model: M) {
     this.form = model.form;
     this.columns = readColumns(model);
+    this.readouts = new Readouts(model.run);
   }
 
   /** Predicts one sequence. @throws UserError (exit 5) if it does not fit the model */
@@ -120,12 +125,15 @@ export class SequencePredictor<M extends LoadedModel = LoadedModel> {
     const perStep = kind !== 'sequence' && predictsEachStep(model.run.spec.head);
     const first = model.data.first_prediction ?? 0;
     const { split, indices, pass, hasLabels } = batch;
-    const readout = new Readout(model.run, split.targets);
-    return batch.rows.flatMap(({ position, steps, id, symbols, times, history, warnings }, row) => {
+    return batch.rows.flatMap((own, row): readonly SequencePrediction[] => {
+      const { position, steps, id, symbols, times, history, warnings } = own;
       const length = steps ?? split.lengths?.[indices[row]];
       // a row of a text that has ended has no steps
       if (length === 0) return [];
       const computed = pass.predictions(slot, batch, row, length).slice(first);
+      const readout = this.readouts.of(split, own.window);
+      for (const { outputs, at, step } of computed) readout.learn(outputs, at, step - first);
+      if (own.isPast) return [];
       const place = { index: position, ...(id !== undefined && { id }) };
       const more = { ...(history && { history }), ...(warnings && { warnings }) };
       if (split.targets.kind === 'sequence') {

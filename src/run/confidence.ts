@@ -34,6 +34,13 @@ export const confidence = s.document(
           ),
           'One list, or one for each step of the horizon of forecasts with a prediction at each step.',
         ),
+        adapt: s.optional(s.number('The step size of adaptive intervals. Absent: they do not adapt.')),
+        scores: s.optional(
+          s.list(
+            s.list(s.list(s.number({}), 'In the order of the split.'), 'Of each value of a step.'),
+            'The scores that adaptive intervals start from, laid out like `quantiles`; at most 500 of each value, evenly spaced in the split.',
+          ),
+        ),
       }),
     ),
   },

@@ -4,7 +4,7 @@ import { conformalQuantile, type IntervalsConfig } from '../math/confidence/conf
 import { classTemperature, labelTemperature } from '../math/confidence/temperature.js';
 import { chooseThreshold, type ThresholdAim } from '../math/confidence/threshold.js';
 import { taskOf } from '../math/losses/index.js';
-import { secondProbability } from '../math/metrics/metric.js';
+import { type Scored, secondProbability } from '../math/metrics/metric.js';
 import type { Confidence, Decisions } from '../run/confidence.js';
 import { formatNumber } from '../util/numbers.js';
 import type { PredictedSequence, Prediction } from './evaluator.js';
@@ -16,6 +16,9 @@ export type ConfidenceSettings = Pick<Experiment, 'calibrate' | 'threshold' | 'i
 export function asksForConfidence({ calibrate, threshold, intervals }: ConfidenceSettings): boolean {
   return calibrate === true || threshold !== undefined || intervals !== undefined;
 }
+
+/** Most scores of a value that adaptive intervals start from: `confidence.json` has all of them. */
+const MOST_SCORES = 500;
 
 /** Most numbers that are kept of the predictions of a split: 256 MiB in float64. */
 const MAX_KEPT = 2 ** 25;
@@ -76,6 +79,8 @@ export class TemperatureFit {
   }
 }
 
+type Fitted = Scored & Pick<Prediction, 'step' | 'counts' | 'scores'>;
+
 /** Collects calibrated predictions, from which it fits thresholds and intervals. */
 export class DecisionFit {
   private readonly cases: Sample<readonly (readonly [probability: number, isPositive: boolean])[]>;
@@ -92,7 +97,7 @@ export class DecisionFit {
     this.cases = new Sample(run.spec.outputSize);
   }
 
-  readonly add = ({ predictions }: PredictedSequence): void => {
+  readonly add = ({ predictions }: { readonly predictions: readonly Fitted[] }): void => {
     const { threshold, intervals } = this.settings;
     for (const prediction of predictions) {
       if (!prediction.counts) continue;
@@ -102,7 +107,7 @@ export class DecisionFit {
     }
   };
 
-  private addScores({ step, scores }: Prediction): void {
+  private addScores({ step, scores }: Fitted): void {
     const row = this.firstStep === undefined ? 0 : step - this.firstStep;
     if (row < 0 || scores === undefined) return;
     for (let i = this.scores.length; i <= row; i++) this.scores.push(new Sample(scores.length));
@@ -131,7 +136,7 @@ export class DecisionFit {
     );
   }
 
-  private intervalsFor({ coverage, method }: IntervalsConfig): Decisions['intervals'] {
+  private intervalsFor({ coverage, method, adapt }: IntervalsConfig): Decisions['intervals'] {
     const quantiles = this.scores.map(({ kept }) =>
       Array.from({ length: kept[0].length }, (_, i) => {
         const quantile = conformalQuantile(
@@ -142,11 +147,16 @@ export class DecisionFit {
       }),
     );
     const first = this.firstStep !== undefined && { first_step: this.firstStep };
-    return { coverage, method, ...first, quantiles };
+    const scores = this.scores.map(({ kept }) => {
+      const spacing = Math.ceil(kept.length / MOST_SCORES);
+      const own = kept.filter((_, i) => i % spacing === 0);
+      return Array.from(own[0], (_, value) => own.map(one => one[value]));
+    });
+    return { coverage, method, ...first, quantiles, ...(adapt !== undefined && { adapt, scores }) };
   }
 }
 
-function casesOf(isClass: boolean, { outputs, point, target }: Prediction) {
+function casesOf(isClass: boolean, { outputs, point, target }: Fitted) {
   if (isClass) return [[secondProbability(outputs), target[0] === 1] as const];
   return Array.from(point, (probability, i) => [probability, target[i] >= 0.5] as const);
 }

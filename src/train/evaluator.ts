@@ -2,8 +2,10 @@
 
 import type { Experiment } from '../config/index.js';
 import { type Dataset, type Split, symbolsOfTarget } from '../data/core/dataset.js';
+import type { ForecastWindow } from '../data/core/record.js';
 import { joinedGroup } from '../data/core/selection.js';
 import { createHash, setImmediate } from '../host/index.js';
+import { adaptationOf } from '../math/confidence/adaptive.js';
 import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
 import { accumulators } from '../math/metrics/index.js';
 import type { Scored } from '../math/metrics/metric.js';
@@ -12,7 +14,7 @@ import { numbersPerStep, outputSizes, stepsRead } from '../math/model/spec.js';
 import type { Decisions } from '../run/confidence.js';
 import type { SplitMetrics } from '../run/summary.js';
 import type { ShardPool } from './pool.js';
-import { Readout } from './readout.js';
+import { Readouts } from './readout.js';
 import { type Computed, loadBatch, type ModelRun, ShardedBatches, type SplitBatch } from './shards.js';
 
 export interface Evaluation {
@@ -112,6 +114,7 @@ export class Evaluator {
         index => ({
           errorScale: split.errorScale?.(positionOf(index)),
           group: options.groupOf?.(positionOf(index)),
+          window: split.forecast?.(positionOf(index)),
         }),
         (index, predictions) => {
           const position = positionOf(index);
@@ -133,6 +136,7 @@ export class Scores {
   private count = 0;
   /** Inputs that have been counted; equal inputs count once. */
   private readonly inputs = new Set<string>();
+  private readonly readouts: Readouts;
 
   constructor(
     private readonly run: Pick<ModelRun, 'loss' | 'metrics' | 'spec' | 'decisions'>,
@@ -140,19 +144,20 @@ export class Scores {
   ) {
     const { loss, metrics, spec } = run;
     this.metrics = accumulators(taskOf(loss), metrics, targetSize(loss, spec.outputSize));
+    this.readouts = new Readouts(run, adaptationOf(run.decisions?.intervals));
   }
 
   /** Adds a computed batch. @param factsOf what is known of a sequence by its index in the split */
   add(
     pass: ShardedBatches,
     { batch, slot }: InSlot<SplitBatch>,
-    factsOf: (index: number) => Pick<Scored, 'errorScale' | 'group'>,
+    factsOf: (index: number) => SequenceFacts,
     observe?: (index: number, predictions: readonly Prediction[]) => void,
   ): void {
-    const scored = scorer(this.run, pass, batch, this.options);
+    const scorerOf = this.scorer(pass, batch);
     batch.indices.forEach((index, row) => {
-      const facts = factsOf(index);
-      const predictions = pass.predictions(slot, batch, row).map(one => scored(one, index, facts));
+      const scored = scorerOf(index, factsOf(index));
+      const predictions = pass.predictions(slot, batch, row).map(scored);
       for (const prediction of predictions) {
         if (!prediction.counts) continue;
         if (prediction.weight > 0) this.sum += prediction.loss;
@@ -169,37 +174,44 @@ export class Scores {
   get evaluation(): Evaluation {
     return { loss: this.sum / this.weight, metrics: this.metrics.values, count: this.count };
   }
-}
 
-type ScoreOf = (computed: Computed, index: number, facts: Pick<Scored, 'errorScale' | 'group'>) => Prediction;
-
-/** Returns the function that adds the target of sequence `index` to a prediction of a batch. */
-function scorer(
-  run: Pick<ModelRun, 'loss' | 'spec' | 'decisions'>,
-  { model }: ShardedBatches,
-  { split }: SplitBatch,
-  { conformity }: Pick<EvaluationOptions, 'conformity'>,
-): ScoreOf {
-  const { loss: settings, spec } = run;
-  const loss = lossOf(settings);
-  const { targets } = split;
-  if (targets.kind === 'sequence') {
-    const inputOf = inputDigests(split, model.sequenceLength, numbersPerStep(spec));
-    return (one, index) => {
-      const target = symbolsOfTarget(targets, index);
-      // a model gives a symbol that it does not know no probability
-      const weight = target.includes(targets.numClasses) ? 0 : (one.losses ?? 1);
-      return { ...one, weight, point: likeliest(one), target, input: inputOf(index) };
+  /** Returns what adds the target of a sequence of a batch to its predictions. */
+  private scorer(
+    { model }: ShardedBatches,
+    { split }: SplitBatch,
+  ): (index: number, facts: SequenceFacts) => (computed: Computed) => Prediction {
+    const { loss: settings, spec } = this.run;
+    const { conformity } = this.options;
+    const loss = lossOf(settings);
+    const { targets } = split;
+    if (targets.kind === 'sequence') {
+      const inputOf = inputDigests(split, model.sequenceLength, numbersPerStep(spec));
+      return index => {
+        const target = symbolsOfTarget(targets, index);
+        const input = inputOf(index);
+        return one => {
+          // a model gives a symbol that it does not know no probability
+          const weight = target.includes(targets.numClasses) ? 0 : (one.losses ?? 1);
+          return { ...one, weight, point: likeliest(one), target, input };
+        };
+      };
+    }
+    return (_, { window, ...facts }) => {
+      const readout = this.readouts.of(split, window);
+      return one => {
+        const { outputs, at, step, counts } = one;
+        const scored = readout.scored(outputs, at, step);
+        const weight = loss.weight(spec.outputSize, scored.target[0]);
+        const scores = conformity && counts && readout.conformityScores(outputs, at, conformity);
+        return { ...scored, ...one, weight, ...facts, ...(scores && { scores }) };
+      };
     };
   }
-  const readout = new Readout(run, targets);
-  return (one, _, facts) => {
-    const { outputs, at, step, counts } = one;
-    const scored = readout.scored(outputs, at, step);
-    const weight = loss.weight(spec.outputSize, scored.target[0]);
-    const scores = conformity && counts && readout.conformityScores(outputs, at, conformity);
-    return { ...scored, ...one, weight, ...facts, ...(scores && { scores }) };
-  };
+}
+
+/** What is known of a sequence besides its targets; `window` if it is a forecast. */
+interface SequenceFacts extends Pick<Scored, 'errorScale' | 'group'> {
+  readonly window?: ForecastWindow | undefined;
 }
 
 function likeliest({ decoded = [] }: Computed): Int32Array {

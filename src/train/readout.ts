@@ -1,7 +1,8 @@
 /** From the outputs of a model to predictions: probabilities, values in the units of the data. */
-import type { Targets } from '../data/core/dataset.js';
-import type { Scaling } from '../data/core/record.js';
+import type { Split, Targets } from '../data/core/dataset.js';
+import type { ForecastWindow, Scaling } from '../data/core/record.js';
 import { inDataUnits, roundingInDataUnits } from '../data/core/scaling.js';
+import type { Adaptation } from '../math/confidence/adaptive.js';
 import { lossOf } from '../math/losses/index.js';
 import type { Loss } from '../math/losses/loss.js';
 import { type Numbers, predictedClass, type Scored } from '../math/metrics/metric.js';
@@ -29,6 +30,39 @@ export function probabilities(
   return values;
 }
 
+/**
+ * The readouts of sequences in the order of time: adaptive intervals change from one window of a
+ * series to the next. One object for all batches of a pass.
+ */
+export class Readouts {
+  /** Of the sequences that have the intervals of the run. */
+  private plain: { readonly targets: Targets; readonly readout: Readout } | undefined;
+
+  /** @param adaptation absent: intervals are fixed */
+  constructor(
+    private readonly run: Pick<ModelRun, 'loss' | 'decisions'>,
+    private readonly adaptation?: Adaptation,
+  ) {}
+
+  /**
+   * Returns the readout of a sequence of a batch.
+   * @param split the batch; `window` are the steps that the sequence predicts, if it is a forecast
+   */
+  of({ targets }: Pick<Split, 'targets'>, window: ForecastWindow | undefined): Readout {
+    const { run, adaptation } = this;
+    const { intervals } = run.decisions ?? {};
+    if (!adaptation || !window || !intervals) {
+      if (this.plain?.targets !== targets) this.plain = { targets, readout: new Readout(run, targets) };
+      return this.plain.readout;
+    }
+    const quantiles = adaptation.quantilesAt(window);
+    const decisions = { ...run.decisions, intervals: { ...intervals, quantiles } };
+    return new Readout({ ...run, decisions }, targets, (ahead, scores) =>
+      adaptation.add(window, ahead, scores),
+    );
+  }
+}
+
 export class Readout {
   private readonly loss: Loss;
   private readonly bounds: Loss['quantiles'];
@@ -39,6 +73,7 @@ export class Readout {
   constructor(
     { loss, decisions = {} }: Pick<ModelRun, 'loss' | 'decisions'>,
     private readonly targets: Targets,
+    private readonly adapt?: (ahead: number, scores: Float64Array) => void,
   ) {
     this.loss = lossOf(loss);
     this.intervals = decisions.intervals;
@@ -61,7 +96,15 @@ export class Readout {
   scored(outputs: Float32Array, at: number, step = 0): Scored {
     const [point, target] = [this.point(outputs, at), this.target(at)];
     const ahead = step - (this.intervals?.first_step ?? 0);
-    return { outputs, point, target, interval: this.interval(outputs, at, ahead), ...this.decided(outputs) };
+    const interval = this.interval(outputs, at, ahead);
+    this.learn(outputs, at, ahead);
+    return { outputs, point, target, interval, ...this.decided(outputs) };
+  }
+
+  /** Lets adaptive intervals of later windows know the target of prediction `at`, if any. */
+  learn(outputs: Float32Array, at: number, ahead: number): void {
+    const { adapt, intervals } = this;
+    if (adapt && intervals && ahead >= 0) adapt(ahead, this.conformityScores(outputs, at, intervals.method));
   }
 
   /** What predicted classes and labels are decided by, and the set of classes. */

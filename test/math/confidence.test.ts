@@ -6,6 +6,7 @@ import '../support/quick.js';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { Adaptation } from '../../src/math/confidence/adaptive.js';
 import { conformalQuantile, scoresFor } from '../../src/math/confidence/conformal.js';
 import { classTemperature, labelTemperature } from '../../src/math/confidence/temperature.js';
 import { chooseThreshold, type ThresholdAim } from '../../src/math/confidence/threshold.js';
@@ -24,6 +25,18 @@ interface Expected {
     readonly aims: readonly { aim: ThresholdAim; value: number }[];
   }[];
   readonly quantiles: readonly { scores: number[]; coverage: number; quantile: number | null }[];
+  readonly adaptive: readonly {
+    readonly coverage: number;
+    readonly adapt: number;
+    /** By step of the horizon. */
+    readonly scores: number[][];
+    readonly windows: readonly {
+      readonly series: string;
+      readonly first: number;
+      readonly quantiles: number[];
+      readonly scores: (number | null)[];
+    }[];
+  }[];
 }
 
 const expected: Expected = JSON.parse(
@@ -82,6 +95,24 @@ t.test('conformal quantiles count the next sequence too', async t => {
   for (const { scores, coverage, quantile } of expected.quantiles) {
     t.equal(conformalQuantile(Float64Array.from(scores), coverage), quantile ?? Number.POSITIVE_INFINITY);
     t.equal(scores.length >= scoresFor(coverage), quantile !== null);
+  }
+});
+
+t.test('adaptive quantiles follow the misses of a series', async t => {
+  for (const { coverage, adapt, scores, windows } of expected.adaptive) {
+    // as predictions of each step, and as one prediction of all steps
+    const stepwise = new Adaptation({ coverage, adapt, scores: scores.map(one => [one]) });
+    const whole = new Adaptation({ coverage, adapt, scores: [scores] });
+    for (const { series, first, quantiles, scores: own } of windows) {
+      const window = { series, first, times: quantiles.map(String) };
+      t.same(stepwise.quantilesAt(window).flat(), quantiles);
+      t.same(whole.quantilesAt(window).flat(), quantiles);
+      const known = own.map(score => score ?? Number.NaN);
+      known.forEach((score, h) => {
+        stepwise.add(window, h, [score]);
+      });
+      whole.add(window, 0, known);
+    }
   }
 });
 

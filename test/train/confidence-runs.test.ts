@@ -361,6 +361,118 @@ t.test('a changed file is found, and other weights have no fit', async t => {
   t.match(stderr, /confidence\.json.*does not match its digest in summary\.json/s);
 });
 
+const HORIZON = 2;
+/** Rows of two series whose noise grows, of 90 steps each. */
+function growing(): string[] {
+  const random = RandomStream.of(3, 'test/confidence/series');
+  return ['a', 'b'].flatMap(series =>
+    Array.from({ length: 90 }, (_, i) => {
+      const noise = random.normal() * (i > 60 ? 3 : 1);
+      return `${series},${i},${(10 + 5 * Math.sin(i / 3) + noise).toFixed(2)}`;
+    }),
+  );
+}
+
+const table = (name: string, rows: readonly string[]) =>
+  work.file(name, ['series,step,value', ...rows].join('\n'));
+
+const forecasts = (adapt: number | undefined, headFrom: 'every' | 'last') => {
+  const path = table('growing.csv', growing());
+  return {
+    version: 1,
+    name: 'forecasts',
+    dataset: {
+      ...{ kind: 'forecast', path, series: 'series', time: 'step', target: 'value' },
+      ...{ input_steps: 6, horizon: HORIZON, per_step: headFrom === 'every' },
+      ...{ validation: { count: 30 }, test: { count: 30 } },
+    },
+    model: { cell: 'gru', hidden_size: 4, head: { from: headFrom } },
+    loss: { kind: 'mse' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    training: { num_epochs: 2, batch_size: 32, metrics: ['coverage', 'interval_width'] },
+    checkpoint: { final: 'last' },
+    intervals: { coverage: 0.7, ...(adapt !== undefined && { adapt }) },
+  };
+};
+
+for (const headFrom of ['every', 'last'] as const)
+  t.test(`intervals of forecasts adapt along each series (head from ${headFrom})`, async t => {
+    const adapt = 0.25;
+    const { summary } = await train(work, forecasts(adapt, headFrom));
+    const { directory } = summary;
+    await agrees(t, directory);
+    const { intervals } = read(directory);
+    const windows = (await lines(directory, '--split', 'test')) as readonly Record<string, number[][]>[];
+    // the intervals of one series, by the formula of the paper
+    const { scale } = read(directory, 'manifest.json').data.series_scaling.series[1];
+    const own = windows.filter(({ id }) => String(id).startsWith('b '));
+    const ofStep = (h: number) => {
+      const scores = headFrom === 'every' ? intervals.scores[h][0] : intervals.scores[0][h];
+      let level = 0.3;
+      const known: number[] = [...scores];
+      const quantiles: number[] = [];
+      const half = ({ lower, upper }: (typeof own)[number]) => (upper[h][0] - lower[h][0]) / 2 / scale[0];
+      own.forEach((window, i) => {
+        const past = own[i - HORIZON];
+        if (past !== undefined) {
+          const score = Math.abs(past.target[h][0] - past.predicted[h][0]) / scale[0];
+          level += adapt * (0.3 - Number(score > quantiles[i - HORIZON]));
+          level = Math.min(1 + adapt, Math.max(-adapt, level));
+          known.push(score);
+        }
+        const rank = Math.ceil((known.length + 1) * (1 - level) - 1e-9);
+        const sorted = known.toSorted((a, b) => a - b);
+        quantiles.push(sorted[Math.min(Math.max(rank, 1), sorted.length) - 1]);
+        t.ok(Math.abs(half(window) - quantiles[i]) < 1e-4, `step ${h} of window ${i}`);
+      });
+      t.ok(new Set(quantiles).size > 3, 'they change');
+    };
+    for (let h = 0; h < HORIZON; h++) ofStep(h);
+    const isCovered = ({ lower, upper, target }: (typeof own)[number], h: number) =>
+      Number(lower[h][0] <= target[h][0] && target[h][0] <= upper[h][0]);
+    const covered = windows.map(one => (isCovered(one, 0) + isCovered(one, 1)) / HORIZON);
+    const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+    t.ok(Math.abs(mean(covered) - Number(summary.metrics.test.coverage)) < 1e-9);
+
+    const back = await work.cellrun('evaluate', directory, '--backtest', '--json');
+    const origins = windows.flatMap(({ id }, i) => (Number(String(id).split(' ')[1]) % 2 === 0 ? [i] : []));
+    const { mean: found } = JSON.parse(back.stdout);
+    t.ok(Math.abs(found.model.coverage - mean(origins.map(i => covered[i]))) < 1e-9, 'in a backtest');
+    t.ok(found.last_value.interval_width > 0, 'naive forecasts have intervals');
+    const { stdout } = await work.cellrun('evaluate', directory, '--backtest');
+    t.match(stdout, /^origin.+ model width {2}last_value mae {2}last_value coverage {2}last_value width/);
+
+    // new data: the rows that the first windows of the test split saw
+    const at = 5;
+    const input = table(
+      'seen.csv',
+      growing()
+        .slice(90)
+        .slice(54, 60 + at),
+    );
+    const [next] = (await lines(directory, '--input', input)) as readonly Record<string, number[][]>[];
+    for (const key of ['predicted', 'lower', 'upper']) t.same(next[key], own[at][key], `${key} of new data`);
+  });
+
+t.test('naive forecasts of a backtest have the intervals of a model', async t => {
+  const { summary } = await train(work, forecasts(undefined, 'last'));
+  const { stdout } = await work.cellrun('evaluate', summary.directory, '--backtest', '--json');
+  const { mean } = JSON.parse(stdout);
+  const { series } = read(summary.directory, 'manifest.json').data.series_scaling;
+  const rows = growing();
+  const valueAt = (s: number, step: number) => Number(rows[s * 90 + step].split(',')[2]);
+  const error = (s: number, origin: number, h: number) =>
+    Math.abs(valueAt(s, origin + h) - valueAt(s, origin - 1));
+  // the scores of both series together, each in its own scale
+  const windows = Array.from({ length: 29 }, (_, i) => 30 + i);
+  const widths = [0, 1].map(h => {
+    const scores = [0, 1].flatMap(s => windows.map(origin => error(s, origin, h) / series[s].scale[0]));
+    return 2 * scores.toSorted((a, b) => a - b)[Math.ceil((scores.length + 1) * 0.7) - 1];
+  });
+  const scale = (series[0].scale[0] + series[1].scale[0]) / 2;
+  t.ok(Math.abs(mean.last_value.interval_width - (scale * (widths[0] + widths[1])) / 2) < 1e-3);
+});
+
 t.test('configs that cannot be fitted are refused', async t => {
   const refused = async (settings: object, ...messages: RegExp[]) => {
     const { code, stderr } = await work.cellrun('validate', work.config(settings));
@@ -384,5 +496,9 @@ t.test('configs that cannot be fitted are refused', async t => {
     config('two', CLASSES, { intervals: { coverage: 0.999 } }),
     /too small for this coverage/,
     /at least 999 sequences/,
+  );
+  await refused(
+    config('values', { kind: 'mse' }, { intervals: { adapt: 0.1 } }),
+    /`adapt` follows a series in time, but `dataset\.kind` is npz/,
   );
 });

@@ -817,6 +817,9 @@ const PAIRS: Readonly<Record<string, readonly Pair[]>> = {
   'threshold.recall': [[set(TWO, 'threshold', { for: 'precision' }), 0.1, 1]],
   'threshold.costs': [[set(TWO, 'threshold', { for: 'cost' }), COSTS, COSTS.toReversed()]],
   'intervals.coverage': [[VALIDATED, 0.3, 0.7]],
+  'intervals.adapt': [
+    [sets(FORECAST, { 'dataset.validation': { fraction: 0.3 }, 'intervals.coverage': 0.5 }), 0.1, 0.9],
+  ],
   'intervals.method': [
     [
       sets(VALUES, {

@@ -142,13 +142,15 @@ type Measured = Evaluation & { readonly baselines?: SplitBaselines };
 
 /** Columns of a backtest; an unknown value is empty. */
 function backtestColumns(mean: ForecastsErrors) {
-  const ofModel = mean.model?.coverage === undefined ? ERRORS : [...ERRORS, ...INTERVALS];
-  // within a row, MASE is the same multiple of the absolute error
-  const naive = (Object.keys(mean) as (keyof typeof mean)[]).filter(name => name !== 'model');
-  return [
-    ...ofModel.map(([short, error]) => ['model', short, error] as const),
-    ...naive.map(name => [name, ...ERRORS[0]] as const),
-  ];
+  const names = Object.keys(mean) as (keyof typeof mean)[];
+  // the usual forecast to compare widths with
+  const compared = names.includes('seasonal_naive') ? 'seasonal_naive' : 'last_value';
+  return names.flatMap(name => {
+    // within a row, MASE is the same multiple of the absolute error
+    const errors = name === 'model' ? ERRORS : ERRORS.slice(0, 1);
+    const isShown = mean[name]?.coverage !== undefined && (name === 'model' || name === compared);
+    return [...errors, ...(isShown ? INTERVALS : [])].map(([short, error]) => [name, short, error] as const);
+  });
 }
 
 const ERRORS = [

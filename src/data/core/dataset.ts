@@ -14,6 +14,7 @@ import type { ConfigDiagnostic } from './problems.js';
 import type {
   DataRecord,
   DataScaling,
+  ForecastWindow,
   Preparation,
   Scaling,
   SequenceInput,
@@ -249,14 +250,7 @@ export interface Split {
    */
   history?(index: number): Float64Array;
   /** The steps that a forecast predicts. Present for forecasts only. */
-  forecast?(index: number): {
-    /** Empty if the table is one series. */
-    readonly series: string;
-    /** The first step, counted in its series. */
-    readonly first: number;
-    /** The times of the steps, or their numbers in the series, from 1. */
-    readonly times: readonly string[];
-  };
+  forecast?(index: number): ForecastWindow;
   /** The cells that a forecast reads, below the names of their columns; absent if unknown. */
   table?(index: number): readonly (readonly string[])[];
   /**
@@ -403,6 +397,10 @@ export interface NewSequence {
   readonly targets?: Int32Array | Float32Array;
   /** As {@link Split.history}. */
   readonly history?: Float64Array;
+  /** As {@link Split.forecast}. */
+  readonly window?: ForecastWindow;
+  /** True if intervals adapt to its targets and nothing else is asked of it. */
+  readonly isPast?: true;
   /** As {@link Split.errorScale}. */
   readonly errorScale?: readonly number[] | undefined;
   /** As {@link Split.naive}, for prediction `at` of the sequence. */
@@ -448,6 +446,8 @@ export function isRejected(sequence: ReadSequence): sequence is RejectedSequence
 export interface NewSequencesOptions {
   /** Rows of a batch if each continues the row of the previous batch. Default: 1. */
   readonly rows?: number;
+  /** How many windows with targets to read before each window to forecast. Default: 0. */
+  readonly past?: number;
   /** True if each line of a text is a sequence of its own. */
   readonly lines?: boolean;
   /**

@@ -204,3 +204,13 @@ export type Scaling = SeriesScaling['pooled'] & { readonly transform?: Transform
 export type DataRecord = s.TypeOf<typeof dataRecord>;
 /** Scaling of a dataset, fitted on the training split. */
 export type DataScaling = s.TypeOf<typeof dataScaling>;
+
+/** The steps that a window of a series predicts. */
+export interface ForecastWindow {
+  /** Empty if the table is one series. */
+  readonly series: string;
+  /** The first step, counted in its series. */
+  readonly first: number;
+  /** The times of the steps, or their numbers in the series, from 1. */
+  readonly times: readonly string[];
+}

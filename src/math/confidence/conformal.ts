@@ -30,6 +30,14 @@ export const intervalsConfig = s.section(
       defaultText: 'quantile for loss `quantile` with two or more `quantiles`, else split',
       examples: ['quantile'],
     }),
+    adapt: s.number({
+      description:
+        'Step size of adaptive intervals along each series of a forecast (Gibbs and Candès, 2021): they widen after a miss and narrow while they cover, so that the coverage also holds if the series changes. 0.01 to 0.05 is usual.',
+      above: 0,
+      below: 1,
+      examples: [0.02],
+      aliases: ['gamma', 'adaptive'],
+    }),
   },
   {
     name: 'intervals',
@@ -53,6 +61,11 @@ export function scoresFor(coverage: number): number {
  * {@link scoresFor}.
  */
 export function conformalQuantile(scores: Float64Array, coverage: number): number {
-  const rank = Math.ceil((scores.length + 1) * coverage - 1e-9);
+  const rank = conformalRank(scores.length, coverage);
   return rank > scores.length ? Number.POSITIVE_INFINITY : scores.toSorted()[rank - 1];
+}
+
+/** Of the quantile among n scores in ascending order, from 1; larger than n if it is infinite. */
+export function conformalRank(n: number, coverage: number): number {
+  return Math.ceil((n + 1) * coverage - 1e-9);
 }
