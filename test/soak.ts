@@ -19,6 +19,7 @@ import { HOSTILE, tryHostile } from './soak/hostile.js';
 import { createWorld, DATASET_NAMES, trySequences } from './soak/invariants.js';
 import { inOwnProcess } from './soak/killable.js';
 import { growth, sampleMemory } from './soak/memory.js';
+import { tryPages } from './soak/pages.js';
 import { wrongProducts } from './soak/products.js';
 import { SCENARIOS } from './soak/scenarios.js';
 import { tryModelsOfSequences } from './soak/sequences.js';
@@ -64,6 +65,15 @@ const PARTS: Readonly<Record<string, Part>> = {
     },
   },
   exports: { cases: 200, run: ({ work, ...extent }) => tryExports(work, extent) },
+  pages: {
+    cases: 20,
+    run: ({ cases, from, seed, work }) =>
+      tryPages(
+        work,
+        seed,
+        Array.from({ length: cases }, (_, i) => from + i),
+      ),
+  },
   hostile: { cases: 0, run: ({ folder }) => tryHostile(HOSTILE, folder) },
   kills: { cases: 1000, run: ({ folder, ...extent }) => manyKills(folder, extent, inOwnProcess) },
   seams: { cases: 0, run: ({ folder, ...extent }) => killsAtSeams(folder, extent, inOwnProcess) },
@@ -123,7 +133,7 @@ Tries to lose what a run has written and to break every reader; prints one table
   --cases N        cases of each part (default: ${NAMES.filter(name => PARTS[name].cases > 0)
     .map(name => `${name} ${PARTS[name].cases}`)
     .join(', ')})
-  --from N         of fuzz and exports: number of the first case (default 0)
+  --from N         of fuzz, exports and pages: number of the first case (default 0)
   --target NAME    of fuzz: only this reader, such as npz or config.yaml
   --seed N         other damage, other moments (default 1)
   --jobs N         runs at a time (default 2)

@@ -4,10 +4,11 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { Buffer } from 'buffer';
-import { deflateSync, gunzipSync as gunzip, inflateSync } from 'fflate';
+import { deflateSync, type FlateError, FlateErrorCode, Gunzip, inflateSync } from 'fflate';
 import picomatch from 'picomatch';
 import { version } from '../../package.json';
 import * as memory from './browser/files.js';
+import { tableCrc32 } from './checksums.js';
 
 export { basename, dirname, isAbsolute, join, relative, resolve } from 'pathe';
 export const sep = '/';
@@ -56,19 +57,48 @@ export function isUtf8(bytes: Uint8Array): boolean {
   }
 }
 
-type Limit = { readonly maxOutputLength?: number };
+type Limit = { readonly maxOutputLength: number };
 
-export function gunzipSync(bytes: Uint8Array, { maxOutputLength = 2 ** 30 }: Limit = {}): Buffer {
-  const content = gunzip(bytes);
-  if (content.length > maxOutputLength) throw new RangeError('the content is too long');
-  return Buffer.from(content.buffer);
+/** Bytes of a gzip file that are expanded before their size is looked at. */
+const GZIP_BYTES = 2 ** 16;
+
+/** Checks what the library does not: the size and the checksums. */
+export function gunzipSync(bytes: Uint8Array, { maxOutputLength = 2 ** 30 }: Partial<Limit> = {}): Buffer {
+  const content: Uint8Array[] = [];
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let [left, checksum] = [maxOutputLength, 0];
+  const endMember = (end: number): void => {
+    if (end < 8 || view.getUint32(end - 8, true) !== checksum) throw new Error('incorrect data check');
+    checksum = 0;
+  };
+  const stream = new Gunzip(part => {
+    content.push(part);
+    checksum = tableCrc32(part, checksum);
+    left -= part.length;
+  });
+  stream.onmember = endMember;
+  try {
+    for (let at = 0; at < bytes.length && left >= 0; at += GZIP_BYTES)
+      stream.push(bytes.subarray(at, at + GZIP_BYTES), at + GZIP_BYTES >= bytes.length);
+    if (left >= 0) endMember(bytes.length);
+  } catch (error) {
+    const code = (error as FlateError).code === FlateErrorCode.UnexpectedEOF ? 'Z_BUF_ERROR' : 'Z_DATA_ERROR';
+    throw Object.assign(error as Error, { code });
+  }
+  if (left < 0) throw new RangeError('the content is too long');
+  return Buffer.concat(content);
 }
 
-export const inflateRawSync = (bytes: Uint8Array) => Buffer.from(inflateSync(bytes).buffer);
+/** Longer content ends at the limit. */
+export function inflateRawSync(bytes: Uint8Array, { maxOutputLength }: Limit): Buffer {
+  const { buffer, byteOffset, length } = inflateSync(bytes, { out: new Uint8Array(maxOutputLength) });
+  return Buffer.from(buffer, byteOffset, length);
+}
+
 export const deflateRawSync = (bytes: Uint8Array) => Buffer.from(deflateSync(bytes).buffer);
 export const brotliDecompressSync = undefined;
 export const zstdDecompressSync = undefined;
-export const fastCrc32 = undefined;
+export { tableCrc32 as crc32 };
 
 export async function readChunks(path: string): Promise<AsyncIterable<Buffer>> {
   const content = memory.readFileSync(path);

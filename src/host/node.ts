@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import v8 from 'node:v8';
 import zlib from 'node:zlib';
 import * as globs from 'tinyglobby';
+import { tableCrc32 } from './checksums.js';
 
 export { constants as bufferLimits, isUtf8 } from 'node:buffer';
 export { createHash, randomInt } from 'node:crypto';
@@ -43,8 +44,8 @@ type Inflate = (bytes: Uint8Array, options: { maxOutputLength: number }) => Buff
 export const brotliDecompressSync: Inflate | undefined = zlib.brotliDecompressSync;
 /** Since Node 22.15. */
 export const zstdDecompressSync = (zlib as { zstdDecompressSync?: Inflate }).zstdDecompressSync;
-/** Since Node 20.15. */
-export const fastCrc32 = (zlib as Partial<Pick<typeof zlib, 'crc32'>>).crc32;
+/** That of Node, since 20.15, is ten times as fast. */
+export const crc32 = (zlib as { crc32?: typeof tableCrc32 }).crc32 ?? tableCrc32;
 
 /** Sets a flag of V8, for this process. */
 export const setEngineFlag = v8.setFlagsFromString;

@@ -13,6 +13,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SplitName } from '../config/schema/experiment.js';
 import { flatValues } from '../config/schema/schema.js';
+import { crc32c } from '../host/checksums.js';
 import { isAbsent, makeFolder, writeAtomic } from '../run/files.js';
 import { pointsOf } from '../run/history.js';
 import { type LogRecord, readLog } from '../run/log.js';
@@ -209,7 +210,7 @@ function frame(data: Uint8Array): Uint8Array {
   const record = new Uint8Array(LENGTH_BYTES + CRC_BYTES + data.length + CRC_BYTES);
   const view = new DataView(record.buffer);
   view.setBigUint64(0, BigInt(data.length), true);
-  view.setUint32(LENGTH_BYTES, masked(crc32c(record, 0, LENGTH_BYTES)), true);
+  view.setUint32(LENGTH_BYTES, masked(crc32c(record.subarray(0, LENGTH_BYTES))), true);
   record.set(data, LENGTH_BYTES + CRC_BYTES);
   view.setUint32(record.length - CRC_BYTES, masked(crc32c(data)), true);
   return record;
@@ -221,21 +222,4 @@ function frame(data: Uint8Array): Uint8Array {
  */
 function masked(crc: number): number {
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
-}
-
-/**
- * CRC-32C (Castagnoli), as in RFC 3720, appendix B.4: reflected polynomial 0x82F63B78. Node's zlib
- * only has the other CRC-32.
- */
-const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
-  return crc;
-});
-
-/** CRC of `bytes` from `from` to `to` (exclusive). */
-export function crc32c(bytes: Uint8Array, from = 0, to = bytes.length): number {
-  let crc = 0xffffffff;
-  for (let i = from; i < to; i++) crc = TABLE[(crc ^ bytes[i]) & 0xff] ^ (crc >>> 8);
-  return ~crc >>> 0;
 }

@@ -23,7 +23,9 @@ export type ProgramFile =
   | 'data/audio/worker.js'
   | 'engine/probe.js'
   | 'serve/worker.js'
-  | 'train/worker.js';
+  | 'train/worker.js'
+  /** In pages. */
+  | 'web/storage.js';
 
 /** A file of the running program: in `dist/src` if compiled, or in `dist/bundle`. */
 export function programFile(

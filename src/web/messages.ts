@@ -39,9 +39,14 @@ export type Request =
   | { readonly kind: 'open'; readonly site: Site; readonly address: string }
   | ({ readonly kind: 'check' | 'train' } & Edited)
   | { readonly kind: 'complete'; readonly text: string; readonly at: number }
-  | { readonly kind: 'resume' | 'pause' | 'explain' | 'download' }
+  | { readonly kind: 'resume' | 'pause' | 'explain' | 'download' | 'delete' }
   /** A file that the user dropped: data by the name of a file that a config reads, or a run. */
   | { readonly kind: 'drop'; readonly name: string; readonly bytes: Uint8Array };
+
+export interface Problem extends Diagnostic {
+  /** Where it is, for people; empty if that is not known. */
+  readonly place: string;
+}
 
 export type State = 'loading' | 'ready' | 'training' | 'explaining' | 'paused' | 'ended';
 
@@ -54,9 +59,9 @@ export type Reply =
       readonly message?: string;
     }
   | { readonly kind: 'texts'; readonly texts: Readonly<Record<string, string>> }
-  | { readonly kind: 'checked'; readonly text: string; readonly problems: readonly Diagnostic[] }
+  | { readonly kind: 'checked'; readonly text: string; readonly problems: readonly Problem[] }
   | { readonly kind: 'completions'; readonly completions: Completions }
-  | { readonly kind: 'problems'; readonly problems: readonly Diagnostic[] }
+  | { readonly kind: 'problems'; readonly problems: readonly Problem[] }
   | {
       readonly kind: 'report';
       readonly report: RunReport;

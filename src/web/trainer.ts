@@ -2,12 +2,14 @@
  * The thread of a page of `web` that trains: the same program as in Node, over the files of the
  * page. It handles requests between training steps.
  */
-import { unzipSync, zipSync } from 'fflate';
+import { zipSync } from 'fflate';
 import { completionsAt } from '../config/completion.js';
 import { type LoadedExperiment, loadExperiment } from '../config/load.js';
 import { computeFeatures } from '../data/audio/threads.js';
-import { addFile, filesBelow, mkdirSync } from '../host/browser/files.js';
-import { basename, createHash, join } from '../host/index.js';
+import { ZipArchive } from '../data/formats/zip.js';
+import { memoryBytes } from '../data/reading/ranged-file.js';
+import { addFile, existsSync, filesBelow, mkdirSync, rmSync, writeFileSync } from '../host/browser/files.js';
+import { basename, createHash, dirname, join } from '../host/index.js';
 import { explain } from '../predict/explain.js';
 import { listCheckpoints } from '../run/checkpoints.js';
 import { digestOfFile } from '../run/files.js';
@@ -18,16 +20,26 @@ import { RUN_SCHEMAS } from '../run/schemas.js';
 import type { RunObserver } from '../train/recorder.js';
 import { resumeExperiment, runExperiment } from '../train/resume.js';
 import { computeShards } from '../train/thread.js';
-import { caught, type Diagnostic, UserError } from '../util/errors.js';
+import { caught, type Diagnostic, placeOf, UserError, usageError } from '../util/errors.js';
 import { schemaText } from '../util/schema.js';
 import { answering, computeInThreads } from '../util/thread.js';
 import { runReportOf } from '../view/run-report.js';
-import { type Edited, PACKAGES, type Reply, type Request, type Site, type State } from './messages.js';
-import { keepFiles, type Storage } from './storage.js';
+import {
+  type Edited,
+  PACKAGES,
+  type Problem,
+  type Reply,
+  type Request,
+  type Site,
+  type State,
+} from './messages.js';
+import { keepFiles, type Storage, storeFiles } from './storage.js';
 
 /** The files of the site, and the runs of the page. */
 const SITE = '/site';
 const RUNS = '/runs';
+/** The zip file that was opened last. */
+const UNPACKED = '/opened';
 /** Where the host looks for packages. */
 const MODULES = '/cellrun/node_modules/';
 /** Pieces of a curve in a report. */
@@ -51,7 +63,10 @@ function send(reply: Reply, transfer: Transferable[] = []): void {
   self.postMessage(reply, { transfer });
 }
 
-function enter(next: State, message?: string): void {
+/** What the user must know as long as the page is open, such as that its storage is full. */
+let notice: string | undefined;
+
+function enter(next: State, message = notice): void {
   state = next;
   send({ kind: 'state', state, resumable: isResumable(), ...(message !== undefined && { message }) });
 }
@@ -63,13 +78,31 @@ function isResumable(): boolean {
   return !(run instanceof UserError) && run.summary?.status !== 'completed';
 }
 
-function problemsOf(error: unknown): readonly Diagnostic[] {
-  if (error instanceof UserError) return error.diagnostics;
-  return [{ code: 'unexpected', message: error instanceof Error ? error.message : String(error) }];
+function problemsOf(error: unknown): Problem[] {
+  if (error instanceof UserError) return error.diagnostics.map(one => ({ ...one, place: placeIn(one) }));
+  const message = error instanceof Error ? error.message : String(error);
+  return [{ code: 'unexpected', message, place: '' }];
+}
+
+/** The path of the config in the editor. */
+let editing = '';
+
+function placeIn({ file, line, column, ...others }: Diagnostic): string {
+  if (file === editing && line !== undefined) return `line ${line}, column ${column ?? 1}: `;
+  const name = [SITE, UNPACKED].reduce((path, folder) => path?.replace(`${folder}/`, ''), file);
+  return placeOf({ ...others, file: name, line, column } as Diagnostic);
 }
 
 async function open(site: Site, address: string): Promise<void> {
   const texts: Record<string, string> = {};
+  const kept = keepFiles(
+    `cellrun-${createHash('sha256').update(address).digest('hex').slice(0, 16)}`,
+    RUNS,
+    reason => {
+      notice = `${reason}: download the run before you close the page`;
+      enter(state);
+    },
+  );
   await Promise.all(
     Object.keys(site.files).map(async name => {
       const response = await fetch(new URL(`files/${name}`, address)).catch(() => undefined);
@@ -79,16 +112,17 @@ async function open(site: Site, address: string): Promise<void> {
       if (site.configs.includes(name)) texts[name] = new TextDecoder().decode(bytes);
     }),
   );
-  storage = await keepFiles(
-    `cellrun-${createHash('sha256').update(address).digest('hex').slice(0, 16)}`,
-    RUNS,
-    reason => enter(state, `${reason}; from now on this run is only in this page`),
-  );
+  storage = await kept;
   mkdirSync(RUNS, { recursive: true });
   directory = newestRun();
   send({ kind: 'texts', texts });
+  rest();
+}
+
+/** Shows the run, if there is one, and waits for requests. */
+function rest(message?: string): void {
   report();
-  enter(directory === undefined ? 'ready' : isResumable() ? 'paused' : 'ended');
+  enter(directory === undefined ? 'ready' : isResumable() ? 'paused' : 'ended', message);
 }
 
 /** Ids start with the time. */
@@ -99,13 +133,13 @@ function newestRun(): string | undefined {
 
 /** The config as edited, in the place of its file: paths in it are relative to that. */
 function loadEdited({ config, text, set = [] }: Edited): LoadedExperiment {
-  const path = join(SITE, config);
-  addFile(path, new TextEncoder().encode(text));
-  return loadExperiment(path, { set });
+  editing = join(SITE, config);
+  addFile(editing, new TextEncoder().encode(text));
+  return loadExperiment(editing, { set });
 }
 
 function check(config: Edited): void {
-  let problems: readonly Diagnostic[] = [];
+  let problems: readonly Problem[] = [];
   try {
     loadEdited(config);
   } catch (error) {
@@ -121,9 +155,10 @@ function report(): void {
   const log = followLog(join(path, 'log.jsonl'), CAPACITY);
   try {
     while (log.poll());
-    const built = caught(() => runReportOf(Run.read(path), log.history));
-    if (built instanceof UserError) send({ kind: 'problems', problems: built.diagnostics });
-    else send({ kind: 'report', report: built, digests: running ? {} : digestsOf(path) });
+    const report = runReportOf(Run.read(path), log.history);
+    send({ kind: 'report', report, digests: running ? {} : digestsOf(path) });
+  } catch (error) {
+    send({ kind: 'problems', problems: problemsOf(error) });
   } finally {
     log.close();
   }
@@ -167,8 +202,7 @@ async function train(work: (signal: AbortSignal) => Promise<unknown>): Promise<v
   }
   running = undefined;
   await storage?.settle();
-  report();
-  enter(isResumable() ? 'paused' : directory === undefined ? 'ready' : 'ended', message);
+  rest(message);
 }
 
 /** Pages and Node then have the same bytes. */
@@ -192,8 +226,7 @@ async function explainRun(): Promise<void> {
     send({ kind: 'problems', problems: problemsOf(error) }),
   );
   await storage?.settle();
-  report();
-  enter(isResumable() ? 'paused' : 'ended');
+  rest();
 }
 
 function download(): void {
@@ -207,17 +240,48 @@ function download(): void {
 }
 
 /** A run of a zip file, or the data of a config. */
-function drop(name: string, bytes: Uint8Array): void {
-  if (!name.endsWith('.zip')) {
-    addFile(join(SITE, name), bytes);
-    enter(state, `${name} is in this page and goes nowhere else`);
-    return;
+async function drop(name: string, bytes: Uint8Array): Promise<void> {
+  const path = join(SITE, name);
+  const isKnown = existsSync(path);
+  if (!name.endsWith('.zip') || isKnown) {
+    addFile(path, bytes);
+    const use = isKnown ? 'replaces the file of the site' : 'is a new file, which a config can name';
+    enter(state, `${name} ${use}; it stays in this page`);
+  } else {
+    directory = openArchive(name, bytes);
+    await storage?.settle();
+    rest();
   }
-  for (const [file, content] of Object.entries(unzipSync(bytes)))
-    if (!file.endsWith('/') && !file.includes('..')) addFile(join(RUNS, 'opened', file), content);
-  directory = newestRun();
-  report();
-  enter(isResumable() ? 'paused' : 'ended');
+}
+
+/**
+ * Stores the run of a zip file with the others, and returns its directory.
+ * @throws UserError if there is none, or a file of it is damaged
+ */
+function openArchive(name: string, bytes: Uint8Array): string {
+  const archive = new ZipArchive(memoryBytes(name, Buffer.from(bytes.buffer)));
+  const unpacked = join(UNPACKED, name);
+  rmSync(UNPACKED, { recursive: true, force: true });
+  for (const member of archive.names) {
+    const path = join(unpacked, member);
+    if (!path.startsWith(`${unpacked}/`) || member.endsWith('/')) continue;
+    const { source, start, end } = archive.open(member);
+    addFile(path, source.readNow({ from: start, to: end }));
+  }
+  const [run] = existsSync(unpacked) ? findRuns(UNPACKED) : [];
+  if (run === undefined)
+    throw usageError('web/no-run', 'the zip file contains no run', {
+      file: name,
+      expected: 'the directory of a run, or a file of data whose name a config has',
+    });
+  Run.read(run.path);
+  const directory = join(RUNS, 'opened', run.id);
+  rmSync(directory, { recursive: true, force: true });
+  for (const [file, content] of filesBelow(run.path)) {
+    mkdirSync(dirname(join(directory, file)), { recursive: true });
+    writeFileSync(join(directory, file), content);
+  }
+  return directory;
 }
 
 async function handle(request: Request): Promise<void> {
@@ -234,6 +298,13 @@ async function handle(request: Request): Promise<void> {
       return explainRun();
     case 'download':
       return download();
+    case 'delete':
+      if (directory === undefined || running) return;
+      rmSync(directory, { recursive: true });
+      directory = newestRun();
+      await storage?.settle();
+      if (storage) notice = undefined;
+      return rest();
     case 'drop':
       return drop(request.name, request.bytes);
     case 'resume': {
@@ -268,6 +339,7 @@ function becomeThread<Setup, Request>(start: (setup: Setup) => (request: Request
 
 if (self.name.endsWith('train/worker.js')) becomeThread(computeShards);
 else if (self.name.endsWith('data/audio/worker.js')) becomeThread(computeFeatures);
+else if (self.name.endsWith('web/storage.js')) becomeThread(storeFiles);
 else {
   self.onmessage = ({ data }: MessageEvent<Request>) => {
     void handle(data).catch(error => send({ kind: 'problems', problems: problemsOf(error) }));

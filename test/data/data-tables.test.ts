@@ -14,9 +14,11 @@ import {
   guessDelimiter,
   type TableRecord,
 } from '../../src/data/formats/tables.js';
-import { crc32, tableCrc32, ZipArchive } from '../../src/data/formats/zip.js';
+import { ZipArchive } from '../../src/data/formats/zip.js';
 import type { DatasetConfig } from '../../src/data/index.js';
 import { memoryBytes } from '../../src/data/reading/ranged-file.js';
+import { tableCrc32 } from '../../src/host/checksums.js';
+import { crc32 } from '../../src/host/index.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
 import { classes, complaints, fixture, npy, open, sequence } from '../support/data-files.js';

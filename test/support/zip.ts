@@ -3,7 +3,7 @@
  * are correct by default.
  */
 import { deflateRawSync } from 'node:zlib';
-import { crc32 } from '../../src/data/formats/zip.js';
+import { crc32 } from '../../src/host/index.js';
 
 interface Claims {
   readonly method: number;

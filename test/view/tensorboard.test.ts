@@ -5,7 +5,8 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import t from 'tap';
-import { crc32c, exportRun } from '../../src/interop/tensorboard.js';
+import { crc32c } from '../../src/host/checksums.js';
+import { exportRun } from '../../src/interop/tensorboard.js';
 import { Run } from '../../src/run/run.js';
 import { packageRoot } from '../../src/util/root.js';
 import { readLog, Workplace } from '../support/cli.js';

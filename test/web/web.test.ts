@@ -2,14 +2,15 @@
  * Sites of `web` in a real browser: what a page trains has the bytes of what Node trains, also if
  * the page is closed in the middle, and nothing leaves the page.
  */
-import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, extname, join } from 'node:path';
-import { unzipSync } from 'fflate';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import t from 'tap';
+import { gzipSync } from 'node:zlib';
+import { unzipSync, zipSync } from 'fflate';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import t, { type Test } from 'tap';
+import { digestsOfNode as digestsOfRun, tryPages } from '../soak/pages.js';
 import {
   attributes,
   checkLooks,
@@ -43,7 +44,7 @@ dataset:
 model: { cell: lstm, hidden_size: 16 }
 loss: { kind: cross_entropy }
 optimizer: { kind: adam, learning_rate: 0.01 }
-training: { num_epochs: 40, batch_size: 5 }
+training: { num_epochs: 12, batch_size: 5 }
 checkpoint: { keep: { last: 3 }, every: { steps: 20 } }
 `,
 );
@@ -57,19 +58,38 @@ const TYPES: Readonly<Record<string, string>> = {
   '.json': 'application/json',
 };
 
-/** Trains as the page does, and sends what it has for a browser that the tests cannot ask. */
+/** Threads of a page with this before their text wait 20 ms before each turn. */
+const SLOW = `const { postMessage } = MessagePort.prototype;
+MessagePort.prototype.postMessage = function (message) {
+  setTimeout(() => postMessage.call(this, message), 20);
+};
+`;
+
+/**
+ * Trains as the page does, loads itself again in the middle of training, and sends what it has in
+ * the end, for a browser that the tests cannot ask.
+ */
 const REPORTER = `<!DOCTYPE html><script src="/trainer.js"></script><script>
 const tell = body => fetch('/told', { method: 'POST', body: JSON.stringify(body) });
-const trainer = new Worker(URL.createObjectURL(new Blob([cellrunTrainer])));
+const isFirst = !sessionStorage.began;
+const trainer = new Worker(URL.createObjectURL(new Blob([isFirst ? ${JSON.stringify(SLOW)} : '', cellrunTrainer])));
 trainer.onerror = ({ message }) => tell(message);
-let text = '', digests = {};
+let text = '', digests = {}, resumed = false;
 trainer.onmessage = ({ data }) => {
   if (data.kind === 'texts') text = data.texts['steps.yaml'];
   if (data.kind === 'problems') tell(data.problems);
-  if (data.kind === 'report') digests = data.digests;
+  if (data.kind === 'report') {
+    digests = data.digests;
+    if (isFirst && data.report.checkpoints.some(({ step }) => step === 40)) {
+      sessionStorage.began = 'yes';
+      location.reload();
+    }
+  }
   if (data.kind !== 'state') return;
   if (data.state === 'ready') trainer.postMessage({ kind: 'train', config: 'steps.yaml', text });
-  if (data.state === 'ended') tell(Object.values(digests));
+  if (data.state === 'paused') trainer.postMessage({ kind: 'resume' });
+  resumed ||= data.state === 'paused';
+  if (data.state === 'ended') tell({ resumed, digests: Object.values(digests) });
 };
 fetch('/site.json').then(answer => answer.json()).then(site =>
   trainer.postMessage({ kind: 'open', site, address: location.origin + '/' }));
@@ -102,17 +122,15 @@ const server = createServer(async (request, response) => {
 });
 t.teardown(() => server.close());
 
-/** Threads of a page with this wait 20 ms before each turn. */
-const SLOW = `const Whole = Blob;
+/** Puts SLOW before the text of threads. */
+const SLOWED = `const Whole = Blob;
 Blob = class extends Whole {
   constructor([text], options) {
-    super([\`const { postMessage } = MessagePort.prototype;
-MessagePort.prototype.postMessage = function (message) {
-  setTimeout(() => postMessage.call(this, message), 20);
-};
-\`, text], options);
+    super([${JSON.stringify(SLOW)}, text], options);
   }
 };`;
+
+const address = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
 
 async function openSite(context: BrowserContext, before = '') {
   const page = await context.newPage();
@@ -122,7 +140,7 @@ async function openSite(context: BrowserContext, before = '') {
   page.on('console', message => said.push(message.text()));
   page.on('pageerror', error => said.push(error.message));
   page.on('request', request => requested.push(request.url()));
-  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  await page.goto(address());
   return { page, said, requested };
 }
 
@@ -131,35 +149,56 @@ const reaches = (page: Page, state: string) =>
   page.locator(`[data-state=${state}]`).waitFor({ timeout: 120_000 });
 const digestsOn = (page: Page) => page.locator('.digests code').allInnerTexts();
 
-/** SHA-256 of the checkpoints of the run that Node trains. */
-async function digestsOfNode(...settings: string[]): Promise<string[]> {
-  const given = ['run', config, '--portable', '--output', work.folder(), '--json', ...settings];
-  const { stdout } = await work.cellrun(...given);
-  const { directory } = JSON.parse(stdout);
-  const index = JSON.parse(readFileSync(join(directory, 'checkpoints/index.json'), 'utf8'));
-  const names: string[] = index.checkpoints.map(({ file }: { file: string }) => file).sort();
-  return names.map(name =>
-    createHash('sha256')
-      .update(readFileSync(join(directory, 'checkpoints', name)))
-      .digest('hex'),
+/** What the page says of what it does, and what went wrong. */
+const textOf = async (page: Page, selector: string) => (await page.locator(selector).textContent()) ?? '';
+const statusOf = (page: Page) => textOf(page, 'p[role=status]');
+const failuresOn = (page: Page) => textOf(page, '#failures');
+const stepsOn = async (page: Page) =>
+  Number(/([\d,]+) steps,/.exec(await textOf(page, 'main'))?.[1].replaceAll(',', '') ?? 0);
+
+/** Drops a file on the page. */
+async function drop(page: Page, name: string, content: Uint8Array | string): Promise<void> {
+  const dataTransfer = await page.evaluateHandle(
+    `(() => {
+      const dropped = new DataTransfer();
+      const content = Uint8Array.from(atob('${Buffer.from(content).toString('base64')}'), one => one.charCodeAt(0));
+      dropped.items.add(new File([content], '${name}'));
+      return dropped;
+    })()`,
   );
+  await page.dispatchEvent('#page > div', 'drop', { dataTransfer });
 }
 
-/** The directory of the run, unpacked. */
-async function downloaded(page: Page): Promise<string> {
+/** SHA-256 of the checkpoints of the run that Node trains. */
+const digestsOfNode = (...settings: string[]) => digestsOfRun(work, config, ...settings);
+
+async function archiveOf(page: Page): Promise<Buffer> {
   const download = page.waitForEvent('download');
   await press(page, 'Download the run');
   const archive = join(work.folder(), 'run.zip');
   await (await download).saveAs(archive);
+  return readFileSync(archive);
+}
+
+/** The directory of the run, unpacked. */
+async function downloaded(page: Page): Promise<string> {
   const folder = work.folder();
   let directory = folder;
-  for (const [name, bytes] of Object.entries(unzipSync(readFileSync(archive)))) {
+  for (const [name, bytes] of Object.entries(unzipSync(await archiveOf(page)))) {
     directory = join(folder, name.split('/')[0]);
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), bytes);
   }
   return directory;
 }
+
+async function isReviewed(t: Test, page: Page): Promise<void> {
+  const { code, stdout, stderr } = await work.cellrun('review', await downloaded(page));
+  t.equal(code, 0, stdout + stderr);
+}
+
+/** Where a browser is told what to do besides what the tests of pages need. */
+const DEBUG_PORT = 9333;
 
 t.test('a page trains', { skip: missing }, async t => {
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
@@ -168,12 +207,13 @@ t.test('a page trains', { skip: missing }, async t => {
   t.equal(written.code, 0, written.stderr);
   const expected = await digestsOfNode();
   t.ok(expected.length > 1);
-  const browser: Browser = await startChromium();
+  const browser: Browser = await startChromium(`--remote-debugging-port=${DEBUG_PORT}`);
   t.teardown(() => browser.close());
   const context = await browser.newContext({ acceptDownloads: true });
+  // for the tests that need a run, not one of their own
+  const { page, said, requested } = await openSite(context);
 
   await t.test('to the bytes of Node', async t => {
-    const { page, said, requested } = await openSite(context);
     await reaches(page, 'ready');
     t.match(await page.inputValue('#config'), /relative to this file/, 'the config as it is');
     await press(page, 'Train');
@@ -184,33 +224,162 @@ t.test('a page trains', { skip: missing }, async t => {
       requested.filter(url => !url.startsWith(`${origin}/`) && !url.startsWith(`blob:${origin}/`)),
       [],
     );
+  });
+
+  await t.test('the run is one for ./run', t => isReviewed(t, page));
+
+  await t.test('mistakes are under their lines, as the command line shows them', async t => {
+    const text = await page.inputValue('#config');
+    await page.fill('#config', text.replace('cell: lstm', 'cell: lstn'));
+    await page.locator('#problems li').waitFor();
+    const broken = join(dirname(config), 'broken.yaml');
+    writeFileSync(broken, text.replace('cell: lstm', 'cell: lstn'));
+    const { stderr } = await work.cellrun('validate', broken);
+    const shown = await page.locator('#problems').textContent();
+    const [, place, message] = /:(\d+:\d+): (?:error: )?(.*)/.exec(stderr) ?? [];
+    t.match(shown ?? '', `line ${place.replace(':', ', column ')}`);
+    t.match(shown ?? '', message);
+    t.ok(await page.getByRole('button', { name: 'Train', exact: true }).isDisabled());
+    t.same(await attributes(page.locator('#config'), 'aria-invalid'), ['true']);
+    await page.fill('#config', text);
+  });
+
+  await t.test('keys and values are offered where they belong', async t => {
+    const text = await page.inputValue('#config');
+    await page.fill('#config', `${text}gat`);
+    await press(page, 'gates:');
+    t.equal(await page.inputValue('#config'), `${text}gates: `);
+    const above = text.replace(/^optimizer.*\n/m, '');
+    await page.fill('#config', `${above}optimizer: { kind: rms`);
+    await press(page, 'rmsprop');
+    t.equal(await page.inputValue('#config'), `${above}optimizer: { kind: rmsprop`);
+    await page.fill('#config', text);
+  });
+
+  await t.test('explained, it shows what the layers compute, and is readable', async t => {
+    await press(page, 'Explain');
+    const inside = part(page, 'Inside the layers');
+    await inside.waitFor({ timeout: 120_000 });
+    await inside.locator('select').nth(1).selectOption('i of layer 0');
+    await inside.getByRole('slider').fill('3');
+    t.match((await inside.locator('output').textContent()) ?? '', /^4 of \d+/);
+    t.equal(await inside.locator('canvas').first().getAttribute('height'), '16', 'a row for each unit');
+    await checkLooks(t, page, 'explained');
+  });
+
+  await t.test('a dropped file that does not fit is an error at its place', async t => {
+    const table = readFileSync(join(dirname(config), 'data.csv'), 'utf8');
+    const damaged = gzipSync(table);
+    damaged[damaged.length - 6] ^= 1;
+    const bad: readonly (readonly [content: string | Buffer, message: RegExp])[] = [
+      [
+        table.replace('g,a,b', 'g,a,x'),
+        /^line 8, column 17: .*has no column "b"[\s\S]*one of g, a, x, class/,
+      ],
+      [table.replace(/\n1,[^,]*/, '\n1,many'), /^data\.csv:10:3: the cell is not a number[\s\S]*got: "many"/],
+      [Buffer.from('89504e470d0a1a0a', 'hex'), /^data\.csv:1:1: the file is not UTF-8 text/],
+      [damaged, /^data\.csv: the gzip stream is damaged \(incorrect data check\)/],
+      [gzipSync(table).subarray(0, 500), /^data\.csv: the gzip stream ends too early/],
+    ];
+    for (const [content, message] of bad) {
+      await drop(page, 'data.csv', content);
+      await page.getByText('data.csv replaces the file of the site; it stays in this page').waitFor();
+      await press(page, 'Train');
+      await page.getByText('training stopped with an error').waitFor();
+      t.match(await failuresOn(page), message);
+    }
+    await drop(page, 'data.csv', gzipSync(table));
+    await page.getByText('data.csv replaces').waitFor();
+    await press(page, 'Train');
+    await page.locator('[data-state=training]').waitFor();
+    await reaches(page, 'ended');
+    t.equal(await failuresOn(page), '', 'a good one replaces it, also compressed');
+  });
+
+  await t.test('a run of a zip file is opened, stored and deleted; a damaged one is refused', async t => {
+    const archive = await archiveOf(page);
+    const flipped = Buffer.from(archive);
+    flipped[flipped.indexOf('"event":"train.step"') + 9] ^= 1;
+    const files = unzipSync(archive);
+    const [id] = Object.keys(files)[0].split('/');
+    const config = `${id}/config.resolved.yaml`;
+    const bad: readonly (readonly [Uint8Array, RegExp])[] = [
+      [Buffer.from('no zip'), /^run\.zip: this is not a complete zip archive/],
+      [archive.subarray(0, archive.length / 2), /^run\.zip: this is not a complete zip archive/],
+      [flipped, /^run\.zip: the member \S+\/log\.jsonl is damaged: its checksum differs/],
+      [zipSync({ 'photo.png': files[config] }), /^run\.zip: the zip file contains no run/],
+      [zipSync({ '../../runs/x/config.resolved.yaml': files[config] }), /contains no run/],
+      [zipSync({ ...files, [config]: Buffer.from('model: 1') }), /config\.resolved\.yaml/],
+    ];
+    for (const [content, message] of bad) {
+      await drop(page, 'run.zip', content);
+      await page.locator('#failures li').waitFor();
+      t.match(await failuresOn(page), message);
+      t.same(await digestsOn(page), expected, 'the run before is still there');
+    }
+    page.on('dialog', dialog => void dialog.accept());
+    // the other run of this page, and the one of the data that were dropped
+    for (const state of ['ended', 'ready']) {
+      await press(page, 'Delete the run');
+      await page.locator(`[data-state=${state}]`).waitFor();
+    }
+    t.equal(await page.locator('section').count(), 0, 'nothing is left');
+    await drop(page, 'run.zip', zipSync({ ...files, 'other/readme': new Uint8Array(3) }));
+    await reaches(page, 'ended');
+    await page.reload();
+    await reaches(page, 'ended');
+    t.same(await digestsOn(page), expected);
+    await isReviewed(t, page);
     t.same(said, [], 'the policy of the page forbids nothing that it does');
+    const { page: second } = await openSite(context);
+    await reaches(second, 'ready');
+    t.match(await statusOf(second), /another tab has the storage of this site: download the run/);
+    await second.close();
     await page.close();
   });
 
-  await t.test('to the bytes of Node, in Firefox', { skip: firefoxMissing() ?? false }, async t => {
-    const found = new Promise(resolve => {
-      told = resolve;
-    });
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/reporter`;
-    const end = openFirefox(url, work.folder());
-    t.same(await found, expected);
-    await end();
-  });
+  await t.test(
+    'reloaded in the middle of training in Firefox',
+    { skip: firefoxMissing() ?? false },
+    async t => {
+      const found = new Promise(resolve => {
+        told = resolve;
+      });
+      const end = openFirefox(`${address()}reporter`, work.folder());
+      t.same(await found, { resumed: true, digests: expected });
+      await end();
+    },
+  );
 
   await t.test('closed in the middle of training, it resumes to the same bytes', async t => {
+    const own = await browser.newContext();
     // each turn of the trainer waits, so that no machine is fast enough to end before
-    const first = await openSite(context, SLOW);
-    await reaches(first.page, 'ended');
+    const first = await openSite(own, SLOWED);
+    await reaches(first.page, 'ready');
     await press(first.page, 'Train');
-    await part(first.page, 'Checkpoints').getByText('60', { exact: true }).waitFor();
+    await part(first.page, 'Checkpoints').getByText('40', { exact: true }).waitFor();
     await first.page.close();
-    const { page } = await openSite(context);
+    const { page } = await openSite(own);
     await reaches(page, 'paused');
     await press(page, 'Resume');
     await reaches(page, 'ended');
     t.same(await digestsOn(page), expected);
-    await page.close();
+    await own.close();
+  });
+
+  await t.test('the storage keeps up with a fast run', async t => {
+    const own = await browser.newContext();
+    const { page } = await openSite(own);
+    await reaches(page, 'ready');
+    const text = await page.inputValue('#config');
+    await page.fill('#config', text.replace('num_epochs: 12', 'num_epochs: 100000'));
+    await press(page, 'Train');
+    while ((await stepsOn(page)) < 500) await page.waitForTimeout(100);
+    await page.reload();
+    await reaches(page, 'paused');
+    const steps = await stepsOn(page);
+    t.ok(steps >= 50, `${steps} steps`);
+    await own.close();
   });
 
   await t.test('on several threads, if the server isolates it', async t => {
@@ -230,68 +399,12 @@ t.test('a page trains', { skip: missing }, async t => {
     headers = {};
   });
 
-  await t.test('the run is one for ./run', async t => {
-    const { page } = await openSite(context);
-    await reaches(page, 'ended');
-    const folder = await downloaded(page);
-    const review = await work.cellrun('review', folder);
-    t.equal(review.code, 0, review.stdout + review.stderr);
-    await page.close();
-  });
-
-  await t.test('mistakes are under their lines, as the command line shows them', async t => {
-    const { page } = await openSite(context);
-    await reaches(page, 'ended');
-    const text = await page.inputValue('#config');
-    await page.fill('#config', text.replace('cell: lstm', 'cell: lstn'));
-    await page.locator('#problems li').waitFor();
-    const broken = join(dirname(config), 'broken.yaml');
-    writeFileSync(broken, text.replace('cell: lstm', 'cell: lstn'));
-    const { stderr } = await work.cellrun('validate', broken);
-    const shown = await page.locator('#problems').textContent();
-    const [, place, message] = /:(\d+:\d+): (?:error: )?(.*)/.exec(stderr) ?? [];
-    t.match(shown ?? '', `line ${place.replace(':', ', column ')}`);
-    t.match(shown ?? '', message);
-    t.ok(await page.getByRole('button', { name: 'Train', exact: true }).isDisabled());
-    t.same(await attributes(page.locator('#config'), 'aria-invalid'), ['true']);
-    await page.close();
-  });
-
-  await t.test('keys and values are offered where they belong', async t => {
-    const { page } = await openSite(context);
-    await reaches(page, 'ended');
-    const text = await page.inputValue('#config');
-    await page.fill('#config', `${text}gat`);
-    await press(page, 'gates:');
-    t.equal(await page.inputValue('#config'), `${text}gates: `);
-    const above = text.replace(/^optimizer.*\n/m, '');
-    await page.fill('#config', `${above}optimizer: { kind: rms`);
-    await press(page, 'rmsprop');
-    t.equal(await page.inputValue('#config'), `${above}optimizer: { kind: rmsprop`);
-    await page.close();
-  });
-
-  await t.test('explained, it shows what the layers compute', async t => {
-    const { page, said } = await openSite(context);
-    await reaches(page, 'ended');
-    await press(page, 'Explain');
-    const inside = part(page, 'Inside the layers');
-    await inside.waitFor({ timeout: 120_000 });
-    await inside.locator('select').nth(1).selectOption('i of layer 0');
-    await inside.getByRole('slider').fill('3');
-    t.match((await inside.locator('output').textContent()) ?? '', /^4 of \d+/);
-    t.equal(await inside.locator('canvas').first().getAttribute('height'), '16', 'a row for each unit');
-    t.same(said, []);
-    await checkLooks(t, page, 'explained');
-    await page.close();
-  });
-
   await t.test('with a number that a slider sets', async t => {
     const own = await browser.newContext();
     const { page } = await openSite(own);
     await reaches(page, 'ready');
     const range = page.getByRole('slider', { name: 'training.num_epochs' });
-    t.equal(await range.inputValue(), '40', 'as in the config');
+    t.equal(await range.inputValue(), '12', 'as in the config');
     await range.fill('3');
     await press(page, 'Train');
     await reaches(page, 'ended');
@@ -299,12 +412,56 @@ t.test('a page trains', { skip: missing }, async t => {
     await own.close();
   });
 
-  await t.test('it is readable', async t => {
-    const { page } = await openSite(context);
+  await t.test('if the storage is full, the run can be downloaded, and resumed later', async t => {
+    const own = await browser.newContext({ acceptDownloads: true });
+    const { page } = await openSite(own);
+    await reaches(page, 'ready');
+    const devtools = await own.newCDPSession(page);
+    const { origin } = new URL(page.url());
+    // for some of the checkpoints
+    await devtools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 60_000 });
+    await press(page, 'Train');
     await reaches(page, 'ended');
-    await checkLooks(t, page, 'train');
-    await page.close();
+    t.match(await statusOf(page), /the storage of the browser is full: download the run before you close/);
+    t.same(await digestsOn(page), expected);
+    await isReviewed(t, page);
+    await devtools.send('Storage.overrideQuotaForOrigin', { origin });
+    await page.reload();
+    await reaches(page, 'paused');
+    await press(page, 'Resume');
+    await reaches(page, 'ended');
+    t.same(await digestsOn(page), expected);
+    t.equal(await statusOf(page), 'Trained');
+    await own.close();
   });
+
+  await t.test('in a tab in the background, whose timers wait', async t => {
+    // pages of the other connection always count as seen
+    const over = await chromium.connectOverCDP(`http://127.0.0.1:${DEBUG_PORT}`, { noDefaults: true });
+    const [own] = over.contexts();
+    const { page } = await openSite(own);
+    await reaches(page, 'ready');
+    const front = await own.newPage();
+    await front.bringToFront();
+    const devtools = await own.newCDPSession(page);
+    const inPage = async (expression: string) => {
+      const given = { expression, awaitPromise: true, returnByValue: true };
+      return (await devtools.send('Runtime.evaluate', given)).result.value;
+    };
+    t.equal(await inPage('document.visibilityState'), 'hidden');
+    await inPage("[...document.querySelectorAll('button')].find(one => one.innerText === 'Train').click()");
+    await reaches(page, 'ended');
+    t.same(await digestsOn(page), expected);
+    await page.close();
+    await over.close();
+  });
+});
+
+t.test('random models have the same bytes in a page', { skip: missing }, async t => {
+  // numbers, facts, texts and a decoder; all others in `npm run soak`
+  const { cases, failures } = await tryPages(work, 1, [0, 3, 6, 9]);
+  t.equal(cases, 4);
+  t.same(failures, []);
 });
 
 t.test('sliders are for numbers of the config', async t => {

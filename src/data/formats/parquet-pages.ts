@@ -5,8 +5,7 @@
  */
 
 import type { DataPageHeader, DataReader } from 'hyparquet';
-import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from '../../host/index.js';
-import { crc32 } from './zip.js';
+import { brotliDecompressSync, crc32, gunzipSync, zstdDecompressSync } from '../../host/index.js';
 
 export type Library = typeof import('hyparquet') &
   Pick<typeof import('hyparquet/src/column.js'), 'parquetHeader'> &

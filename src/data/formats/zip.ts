@@ -2,7 +2,7 @@
  * Members of a zip archive, in memory or on disk. It parses the directory itself because fflate
  * rejects Zip64 entries unless the whole archive is Zip64, and reads whole archives only.
  */
-import { fastCrc32, inflateRawSync } from '../../host/index.js';
+import { crc32, inflateRawSync } from '../../host/index.js';
 import { damagedError, type UserError } from '../../util/errors.js';
 import { expansionLimit } from '../reading/files.js';
 import { type Bytes, memoryBytes, RangedFile } from '../reading/ranged-file.js';
@@ -188,22 +188,3 @@ function uint64(bytes: Buffer, at: number): number {
 function damage(file: string, message: string, code = 'data/zip'): UserError {
   return damagedError(code, message, { file });
 }
-
-const TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
-  let value = index;
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
-  return value;
-});
-
-/** Same as {@link crc32}, for versions of Node without it. */
-export function tableCrc32(bytes: Uint8Array, before = 0): number {
-  let crc = ~before;
-  for (let i = 0; i < bytes.length; i++) crc = TABLE[(crc ^ bytes[i]) & 0xff] ^ (crc >>> 8);
-  return ~crc >>> 0;
-}
-
-/**
- * Returns the checksum as an unsigned 32-bit integer; `before` is that of the preceding bytes.
- * Node's own (since 20.15) is ten times as fast.
- */
-export const crc32: (bytes: Uint8Array, before?: number) => number = fastCrc32 ?? tableCrc32;

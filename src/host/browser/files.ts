@@ -235,7 +235,7 @@ export function writeSync(file: number, bytes: Uint8Array, offset = 0): number {
   const at = appends ? entry.size : (positions.get(file) ?? 0);
   put(entry, at, given);
   positions.set(file, at + given.length);
-  tell(entry, path, { kind: 'write', path, at, bytes: given.slice() });
+  tell(entry, path, { kind: 'write', path, at, bytes: new Uint8Array(given) });
   return given.length;
 }
 
@@ -324,7 +324,8 @@ export function addFile(path: string, content: Uint8Array): void {
   const key = keyOf(path);
   for (let folder = dirname(key); !entries.has(folder); folder = dirname(folder))
     entries.set(folder, newEntry(undefined));
-  entries.set(key, newEntry(content));
+  // slices of the library's buffers share their memory
+  entries.set(key, newEntry(new Uint8Array(content.buffer, content.byteOffset, content.length)));
 }
 
 export const promises = {

@@ -6,9 +6,8 @@ import './style.css';
 import { render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Completions } from '../../config/completion.js';
-import type { Diagnostic } from '../../util/errors.js';
 import { formatBytes } from '../../util/numbers.js';
-import type { Reply, Request, Site, Slider, State } from '../../web/messages.js';
+import type { Problem, Reply, Request, Site, Slider, State } from '../../web/messages.js';
 import type { RunReport } from '../run-report.js';
 import { Section } from './components.js';
 import { RunView } from './run-view.js';
@@ -19,7 +18,10 @@ interface Shown {
   readonly resumable: boolean;
   readonly message?: string;
   readonly texts: Readonly<Record<string, string>>;
-  readonly problems: readonly Diagnostic[];
+  /** Those of the config. */
+  readonly problems: readonly Problem[];
+  /** Why what was asked for last failed. */
+  readonly failures: readonly Problem[];
   readonly completions: Completions;
   readonly report?: RunReport;
   readonly digests: Readonly<Record<string, string>>;
@@ -30,6 +32,7 @@ const START: Shown = {
   resumable: false,
   texts: {},
   problems: [],
+  failures: [],
   completions: { from: 0, items: [] },
   digests: {},
 };
@@ -56,6 +59,10 @@ function Page() {
   const edited = { config, text, set: given.map(([key, value]) => `${key}=${value}`) };
   const ask = (request: Request, transfer: Transferable[] = []) =>
     trainer.current?.postMessage(request, transfer);
+  const start = (request: Request, transfer?: Transferable[]) => {
+    setShown(old => ({ ...old, failures: [] }));
+    ask(request, transfer);
+  };
 
   useEffect(() => {
     const started = startTrainer();
@@ -88,10 +95,10 @@ function Page() {
   const isBusy = state === 'training' || state === 'explaining' || state === 'loading';
   const hasWeights = Object.keys(shown.digests).length > 0;
   const take = async (file: File | undefined) => {
-    if (file === undefined) return;
+    if (file === undefined || isBusy) return;
     const bytes = new Uint8Array(await file.arrayBuffer());
     const known = Object.keys(site?.files ?? {}).find(name => name.split('/').at(-1) === file.name);
-    ask({ kind: 'drop', name: known ?? file.name, bytes }, [bytes.buffer]);
+    start({ kind: 'drop', name: known ?? file.name, bytes }, [bytes.buffer]);
     if (config !== '') ask({ kind: 'check', ...edited });
   };
   return (
@@ -149,17 +156,17 @@ function Page() {
         <button
           type="button"
           disabled={isBusy || problems.length > 0}
-          onClick={() => ask({ kind: 'train', ...edited })}
+          onClick={() => start({ kind: 'train', ...edited })}
         >
           Train
         </button>{' '}
         <button type="button" disabled={state !== 'training'} onClick={() => ask({ kind: 'pause' })}>
           Pause
         </button>{' '}
-        <button type="button" disabled={isBusy || !resumable} onClick={() => ask({ kind: 'resume' })}>
+        <button type="button" disabled={isBusy || !resumable} onClick={() => start({ kind: 'resume' })}>
           Resume
         </button>{' '}
-        <button type="button" disabled={isBusy || !hasWeights} onClick={() => ask({ kind: 'explain' })}>
+        <button type="button" disabled={isBusy || !hasWeights} onClick={() => start({ kind: 'explain' })}>
           Explain
         </button>{' '}
         <button
@@ -169,15 +176,31 @@ function Page() {
         >
           Download the run
         </button>{' '}
+        <button
+          type="button"
+          disabled={isBusy || report === undefined}
+          onClick={() => confirm('Delete this run from the browser?') && start({ kind: 'delete' })}
+        >
+          Delete the run
+        </button>{' '}
         <label>
           Open data or a run (zip){' '}
-          <input type="file" onChange={({ currentTarget }) => void take(currentTarget.files?.[0])} />
+          <input
+            type="file"
+            disabled={isBusy}
+            onChange={({ currentTarget }) => {
+              void take(currentTarget.files?.[0]);
+              // the same file can be chosen again
+              currentTarget.value = '';
+            }}
+          />
         </label>
       </p>
       <p role="status" data-state={state}>
         {STATES[state]}
         {message !== undefined && `: ${message}`}
       </p>
+      <Problems id="failures" problems={shown.failures} />
       {report !== undefined && <RunView report={report} />}
       {hasWeights && (
         <Section title="Digests">
@@ -219,15 +242,18 @@ function sizeOf({ files }: Site): number {
 function withReply(old: Shown, reply: Exclude<Reply, { readonly kind: 'archive' }>): Shown {
   switch (reply.kind) {
     case 'state': {
-      const { message: _, ...rest } = old;
+      const { message: _, report, ...rest } = old;
       const { state, resumable, message } = reply;
-      return { ...rest, state, resumable, ...(message !== undefined && { message }) };
+      // without a run
+      const shown = state === 'ready' ? { digests: {} } : report && { report };
+      return { ...rest, ...shown, state, resumable, ...(message !== undefined && { message }) };
     }
     case 'texts':
       return { ...old, texts: reply.texts };
     case 'checked':
-    case 'problems':
       return { ...old, problems: reply.problems };
+    case 'problems':
+      return { ...old, failures: reply.problems };
     case 'completions':
       return { ...old, completions: reply.completions };
     case 'report':
@@ -275,7 +301,7 @@ const STOPS = 100;
 
 interface EditorProps {
   readonly text: string;
-  readonly problems: readonly Diagnostic[];
+  readonly problems: readonly Problem[];
   readonly isLocked: boolean;
   readonly completions: Completions;
   readonly change: (text: string) => void;
@@ -329,23 +355,34 @@ function Editor({ text, problems, isLocked, completions, change, complete }: Edi
           ))}
         </p>
       )}
-      <ul id="problems" aria-live="polite">
-        {problems.map(problem => (
-          <li key={`${problem.line}:${problem.column}:${problem.message}`} class="alert">
-            <Problem problem={problem} />
-          </li>
-        ))}
-      </ul>
+      <Problems id="problems" problems={problems} />
     </div>
   );
 }
 
+interface ProblemsProps {
+  readonly id: string;
+  readonly problems: readonly Problem[];
+}
+
+function Problems({ id, problems }: ProblemsProps) {
+  return (
+    <ul id={id} aria-live="polite">
+      {problems.map(problem => (
+        <li key={JSON.stringify(problem)} class="alert">
+          <ProblemText problem={problem} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 /** As the command line prints it: the place, the line and what lies under it. */
-function Problem({ problem }: { readonly problem: Diagnostic }) {
-  const { line, column = 1, length = 1, source, message, expected, got, suggestion } = problem;
+function ProblemText({ problem }: { readonly problem: Problem }) {
+  const { place, column = 1, length = 1, source, message, expected, got, suggestion } = problem;
   return (
     <>
-      {line !== undefined && <b>{`line ${line}, column ${column}: `}</b>}
+      <b>{place}</b>
       {message}
       {source !== undefined && <pre>{`${source}\n${' '.repeat(column - 1)}${'^'.repeat(length)}`}</pre>}
       {expected !== undefined && <div>expected: {expected}</div>}
