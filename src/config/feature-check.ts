@@ -31,6 +31,8 @@ const MAX_ROUNDING = 0.01;
 const MAX_GAPS = 4;
 
 const MAX_NAMED = 5;
+/** Codes of classes are fewer, measured values are more. */
+const MAX_CODES = 20;
 
 export function* checkFeatures(data: Dataset, locator: Locator): Iterable<Diagnostic> {
   const { input, train, test, image, seriesFacts, columnNames } = data;
@@ -44,7 +46,8 @@ export function* checkFeatures(data: Dataset, locator: Locator): Iterable<Diagno
     });
     return `${words.join(', ')}${found.size > words.length ? ` and ${found.size - words.length} more` : ''}`;
   };
-  const deciding = decidingFeatures(data);
+  // what a recording sounds like is not made from its label
+  const deciding = train.recording ? { found: new Map(), measure: '' } : decidingFeatures(data);
   if (deciding.found.size > 0) {
     const which = named(deciding.found, deciding.measure);
     const message = `a feature alone nearly decides the target: ${which}`;
@@ -58,7 +61,9 @@ export function* checkFeatures(data: Dataset, locator: Locator): Iterable<Diagno
     const expected = 'features without identifiers';
     yield locator.atValue(at, 'data/identifier-feature', message, { expected });
   }
-  const moved = movedFeatures(data, [train, test]);
+  // the sequences of a group are alike: those of few groups always differ from those of others
+  const isApart = locator.isGiven(['dataset', 'test', 'group']);
+  const moved = isApart ? new Map() : movedFeatures(data, [train, test]);
   if (moved.size > 0) {
     const which = named(moved, 'Kolmogorov-Smirnov distance of the means');
     const message = `features differ between the training and the test split: ${which}`;
@@ -70,31 +75,46 @@ export function* checkFeatures(data: Dataset, locator: Locator): Iterable<Diagno
 /** Values of each feature and each target by prediction. */
 interface Rows {
   readonly features: readonly Float32Array[];
+  /** The values of each feature in the last step of the predictions. */
+  readonly lasts: readonly (readonly number[])[];
   readonly targets: readonly (readonly number[])[];
 }
 
 /** Features whose values at a step, or means over a sequence, tell the target, with the measure. */
 function decidingFeatures(data: Dataset) {
   const { targets } = data.train;
-  const { features, targets: all } = rowsOf(data);
-  const found = new Map<number, number>();
-  let measure = 'AUROC';
-  for (const known of all) {
-    const isClass = targets.kind === 'class' || known.every(value => value === 0 || value === 1);
-    if (!isClass) measure = 'correlation';
-    for (const [feature, values] of features.entries()) {
-      // few values say nothing
-      const related = known.length < 2 * MIN_ROWS ? 0 : (correlation(values, known) ?? 0);
-      const value = isClass ? separation(values, known) : Math.abs(related);
-      const least = isClass ? MIN_AREA : MIN_CORRELATION;
-      if (value >= least) found.set(feature, Math.max(value, found.get(feature) ?? 0));
-    }
-  }
+  const isClass = (known: readonly number[]) =>
+    targets.kind === 'class' || known.every(value => value === 0 || value === 1);
+  const decidingIn = ({ features, targets: all }: Rows, isEach: readonly boolean[]) => {
+    const found = new Map<number, number>();
+    for (const [t, known] of all.entries())
+      for (const [feature, values] of features.entries()) {
+        // few values say nothing
+        const related = known.length < 2 * MIN_ROWS ? 0 : (correlation(values, known) ?? 0);
+        const value = isEach[t] ? separation(values, known) : Math.abs(related);
+        const least = isEach[t] ? MIN_AREA : MIN_CORRELATION;
+        if (value >= least) found.set(feature, Math.max(value, found.get(feature) ?? 0));
+      }
+    return found;
+  };
+  const rows = rowsOf(data);
+  const isEach = rows.targets.map(isClass);
+  const measure = isEach.includes(false) ? 'correlation' : 'AUROC';
+  const all = decidingIn(rows, isEach);
+  if (all.size === 0 || data.sequenceLength === 1) return { found: all, measure };
+  // what differs only as time goes on is the signal itself, unless it is a code, such as a flag
+  const alone = [...decidingIn(rowsOf(data, true), isEach).keys()];
+  const areFew = (feature: number) => !targets.perStep && new Set(rows.lasts[feature]).size <= MAX_CODES;
+  const found = new Map([...all].filter(([feature]) => alone.includes(feature) || areFew(feature)));
   return { found, measure };
 }
 
-/** Training predictions with a target, up to {@link MAX_ROWS}, and their first targets. */
-function rowsOf(data: Dataset): Rows {
+/**
+ * Training predictions with a target, up to {@link MAX_ROWS}, and their first targets.
+ * @param withoutTrend the first step of each sequence instead of the mean; of values per step, the
+ *   differences from the step before
+ */
+function rowsOf(data: Dataset, withoutTrend = false): Rows {
   const { train, sequenceLength, firstPrediction = 0 } = data;
   const { targets } = train;
   const width = inputWidth(data.input);
@@ -105,20 +125,32 @@ function rowsOf(data: Dataset): Rows {
   const rows = Math.ceil(train.count / stride) * (targets.perStep ? sequenceLength : 1);
   const every = Math.ceil(rows / MAX_ROWS);
   let place = 0;
-  const add = (at: number, featureOf: (feature: number) => number): void => {
+  const lasts = lists.map((): number[] => []);
+  const isDifference = withoutTrend && targets.perStep && targets.kind === 'value';
+  const add = (
+    at: number,
+    featureOf: (feature: number) => number,
+    last: (feature: number) => number,
+  ): void => {
     const own = targets.values.subarray(at * size, at * size + known.length);
+    const before = isDifference ? targets.values.subarray((at - 1) * size, at * size) : undefined;
     const hasTarget = targets.kind === 'class' ? own[0] !== IGNORED : !Number.isNaN(own[0]);
     if (!hasTarget || place++ % every > 0) return;
-    for (const [t, list] of known.entries()) list.push(own[t]);
+    for (const [t, list] of known.entries()) list.push(own[t] - (before?.[t] ?? 0));
     for (const [feature, list] of lists.entries()) list.push(featureOf(feature));
+    for (const [feature, list] of lasts.entries()) list.push(last(feature));
   };
   eachSequence(train, data, (index, row, length) => {
-    if (!targets.perStep) add(index, feature => meanOf(row, feature, length, width));
+    const at = (step: number) => (feature: number) => row[step * width + feature];
+    const meanAt = (feature: number) => meanOf(row, feature, length, width);
+    if (!targets.perStep) add(index, withoutTrend ? at(0) : meanAt, at(length - 1));
     else
-      for (let step = firstPrediction; step < length; step++)
-        add(index * sequenceLength + step, feature => row[step * width + feature]);
+      for (let step = firstPrediction + (isDifference ? 1 : 0); step < length; step++) {
+        const change = (feature: number) => at(step)(feature) - at(step - 1)(feature);
+        add(index * sequenceLength + step, isDifference ? change : at(step), at(step));
+      }
   });
-  return { features: lists.map(list => Float32Array.from(list)), targets: known };
+  return { features: lists.map(list => Float32Array.from(list)), lasts, targets: known };
 }
 
 /** Distance of the sequences to read. */

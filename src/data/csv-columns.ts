@@ -1,8 +1,8 @@
 /** Columns of tables: which are read, for all purposes, and where the header has them. */
 
 import { type Diagnostic, damagedErrors } from '../util/errors.js';
-import { badDate, ISO_DATES, looksLikeDate } from './core/cells.js';
-import type { FeatureColumn, NamedColumn } from './core/columns.js';
+import { badDate, ISO_DATES, isMissing, looksLikeDate } from './core/cells.js';
+import { type FeatureColumn, joinedText, type NamedColumn } from './core/columns.js';
 import type { Purpose, Targets } from './core/dataset.js';
 import type { Resampling } from './core/intervals.js';
 import type { targetSymbolReader } from './core/labels.js';
@@ -151,6 +151,18 @@ function missingColumns(
       ...(!isTraining && { ...header.place(0), got: names.join(', ').slice(0, 200) }),
     };
   });
+}
+
+/** A row with its time at the end, if that is made of the columns `parts`. */
+export function withTime(given: TableRecord, parts: readonly number[]): TableRecord {
+  const { fields, row } = given;
+  if (parts.length === 0) return given;
+  const [first = parts[0]] = parts.filter(part => isMissing(fields[part].trim()));
+  return {
+    fields: [...fields, joinedText(parts.map(part => fields[part]))],
+    row,
+    place: field => given.place(field === fields.length ? first : field),
+  };
 }
 
 /** Problem: a file contains several tables. */

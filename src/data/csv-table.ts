@@ -7,7 +7,7 @@
 import { type Diagnostic, damagedErrors, EXIT, UserError } from '../util/errors.js';
 import { shortestDecimal } from '../util/numbers.js';
 import { badDate, badNumber, cellNumber, isMissing, missingCell, orderKey, orderRest } from './core/cells.js';
-import { type CellProblem, type CellReader, joinedText, type NamedColumn } from './core/columns.js';
+import type { CellProblem, CellReader, NamedColumn } from './core/columns.js';
 import type { ReadSequence } from './core/dataset.js';
 import { type TargetWarning, UnknownClass } from './core/labels.js';
 import { CellProblems, configError, Problems } from './core/problems.js';
@@ -22,6 +22,7 @@ import {
   type TableColumns,
   type TableResampling,
   type TargetReader,
+  withTime,
 } from './csv-columns.js';
 import {
   changingStatic,
@@ -155,31 +156,12 @@ export class TableReader implements TableHandlers {
   }
 
   get wanted(): readonly string[] {
-    return [...this.named, ...this.parts].map(({ name }) => name);
+    return [...this.named.map(({ name }) => name), ...(this.columns.order?.parts ?? [])];
   }
 
   private get named(): readonly NamedColumn[] {
     const { features, targets, order, splits = [], id } = this.columns;
     return [...features, ...targets, ...this.group, order, ...splits, id].filter(one => one !== undefined);
-  }
-
-  /** The columns that the order column is made of. */
-  private get parts(): readonly NamedColumn[] {
-    const { keyPath = [], parts = [] } = this.columns.order ?? {};
-    return parts.map((name, i) => ({ name, keyPath: [...keyPath, i] }));
-  }
-
-  /** With the column of times at the end, if it is made of others. */
-  private withTime(given: TableRecord): TableRecord {
-    const { parts } = this.indices;
-    const { fields, row } = given;
-    if (parts.length === 0) return given;
-    const [first = parts[0]] = parts.filter(part => isMissing(fields[part].trim()));
-    return {
-      fields: [...fields, joinedText(parts.map(part => fields[part]))],
-      row,
-      place: field => given.place(field === fields.length ? first : field),
-    };
   }
 
   /** The columns that name the group of a row. */
@@ -195,7 +177,8 @@ export class TableReader implements TableHandlers {
     this.parquet = columns;
     // rows of a program may have the whole time
     const isWhole = !this.isTraining && this.names.includes(order?.name ?? '');
-    const parts = isWhole ? [] : this.parts;
+    const { keyPath = [], parts: joined = [] } = order ?? {};
+    const parts = isWhole ? [] : joined.map((name, i) => ({ name, keyPath: [...keyPath, i] }));
     if (parts.length > 0) this.names = [...this.names, order?.name ?? ''];
     const isJoined = (column: NamedColumn | undefined) => parts.length > 0 && column?.parts !== undefined;
     // a model does not read names
@@ -221,7 +204,7 @@ export class TableReader implements TableHandlers {
     // spreadsheets end in such rows; in the order of the file, one is a step without values
     const hasPlace = typeof this.columns.group !== 'string' || this.columns.order !== undefined;
     if (hasPlace && given.fields.every(field => field.trim() === '')) return;
-    const record = this.withTime(given);
+    const record = withTime(given, this.indices.parts);
     const { fields } = record;
     const { features, targets, group, order, splits, id } = this.indices;
     const nameless = group.find(column => isMissing(fields[column].trim()));

@@ -14,7 +14,14 @@ import {
   Scores,
 } from '../train/evaluator.js';
 import { Readouts } from '../train/readout.js';
-import { damagedErrors, EXIT, UserError, usageError } from '../util/errors.js';
+import {
+  type Diagnostic,
+  damagedErrors,
+  EXIT,
+  type ExitCode,
+  UserError,
+  usageError,
+} from '../util/errors.js';
 import type { OpenedModel } from './open.js';
 import type { SequencePrediction } from './predictions.js';
 import { longest, type Placed, type PredictedBatch, SequencePredictor } from './sequence-predictor.js';
@@ -137,16 +144,22 @@ export class Predictor extends SequencePredictor<OpenedModel> {
       waiting = [];
       return batch;
     };
+    let alone: RejectedError | undefined;
     try {
       for await (const list of pausing(lists)) {
+        if (alone && list?.length !== 0) throw new RejectedError(EXIT.damaged, alone.diagnostics);
         // a source that pauses does not wait for a full batch
         if (list === undefined && !spec.carriesState) yield* taken();
         for (const sequence of list ?? []) {
           const position = isRejected(sequence) ? index : (sequence.position ?? index);
           index = !isRejected(sequence) && sequence.isPast ? position : position + 1;
           const problems = isRejected(sequence) ? sequence.problems : this.unfit(sequence);
-          if (problems.length > 0 && !onRejected)
-            throw spec.carriesState ? damagedErrors(problems) : new RejectedError(EXIT.damaged, problems);
+          if (problems.length > 0 && !onRejected) {
+            if (spec.carriesState) throw damagedErrors(problems);
+            alone = new RejectedError(EXIT.damaged, problems, true);
+            if (index > 1 || list?.length !== 1) throw new RejectedError(EXIT.damaged, problems);
+            continue;
+          }
           if (problems.length > 0) onRejected?.(problems, position);
           if (problems.length > 0 || isRejected(sequence)) continue;
           const steps = this.stepsFor(Math.max(longest(waiting), sequence.length));
@@ -158,6 +171,7 @@ export class Predictor extends SequencePredictor<OpenedModel> {
       yield* taken();
       throw error;
     }
+    if (alone) throw alone;
     yield* taken();
   }
 }
@@ -168,7 +182,16 @@ export function hasForecastTimes({ dataset }: Experiment): boolean {
 }
 
 /** A sequence does not fit the model; with `onRejected` it is skipped. */
-export class RejectedError extends UserError {}
+export class RejectedError extends UserError {
+  constructor(
+    exitCode: ExitCode,
+    diagnostics: readonly Diagnostic[],
+    /** True if the input has no other sequence. */
+    readonly isOnly = false,
+  ) {
+    super(exitCode, diagnostics);
+  }
+}
 
 /**
  * Nothing can replace a sequence that cannot be read: the next one of its row would start in the

@@ -211,6 +211,27 @@ const GUESSES: readonly {
     dataset: { kind: 'forecast', target: 'sold', time: ['year', 'month'], date_format: '%Y %B', season: 12 },
     stdout: /^order +year month \(`time: \[year, month\]`\)$/m,
   },
+  ...['smoker,pulse,length_of_stay', 'length_of_stay,smoker,pulse'].map(columns => ({
+    what: `an outcome is a target rather than a fact: ${columns}`,
+    csv: table(`patient,day,${columns}`, 240, i => {
+      const patient = Math.floor(i / 6);
+      const facts = {
+        smoker: patient % 3 ? 'no' : 'yes',
+        pulse: 60 + ((i * 37) % 41) / 10,
+        length_of_stay: 3 + ((patient * 7) % 11),
+      };
+      return `P${patient},${i % 6},${columns.split(',').map(name => facts[name as keyof typeof facts])}`;
+    }),
+    dataset: { target: 'length_of_stay', target_kind: 'value', sequence: { group: 'patient', order: 'day' } },
+  })),
+  ...['act', 'akt'].map(act => ({
+    what: `who speaks is a target rather than the ${act}`,
+    csv: table(`${act},speaker,line`, 200, i => {
+      const speaker = ['HAMLET', 'OPHELIA', 'KING'][(i * i) % 3 || i % 2];
+      return `${'I'.repeat(1 + Math.floor(i / 70))},${speaker},${speaker} says word${(i * 7) % 31} and word${(i * 13) % 29}`;
+    }),
+    dataset: { target: 'speaker', input_kind: 'text', features: ['line'] },
+  })),
   {
     what: 'facts of someone are no targets',
     csv: table('patient,sex,age,rate,dose', 240, i => {

@@ -12,14 +12,14 @@ const COUNT = 120;
 
 /** A table of recordings of two rows; each column is a function of the recording. */
 const table = (
-  columns: Readonly<Record<string, (recording: number) => unknown>>,
+  columns: Readonly<Record<string, (recording: number, step: number) => unknown>>,
   count = COUNT,
   first = 0,
 ) => {
   const names = Object.keys(columns);
   const rows = Array.from({ length: 2 * count }, (_, row) => {
     const recording = first + Math.floor(row / 2);
-    return [`r${recording}`, row % 2, ...names.map(name => columns[name](recording))].join();
+    return [`r${recording}`, row % 2, ...names.map(name => columns[name](recording, row % 2))].join();
   });
   return work.file('table.csv', `rec,second,${names.join()}\n${rows.join('\n')}\n`);
 };
@@ -72,6 +72,18 @@ t.test('a feature that is the target in another unit', async t => {
   const each = { ...rows, sequence: { group: 'rec', per_step: true } };
   const found = await warned(each, { kind: 'mse' });
   t.same(found, ['deciding-feature: a feature alone nearly decides the target: fahrenheit (correlation 1)']);
+});
+
+t.test('what differs only as time goes on is the signal, unless it has few values', async t => {
+  const trend = (recording: number, step: number) => 90 * (recording % 3) * step + random.normal();
+  const flag = (recording: number, step: number) => (step > 0 ? recording % 3 : 0);
+  const path = table({ label, trend, flag });
+  const told = 'deciding-feature: a feature alone nearly decides the target: flag (AUROC 1)';
+  t.same(await warned({ path, features: ['trend', 'flag'] }), [told]);
+  const charge = (_: number, step: number) => 100 - step + 0.001 * random.normal();
+  const each = { path: table({ label: charge, elapsed: (_, step) => step }), features: ['elapsed'] };
+  const perStep = { ...each, target_kind: 'value', sequence: { group: 'rec', per_step: true } };
+  t.same(await warned(perStep, { kind: 'mse' }), []);
 });
 
 t.test('a feature that numbers the sequences', async t => {
@@ -134,6 +146,14 @@ t.test('features that differ between training and test', async t => {
     /^shifted-feature: .* split: drift \(Kolmogorov-Smirnov distance of the means (1|0\.9\d*)\)$/,
   );
   t.same(others, []);
+  const people = { test_fraction: undefined, test: { fraction: 0.3, group: 'person' } };
+  const level = (recording: number) => 50 * (recording % 3) + random.normal();
+  const ofPeople = table({
+    label: recording => 'ab'[recording % 2],
+    person: recording => recording % 3,
+    level,
+  });
+  t.same(await warned({ path: ofPeople, features: ['level'], ...people }), [], 'unknown people differ');
   const own = table(columns, 40, 200);
   t.equal((await warned({ path, features, test_fraction: undefined, test_path: own })).length, 1);
 });

@@ -143,6 +143,10 @@ t.test('damaged and other files are located errors', async t => {
       'data/audio-format | the file is FLAC, not WAV | expected WAV; to convert it: ffmpeg -i "a.wav" "a-pcm.wav"',
     ],
     [
+      Buffer.from('short'),
+      'data/audio-format | the file is not a WAV recording | expected WAV; to convert it: ffmpeg -i "a.wav" "a-pcm.wav"',
+    ],
+    [
       Buffer.from('a plain text file'),
       'data/audio-format | the file is not a WAV recording | expected WAV; to convert it: ffmpeg -i "a.wav" "a-pcm.wav"',
     ],

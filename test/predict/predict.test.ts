@@ -374,6 +374,12 @@ t.test('an input that is wrong is reported with its location, or left out', asyn
       ...([`${head}${good}r2,0,1,x\nr3,0,1,1\n`, 5, ['r1']] as const),
       'FILE:4:8: the cell is not a number\n  4 | r2,0,1,x\n    |        ^\n  expected: a finite number\n  got: "x"\nTo leave out what cannot be read: --on-error skip\n',
     ],
+    [
+      ...([`${head}r2,0,1,x\nr3,0,1,1\n`, 5, []] as const),
+      /^FILE:2:8: the cell is not a number\n(.*\n)*To leave out what cannot be read: --on-error skip\n$/,
+    ],
+    // nothing would be left
+    [`${head}r2,0,1,x\n`, 5, [], /^FILE:2:8: the cell is not a number\n(.*\n)* {2}got: "x"\n$/],
     ['recording,t,b\nr1,0,1\n', 5, [], /^FILE:1:1: there is no column "a", which the model reads\n/],
     ['recording,t,a,a,b\nr1,0,1,1,1\n', 5, [], /^FILE:1:15: two columns are named "a"/],
     ['', 5, [], /^FILE: the file is empty/],

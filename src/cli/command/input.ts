@@ -109,7 +109,7 @@ export async function hintingAtSkip<T>(use: () => Promise<T>): Promise<T> {
   try {
     return await use();
   } catch (error) {
-    throw error instanceof RejectedError ? new HintedError(error, SKIP) : error;
+    throw error instanceof RejectedError && !error.isOnly ? new HintedError(error, SKIP) : error;
   }
 }
 

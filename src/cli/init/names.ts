@@ -11,6 +11,12 @@ export const USUAL = {
   day: /^(day|date|mday|day_of_month|date_of_month)$/i,
   hour: /^(hour|hr|hours|hour_of_day|hod)$/i,
   minute: /^(minute|min|minutes)$/i,
+  /** A number that is known at the end. */
+  outcome:
+    /(^|[_ .-])(los|stay|survival|mortality|score|severity|yield|wear|rul|lifetime|recovery|response)([_ .-]|$)/i,
+  /** Where something is in a text. */
+  chapter:
+    /^(act|scene|chapter|verse|canto|book|volume|page|section|paragraph|stanza)([_ .-]?(no|number))?$/i,
   duration: /durat|elapsed|length|pace|(^|[_ .-])lap/i,
   forecast:
     /(^|[_ .-])(values?|sales|demand|load|count|total|close|consumption|usage|revenue|visitors|passengers|quantity|amount|rides|trips|orders|bookings|production)([_ .(-]|$)/i,
@@ -27,7 +33,8 @@ export const USUAL = {
 export const MIN_SUBJECTS = 5;
 
 /** Names of facts about a person, which are known before a recording. */
-export const ATTRIBUTE = /(^|[_ .-])(sex|gender|age|weight|height|bmi|ethnicity|race|birth|born)([_ .-]|$)/i;
+export const ATTRIBUTE =
+  /(^|[_ .-])(sex|gender|age|weight|height|bmi|ethnicity|race|birth|born|smok(er|ing|es)|marital|married|education|income|insurance|treatment|arm|blood_type)([_ .-]|$)/i;
 
 export function isTarget(name: string): boolean {
   return /^(label|labels|class|classes|target|y|outcome|category|species|result|activity|diagnosis|topic|gesture|intent|emotion|sentiment|condition|status|occupancy|survived|churn|churned|fraud|spam|quality|grade|rating|stars|approved|tags?|upos|xpos)$|label$/i.test(

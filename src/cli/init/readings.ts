@@ -9,7 +9,7 @@ import { damagedError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import { type Column, type Columns, columnNamed, isFactOf, isWhole, MAX_CLASSES } from './columns.js';
-import { isConstantWithin, smoothness, withJoined } from './groups.js';
+import { formsBlocks, isConstantWithin, smoothness, withJoined } from './groups.js';
 import {
   areYears,
   clockOf,
@@ -76,6 +76,8 @@ export interface Choice extends NamedColumns {
 }
 
 const MIN_FORECAST_STEPS = 40;
+/** Whole numbers of more values are measured, if their name says so. */
+const MAX_GRADES = 5;
 /** Maximum fraction of missing values of a column that is used. */
 const MAX_MISSING = 0.95;
 /** Fewer sequences cannot be split into training, validation and test. */
@@ -163,7 +165,8 @@ function candidatesFor(
   const { name, isNumber, distinct } = target;
   const isMeasured = isMeasure(target);
   const isRare = 2 * target.missing > target.cells.length;
-  const isClass = !isNumber || (distinct <= MAX_CLASSES && isWhole(target));
+  const isOutcome = isNumber && distinct > MAX_GRADES && USUAL.outcome.test(name);
+  const isClass = !isNumber || (distinct <= MAX_CLASSES && isWhole(target) && !isOutcome);
   const isConstant = group !== undefined && isConstantWithin(rows, target);
   const contradiction = group && contradictionsIn(rows, group, target);
   const isSubjects = subjects.some(one => (target === one ? isNamed(one) : isFactOf(one, target)));
@@ -175,16 +178,22 @@ function candidatesFor(
       ? [`each ${possible[0].name} has one ${subject.name}, which is kept in one split`]
       : [];
   const last = columns.at(-1);
-  const hints: readonly (readonly [is: boolean, score: number, why: string])[] = [
+  const text = textOf(columns.filter(column => column !== target));
+  // chapters follow each other, speakers take turns
+  const takesTurns = (one: Column) => one !== target && isLabel(one) && !formsBlocks(one);
+  const isPlace = USUAL.chapter.test(name) || (text && formsBlocks(target) && columns.some(takesTurns));
+  const hints: readonly (readonly [is: boolean | undefined, score: number, why: string])[] = [
     [isTarget(name), 3, `${name} is a usual name of a target`],
     [target === last, 1, `${name} is the last column`],
+    [isOutcome, 1.5, `${name} is a usual name of an outcome`],
+    [isPlace, -3, `${name} is a place in a text`],
     [isClass && isLabel(target), 1.5, `${name} has words of few kinds`],
     [
       isClass && isNumber && !isIdentifier(target),
       0.5,
       `${name} has whole numbers of few values, which are classes`,
     ],
-    [target === last && isNumber && isCode(target), 1, `${name} numbers kinds`],
+    [target === last && isNumber && isCode(target) && !isOutcome, 1, `${name} numbers kinds`],
     [isIdentifier(target), -6, `${name} identifies something`],
     [numbersKinds(target), -3, `${name} has names with numbers`],
     [isSubjects, -4, `${name} is a fact of ${subjects[0]?.name}`],
@@ -239,7 +248,6 @@ function candidatesFor(
     const score = (isDated ? 4 : -1) + (isUsual ? 3 : 0) + moves - (isShort ? 10 : 0) - (isRare ? 3 : 0);
     add('series', score, [...named, ...dated], bad ?? unplaced ?? (isShort ? short : undefined));
   }
-  const text = textOf(columns.filter(column => column !== target));
   if (text)
     add('texts', (group ? 1 : 3) + hinted - (isClass ? 0 : 0.5), [...reasons, `${text.name} has texts`], bad);
   // rows of one sequence, each read alone, would be in several splits

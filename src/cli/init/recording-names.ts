@@ -18,6 +18,8 @@ export interface NamesRead {
   readonly fields: readonly Field[];
   /** Names that do not say what most others do. */
   readonly doubt?: string | undefined;
+  /** Recordings whose folder says something else than their names. */
+  readonly misplaced?: string | undefined;
 }
 
 /** Texts and fields of the names in turn; a constant part is text. */
@@ -67,9 +69,9 @@ export function readNames(names: readonly string[], folder: string, list?: strin
   }
   if (read === undefined)
     throw withoutLabels(folder, doubt ?? `${counted(names.length, 'name')}: ${firstOf(names)}`, list);
-  if (read.odd.length > 0)
-    throw oddNames(folder, `recordings whose folder contradicts their name: ${oddIn(names, read.odd)}`);
-  return doubt === undefined ? read : { ...(patternOf(paths, whole?.separator, false) ?? read), doubt };
+  const misplaced = read.odd.length > 0 ? oddIn(names, read.odd) : undefined;
+  const found = doubt === undefined ? read : (patternOf(paths, whole?.separator, false) ?? read);
+  return { ...found, doubt, misplaced };
 }
 
 function oddIn(names: readonly string[], odd: readonly number[]): string {

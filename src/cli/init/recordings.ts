@@ -109,7 +109,7 @@ export async function recordingsPlan(
   choice: Choice,
   list?: string,
 ): Promise<{ plan: Plan; lines: string[]; others: OtherReading[] }> {
-  const { pattern, fields, doubt } = readNames(names, folder, list);
+  const { pattern, fields, doubt, misplaced } = readNames(names, folder, list);
   const target = fieldNamed('target', choice.target, fields) ?? fields.find(({ name }) => name === 'label');
   if (target === undefined)
     throw withoutLabels(folder, `${counted(names.length, 'name')}: ${firstOf(names)}`, list);
@@ -142,6 +142,11 @@ export async function recordingsPlan(
     [
       'note',
       doubt && `${doubt}, so what these say is not read: the test set may have voices of the training set`,
+    ],
+    [
+      'note',
+      misplaced &&
+        `${misplaced} are in a folder that contradicts their name: what the name says is read, so rename those that are wrong`,
     ],
     ['note', list && `${list} lists recordings: init --from ${quoted(list)} reads what it says of them`],
     ['because', reasons(target, speaker)],

@@ -1,7 +1,7 @@
 /** `init`: writes a first config, for the user's own data or with sample data. */
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { escapePath } from 'tinyglobby';
+import { escapePath, globSync } from 'tinyglobby';
 import { DATE_FORMAT } from '../../data/formats/dates.js';
 import { formatNamed, TABLE_NAME } from '../../data/formats/tables.js';
 import { AUDIO_NAME } from '../../data/formats/wav.js';
@@ -63,6 +63,7 @@ export const verb = defineVerb({
     const sample = template === undefined || template === 'mnist' ? undefined : SAMPLES[template];
     const name = nameOf(from ?? sample?.file ?? 'mnist');
     const path = file ?? `${name}.cellrun.yaml`;
+    if (AUDIO_NAME.test(path)) throw singleRecording(from ?? path);
     if (!/\.ya?ml$/i.test(path)) {
       const message = 'a config is a YAML file';
       throw usageError('init/file', message, { file: path, expected: 'a name that ends in .yaml' });
@@ -197,10 +198,7 @@ async function made(data: string, { path, dateFormat, tables, ...choice }: Wish)
     return withSplits(found, recordings.splits, globOf);
   }
   if (!isFolder && !hasBlocks && !TABLE_NAME.test(data)) {
-    if (AUDIO_NAME.test(data)) {
-      const message = 'a config is for a folder of recordings or a table of them, not for single files';
-      throw usageError('init/format', message, { file: data, expected: `--from ${quoted(dirname(data))}` });
-    }
+    if (AUDIO_NAME.test(data)) throw singleRecording(data);
     throw usageError(
       'init/format',
       'a config can be written for tables, records, arrays, texts and folders of recordings',
@@ -248,6 +246,15 @@ async function made(data: string, { path, dateFormat, tables, ...choice }: Wish)
   ];
   const splits = others.filter(({ file }) => kind !== 'series' && !predicted.lackedBy.includes(file));
   return withSplits({ plan, lines, others: nextBest(readings, choice) }, splits, placeOf);
+}
+
+/** Refuses a recording, and names its folder, or that of the folders for each label. */
+function singleRecording(file: string): UserError {
+  const [folder, above] = [dirname(file), dirname(dirname(file))];
+  const beside = folder === above ? [] : globSync('*/*.wav', { cwd: above, caseSensitiveMatch: false });
+  const isLabel = beside.some(one => one.split('/')[0] !== basename(folder));
+  const message = 'a config is for a folder of recordings or a table of them, not for single files';
+  return usageError('init/format', message, { file, expected: `--from ${quoted(isLabel ? above : folder)}` });
 }
 
 /** Names the files of a folder that are no tables. */

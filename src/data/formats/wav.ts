@@ -178,7 +178,8 @@ export class WavFile {
   private chunks() {
     const { source } = this;
     if (source.size === 0) throw this.damage('the file is empty');
-    const head = this.read(0, RIFF_BYTES);
+    const head = source.readNow({ from: 0, to: Math.min(RIFF_BYTES, source.size) });
+    if (isWav(head) && head.length < RIFF_BYTES) throw this.cut(0, RIFF_BYTES);
     if (!isWav(head) || head.toString('latin1', 8) !== 'WAVE') throw otherFormat(source.name, head);
     let [format, size64]: [Buffer | undefined, number | undefined] = [undefined, undefined];
     for (let at = RIFF_BYTES; at + CHUNK_BYTES <= source.size; ) {
