@@ -203,6 +203,15 @@ const GUESSES: readonly {
     dataset: { kind: 'forecast', target: 'Wert', season: 7, time: 'Datum', date_format },
   })),
   {
+    what: 'a column that repeats a part of the date under any name',
+    csv: table('dteday,mnth,wkday,cnt', 200, i => {
+      const [, month] = day(i).split('-').map(Number);
+      return `${day(i)},${month},${(i + 3) % 7},${8000 + ((i * 37) % 101)}`;
+    }),
+    dataset: { kind: 'forecast', target: 'cnt', time: 'dteday', features: null, known: null },
+    stdout: /^not used +mnth: a part of dteday\nnot used +wkday: a part of dteday$/m,
+  },
+  {
     what: 'months by name',
     csv: table('year,month,sold', 100, i => {
       const month = new Intl.DateTimeFormat('en', { month: 'long' }).format(new Date(2020, i % 12));

@@ -256,7 +256,8 @@ export function layoutOf(table: Columns, named: NamedColumns, path: string): Lay
     );
     const fewestFirst = [words, numbers].flatMap(list => list.toSorted((a, b) => a.distinct - b.distinct));
     const group = [...usual, ...fewestFirst].find(tells);
-    const name = order.columns.map(column => column.name).join(', ');
+    const [time] = order.columns;
+    const name = (time.parts ? [time] : order.columns).map(column => column.name).join(', ');
     return { group, ...(group && { why: `${name} starts again in each ${group.name}` }) };
   }
 
@@ -469,6 +470,29 @@ function repeatedIn({ at, columns: [{ cells, nameOf }] }: Order, rows: Layout['r
   const [earlier, later] = same[0];
   return `${counted(same.length, 'row')} with the time of another, first ${nameOf(later)} after ${nameOf(earlier)}: ${JSON.stringify(cells[later])}`;
 }
+
+/** Parts of a date, and ways to count them. */
+const DATE_PARTS: readonly ((date: Date) => number)[] = [
+  date => date.getUTCFullYear(),
+  date => date.getUTCMonth(),
+  date => date.getUTCDate(),
+  date => date.getUTCDay(),
+  date => date.getUTCHours(),
+];
+
+/** True for a column that says what the dates say already, such as their months, in any numbers. */
+export function repeatsDate({ order }: Layout, { cells, distinct }: Column): boolean {
+  if (!order?.isDate || distinct < 3 || distinct > MAX_PARTS) return false;
+  const dates = order.at.map(time => new Date(time));
+  return DATE_PARTS.some(partOf => {
+    const parts = dates.map(partOf);
+    const pairs = new Set(parts.map((part, row) => `${part} ${cells[row]}`));
+    return pairs.size === distinct && pairs.size === new Set(parts).size;
+  });
+}
+
+/** Days of a month. */
+const MAX_PARTS = 31;
 
 /** True if each group has its rows in this order, each time once. */
 function ascends({ at }: Order, rows: readonly (readonly number[])[]): boolean {

@@ -26,7 +26,7 @@ import {
   numbersRows,
   textOf,
 } from './kinds.js';
-import { contradictionsIn, type Layout, layoutOf, type NamedColumns } from './layout.js';
+import { contradictionsIn, type Layout, layoutOf, type NamedColumns, repeatsDate } from './layout.js';
 import { ATTRIBUTE, isPartOfDate, isTarget, USUAL } from './names.js';
 import { type RegularSteps, regularSteps, timesIn } from './steps.js';
 import { coarsest, isNamed, subjectsOf } from './subjects.js';
@@ -164,6 +164,7 @@ function candidatesFor(
   const { rows, order, group } = layout;
   const { name, isNumber, distinct } = target;
   const isMeasured = isMeasure(target);
+  const isAgain = repeatsDate(layout, target);
   const isRare = 2 * target.missing > target.cells.length;
   const isOutcome = isNumber && distinct > MAX_GRADES && USUAL.outcome.test(name);
   const isClass = !isNumber || (distinct <= MAX_CLASSES && isWhole(target) && !isOutcome);
@@ -199,7 +200,7 @@ function candidatesFor(
     [isSubjects, -4, `${name} is a fact of ${subjects[0]?.name}`],
     [ATTRIBUTE.test(name) || USUAL.place.test(name), -3, `${name} is a fact of someone`],
     [isRare, -3, `most rows have no ${name}`],
-    [isPartOfDate(name), -6, `${name} is a part of a date`],
+    [isPartOfDate(name) || isAgain, -6, `${name} is a part of a date`],
     [isClass && !isLabel(target) && !isNumber, -6, `${name} has words of many kinds`],
   ];
   const holding = hints.filter(([is]) => is);
@@ -245,7 +246,13 @@ function candidatesFor(
     const short = `its series${which} have ${shortest} steps, and a forecast needs ${MIN_FORECAST_STEPS}`;
     const moves = isMeasured ? smoothness(target, rows) : -5;
     const isDated = order.isDate || areYears(order.columns[0]);
-    const score = (isDated ? 4 : -1) + (isUsual ? 3 : 0) + moves - (isShort ? 10 : 0) - (isRare ? 3 : 0);
+    const score =
+      (isDated ? 4 : -1) +
+      (isUsual ? 3 : 0) +
+      moves -
+      (isShort ? 10 : 0) -
+      (isRare ? 3 : 0) -
+      (isAgain ? 6 : 0);
     add('series', score, [...named, ...dated], bad ?? unplaced ?? (isShort ? short : undefined));
   }
   if (text)
@@ -419,7 +426,10 @@ function featuresOf(
       [isFact && numbersGroups(column, rows), `it numbers each ${group?.name}`],
       [column === grouping && isNumber, 'it says which rows belong together'],
       [isName(column), 'it names something, as its own name says'],
-      [isDated && isPartOfDate(name) && isWhole(column), `a part of ${order?.columns[0].name}`],
+      [
+        isDated && ((isPartOfDate(name) && isWhole(column)) || repeatsDate(layout, column)),
+        `a part of ${order?.columns[0].name}`,
+      ],
     ];
     const found = reasons.find(([isSo]) => isSo);
     if (found) unused.push({ name: name || 'a column without a name', reason: found[1] });
