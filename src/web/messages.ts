@@ -22,6 +22,8 @@ export interface Slider {
   readonly key: string;
   readonly low: number;
   readonly high: number;
+  /** Whether equal distances are equal ratios. */
+  readonly isLogarithmic: boolean;
   /** Absent: the config leaves it to its default. */
   readonly value: number | undefined;
 }

@@ -6,7 +6,7 @@ import { pathsIn, valueAt } from '../config/schema/schema.js';
 import { kindOf } from '../data/index.js';
 import { ANY_NAME, inputFiles } from '../data/reading/files.js';
 import { makeFolder, writeAtomic, writeJsonAtomic } from '../run/files.js';
-import { usageError, usageErrors } from '../util/errors.js';
+import { caught, UserError, usageError, usageErrors } from '../util/errors.js';
 import { optionalFile, packageRoot, programFile } from '../util/root.js';
 import { htmlPage, pageAsset } from '../view/report.js';
 import { PACKAGES, type Site, type Slider } from './messages.js';
@@ -85,16 +85,19 @@ export async function writeSite(
 
 /** All configs are valid with both ends of the range. */
 function sliderOf(range: string, config: string, { experiment }: LoadedExperiment): Slider {
-  const [, key, ...ends] = /^([^=]+)=([^:]+):([^:]+)$/.exec(range) ?? [];
+  const [, key, first, second, log] = /^([^=]+)=([^:]+):([^:]+)(:log)?$/.exec(range) ?? [];
+  const ends = [first, second];
   const [low, high] = ends.map(Number);
-  if (!(low < high))
+  const isLogarithmic = log !== undefined;
+  if (!(low < high) || (isLogarithmic && low <= 0))
     throw usageError('web/slider', `${JSON.stringify(range)} is not a range of a key`, {
       file: '--slider',
-      expected: 'KEY=LOW:HIGH, such as dataset.sequence_length=10:200',
+      expected:
+        'KEY=LOW:HIGH, such as dataset.sequence_length=10:200, or KEY=LOW:HIGH:log, both above 0, such as optimizer.learning_rate=0.0001:0.1:log',
     });
   const path = key.split('.');
   for (const end of ends) {
-    const { experiment: set } = loadExperiment(config, { set: [`${key}=${end}`] });
+    const set = experimentWith(config, `${key}=${end}`);
     if (typeof valueAt(set, path) !== 'number')
       throw usageError('web/slider', `${key} is no number`, {
         file: '--slider',
@@ -102,7 +105,16 @@ function sliderOf(range: string, config: string, { experiment }: LoadedExperimen
       });
   }
   const value = valueAt(experiment, path);
-  return { key, low, high, value: typeof value === 'number' ? value : undefined };
+  return { key, low, high, isLogarithmic, value: typeof value === 'number' ? value : undefined };
+}
+
+/** Problems of the assignment are those of the option that the user wrote. */
+function experimentWith(config: string, assignment: string): LoadedExperiment['experiment'] {
+  const found = caught(() => loadExperiment(config, { set: [assignment] }));
+  if (!(found instanceof UserError)) return found.experiment;
+  throw usageErrors(
+    found.diagnostics.map(one => (one.file === '--set' ? { ...one, file: '--slider' } : one)),
+  );
 }
 
 /** The files of a page are elsewhere. */

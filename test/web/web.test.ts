@@ -202,7 +202,8 @@ const DEBUG_PORT = 9333;
 
 t.test('a page trains', { skip: missing }, async t => {
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  const slider = ['--slider', 'training.num_epochs=1:40'];
+  const rate = 'optimizer.learning_rate=0.0001:0.1:log';
+  const slider = ['--slider', 'training.num_epochs=1:40', '--slider', rate];
   const written = await work.cellrun('web', config, '--output', site, ...slider);
   t.equal(written.code, 0, written.stderr);
   const expected = await digestsOfNode();
@@ -406,9 +407,15 @@ t.test('a page trains', { skip: missing }, async t => {
     const range = page.getByRole('slider', { name: 'training.num_epochs' });
     t.equal(await range.inputValue(), '12', 'as in the config');
     await range.fill('3');
+    const rate = page.getByRole('slider', { name: 'optimizer.learning_rate' });
+    await rate.press('End');
+    await rate.press('Home');
+    await page.getByText('0.0001, instead of').waitFor();
+    t.same(await attributes(rate, 'max'), [String(Math.log(0.1))]);
     await press(page, 'Train');
     await reaches(page, 'ended');
-    t.same(await digestsOn(page), await digestsOfNode('--set', 'training.num_epochs=3'));
+    const set = ['--set', 'training.num_epochs=3', '--set', 'optimizer.learning_rate=0.0001'];
+    t.same(await digestsOn(page), await digestsOfNode(...set));
     await own.close();
   });
 
@@ -471,8 +478,9 @@ t.test('sliders are for numbers of the config', async t => {
     'training.num_epochs': /^--slider: "training.num_epochs" is not a range/,
     'training.num_epochs=5:1': /is not a range of a key/,
     'name=1:5': /^--slider: name is no number/,
-    'training.num_epochs=0:5': /training.num_epochs/,
-    'training.epochz=1:5': /unknown key `epochz` in `training`/,
+    'training.num_epochs=0:5': /^--slider:.*training.num_epochs/,
+    'training.epochz=1:5': /^--slider:.*unknown key `epochz` in `training`/,
+    'optimizer.learning_rate=0:0.1:log': /is not a range of a key/,
   };
   for (const [slider, message] of Object.entries(bad))
     t.match(await asked(slider), { code: 2, stderr: message }, slider);

@@ -9,7 +9,7 @@ export const verb = defineVerb({
   arguments: '<configs...>',
   options: {
     output: folder('<dir>', 'directory of the site (default: site)').with({ short: '-o' }),
-    slider: list('<key=low:high>', 'put a slider for a number of the configs on the page'),
+    slider: list('<key=low:high[:log]>', 'put a slider for a number of the configs on the page'),
   },
   help: 'Any web server can serve the site. The model trains in the page; nothing is sent anywhere.',
   async action([configs], { output = 'site', slider }, { io }) {

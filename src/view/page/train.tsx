@@ -270,20 +270,28 @@ interface SliderProps {
 }
 
 /** Sets a number of the config, whatever its text says, until it is reset. */
-function SliderInput({ slider: { key, low, high, value }, set, isLocked, assign }: SliderProps) {
+function SliderInput({ slider, set, isLocked, assign }: SliderProps) {
+  const { key, low, high, isLogarithmic, value } = slider;
   const isWhole = Number.isInteger(low) && Number.isInteger(high);
+  const [toPlace, toValue] = isLogarithmic ? [Math.log, Math.exp] : [Number, Number];
+  const step = isWhole && !isLogarithmic ? 1 : (toPlace(high) - toPlace(low)) / STOPS;
+  const rounded = (at: number) => {
+    if (!isLogarithmic) return String(at);
+    return String(isWhole ? Math.round(toValue(at)) : Number(toValue(at).toPrecision(DIGITS)));
+  };
   return (
     <p>
       <label>
         {key}{' '}
         <input
           type="range"
-          min={low}
-          max={high}
-          step={isWhole ? 1 : (high - low) / STOPS}
-          value={set ?? value ?? low}
+          min={toPlace(low)}
+          max={toPlace(high)}
+          step={step}
+          value={toPlace(Number(set ?? value ?? low))}
+          aria-valuetext={`${set ?? value ?? low}`}
           disabled={isLocked}
-          onInput={({ currentTarget }) => assign(currentTarget.value)}
+          onInput={({ currentTarget }) => assign(rounded(currentTarget.valueAsNumber))}
         />
       </label>{' '}
       <output>{set === undefined ? 'as in the config' : `${set}, instead of that in the config`}</output>{' '}
@@ -298,6 +306,8 @@ function SliderInput({ slider: { key, low, high, value }, set, isLocked, assign 
 
 /** Positions of a slider for fractions. */
 const STOPS = 100;
+/** Of a number that a logarithmic slider sets. */
+const DIGITS = 2;
 
 interface EditorProps {
   readonly text: string;
