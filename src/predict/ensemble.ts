@@ -4,21 +4,13 @@ import { splitSeedOf } from '../config/metrics.js';
 import { type ByteSource, fileBytes, type InputSource, type SplitName } from '../data/index.js';
 import { lossFor, targetSize, taskOf } from '../math/losses/index.js';
 import { accumulators } from '../math/metrics/index.js';
-import type { Numbers, Scored, Task } from '../math/metrics/metric.js';
+import type { Scored, Task } from '../math/metrics/metric.js';
 import type { Evaluation, PredictedSequence } from '../train/evaluator.js';
 import { probabilities } from '../train/readout.js';
-import { damagedError, usageError, usageErrors } from '../util/errors.js';
-import { momentsOf, shortestDecimal } from '../util/numbers.js';
+import { usageError, usageErrors } from '../util/errors.js';
+import { addTo, joinedSequence, refuseOthers } from './mean.js';
 import type { SavedModel } from './open.js';
-import {
-  type ClassPrediction,
-  classPrediction,
-  float64,
-  type Prediction,
-  type PredictionForm,
-  type SequencePrediction,
-  type ValuePrediction,
-} from './predictions.js';
+import type { PredictionForm, SequencePrediction } from './predictions.js';
 import type { RejectionOptions } from './steps.js';
 
 /**
@@ -167,78 +159,6 @@ export async function* joined(
   } finally {
     for (const source of sources) await source.return?.();
   }
-}
-
-function joinedSequence(form: PredictionForm, all: readonly SequencePrediction[]): SequencePrediction {
-  const [first] = all;
-  refuseOthers(all.map(({ id, predictions }) => ({ id, length: predictions.length })));
-  const warnings = all.flatMap(one => one.warnings ?? []);
-  const different = new Map(warnings.map(one => [`${one.code} ${one.message} ${one.file} ${one.line}`, one]));
-  return {
-    ...first,
-    predictions: first.predictions.map((_, i) =>
-      meanOf(
-        form,
-        all.map(one => one.predictions[i]),
-      ),
-    ),
-    ...(different.size > 0 && { warnings: [...different.values()] }),
-  };
-}
-
-/** The models may have read other sequences under the same index. */
-function refuseOthers(
-  sequences: readonly { readonly id: string | undefined; readonly length: number }[],
-): void {
-  const [first, ...others] = sequences;
-  const other = others.find(({ id, length }) => id !== first.id || length !== first.length);
-  if (other === undefined) return;
-  throw damagedError('predict/members', 'the models do not read the same sequences', {
-    expected: `${first.id ?? 'a sequence'} of ${first.length} predictions`,
-    got: `${other.id ?? 'a sequence'} of ${other.length}`,
-  });
-}
-
-function meanOf(form: PredictionForm, all: readonly Prediction[]): Prediction {
-  const [first] = all;
-  if (first.kind === 'class') {
-    const own = all.map(one => (one as ClassPrediction).probabilities);
-    const mean = float64(averaged(own));
-    const logits = Float32Array.from(mean, Math.log);
-    // thresholds and sets are those of one model
-    const { predicted, name, probability, top, set, ...rest } = first;
-    const disagreement = Math.max(0, entropy(mean) - momentsOf(own.map(entropy)).mean);
-    return { ...rest, ...classPrediction(form, mean, logits), disagreement };
-  }
-  const own = all as readonly ValuePrediction[];
-  const { length } = own[0].values;
-  const decimals = (lists: readonly Float64Array[]) =>
-    float64(Array.from(averaged(lists), value => shortestDecimal(Math.fround(value))));
-  const spreads = Array.from({ length }, (_, k) => momentsOf(own.map(({ values }) => values[k])).spread ?? 0);
-  const { applies, interval, ...rest } = own[0];
-  const ends = (end: 'lower' | 'upper') => decimals(own.flatMap(one => one.interval?.[end] ?? []));
-  return {
-    ...rest,
-    ...(own.every(one => one.interval) && { interval: { lower: ends('lower'), upper: ends('upper') } }),
-    values: decimals(own.map(({ values }) => values)),
-    quantiles: own[0].quantiles.map((_, level) => decimals(own.map(({ quantiles }) => quantiles[level]))),
-    disagreement: float64(spreads),
-  };
-}
-
-function averaged(lists: readonly Numbers[]): Float64Array {
-  const sums = new Float64Array(lists[0].length);
-  for (const list of lists) addTo(sums, list);
-  return sums.map(sum => sum / lists.length);
-}
-
-function addTo(sums: Float64Array, values: Numbers): void {
-  for (let k = 0; k < sums.length; k++) sums[k] += values[k];
-}
-
-/** Nats. */
-function entropy(of: Float64Array): number {
-  return of.reduce((sum, p) => (p === 0 ? sum : sum - p * Math.log(p)), 0);
 }
 
 /** The metrics of several models together, and of each; those of one are its own. */

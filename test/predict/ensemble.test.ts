@@ -209,3 +209,50 @@ t.test('models that do not predict the same are refused', async t => {
     t.match(stderr, message);
   }
 });
+
+t.test('one module has several models, and predicts as they do together', async t => {
+  for (const config of [classes, quantiles]) {
+    const runs = await seeds(config);
+    const output = work.folder();
+    const { code, stdout, stderr } = await work.cellrun(
+      ...['export', ...runs, '--format', 'js', '--ensemble', '--output', output, '--json'],
+    );
+    t.equal(code, 0, stderr);
+    t.same(JSON.parse(stdout).exports[0].run, runs);
+    const model = await import(join(output, 'model.js'));
+    const given = rows.map(row => row.split(',')).filter(([id]) => Number(id.slice(1)) < 5);
+    const ids = [...new Set(given.map(([id]) => id))];
+    const stepsOf = (id: string) => given.filter(([one]) => one === id).map(row => [Number(row[2])]);
+    const input = work.file('given.csv', ['id,t,a', ...given.map(row => row.slice(0, 3).join())].join('\n'));
+    const together = await lines(...runs, '--input', input, '--backend', 'webasm');
+    const predictions = [];
+    for await (const one of model.predictMany(ids.map(stepsOf))) predictions.push(one);
+    t.same(
+      predictions.map(({ index }) => index),
+      [0, 1, 2, 3, 4],
+    );
+    for (const [i, { predictions: own }] of predictions.entries()) {
+      const [one] = (await model.predict(stepsOf(ids[i]))).predictions;
+      t.same(own, [one]);
+      const line = together[i];
+      if (config === classes) t.same([...one.probabilities], line.probabilities);
+      else t.same([...one.values], Object.values(line.predicted as object).flat());
+      t.same(
+        [one.disagreement].flatMap(value => (typeof value === 'number' ? value : [...value])),
+        [line.disagreement].flat(2),
+      );
+    }
+    t.throws(() => model.session(), /several models together predict whole sequences only/);
+  }
+  const [run] = await seeds(classes);
+  const other = await trained(values);
+  for (const [args, message] of [
+    [[run, other, '--format', 'js', '--output', work.folder()], /their task differs/],
+    [[run, '--format', 'onnx', '--output', work.folder()], /the format onnx has one model in each file/],
+    [[run, '--format', 'js'], /--output/],
+  ] as const) {
+    const { code, stderr } = await work.cellrun('export', ...args, '--ensemble');
+    t.equal(code, 2, stderr);
+    t.match(stderr, message);
+  }
+});

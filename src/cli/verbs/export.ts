@@ -1,6 +1,6 @@
 /** `export RUN…`: writes a predictor for other programs, weights, or TensorBoard event files. */
 import { join, resolve, sep } from 'node:path';
-import { costText, type ExportedModule, exportModule } from '../../interop/js/export.js';
+import { costText, type ExportedModule, exportModule, exportTogether } from '../../interop/js/export.js';
 import { PRECISIONS, type Precision } from '../../interop/js/weights.js';
 import { onnx } from '../../interop/onnx/export.js';
 import { type Exported, exportPredictor } from '../../interop/predictor.js';
@@ -18,7 +18,7 @@ import { formatNumber } from '../../util/numbers.js';
 import { atNamedPlace } from '../../util/system-errors.js';
 import { counted, printable } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
-import { checkpoint, choice, defineVerb, folder, json, refuseGiven, WEIGHTS } from '../command/verb.js';
+import { checkpoint, choice, defineVerb, flag, folder, json, refuseGiven, WEIGHTS } from '../command/verb.js';
 
 /** Formats of several files, by default in a subdirectory of the run. */
 const FOLDERS: readonly string[] = ['tensorboard', 'pytorch'];
@@ -43,6 +43,9 @@ export const verb = defineVerb({
       PRECISIONS,
       'type of the weights in the file of --format js: float32, float16, or int8 with a scale per row (default: float32)',
     ),
+    ensemble: flag('one module of --format js that predicts the mean of all runs').with({
+      requires: 'output',
+    }),
     output: folder(
       '<dir>',
       "output directory (default: each run's, or its subdirectory tensorboard or pytorch)",
@@ -52,7 +55,7 @@ export const verb = defineVerb({
     json: json('the list of files written'),
   },
   help: 'Sweeps and directories of runs can be given too.',
-  async action([paths], { format, weights, checkpoint, precision, output, json }, { io }) {
+  async action([paths], { format, weights, checkpoint, precision, ensemble, output, json }, { io }) {
     if (format === undefined)
       throw usageError('cli/export-format', 'no export format given', {
         expected: `--format ${FORMATS.join(' or ')}`,
@@ -68,6 +71,8 @@ export const verb = defineVerb({
     if (format !== 'js') {
       const message = `the format ${format} always has weights in float32`;
       refuseGiven({ precision }, { code, message, expected: '--format js' });
+      const alone = `the format ${format} has one model in each file`;
+      refuseGiven({ ensemble }, { code, message: alone, expected: '--format js' });
     }
     const isFolder = FOLDERS.includes(format);
     const runs = runsWithTargets(paths, output, isFolder ? format : '');
@@ -94,8 +99,21 @@ export const verb = defineVerb({
     };
     const written: object[] = [];
     const places: string[] = [];
-    for (const { path, target, model } of models) {
-      const { files, ...facts } = await EXPORTS[format](model, precision ?? 'float32');
+    const type = precision ?? 'float32';
+    const exported = async function* () {
+      if (ensemble && output !== undefined) {
+        const [first, ...others] = await exportTogether(
+          models.map(({ model }) => model),
+          type,
+        );
+        for (const { verified } of others) if (!json) io.err(`${verificationText(verified)}\n`);
+        yield { path: models.map(({ path }) => path), target: resolve(output), made: first };
+      } else
+        for (const { path, target, model } of models)
+          yield { path, target, made: await EXPORTS[format](model, type) };
+    };
+    for await (const { path, target, made } of exported()) {
+      const { files, ...facts } = made as Written;
       for (const [name, content] of files) {
         const file = place(target, name);
         atNamedPlace(() => writeAtomic(file, content));

@@ -11,6 +11,7 @@ import { arithmeticProbe, machineArithmetic } from '../../engine/simd-compile.js
 import { deflateRawSync, fs } from '../../host/index.js';
 import { ParameterLayout } from '../../math/model/parameters.js';
 import { hasAttention } from '../../math/model/spec.js';
+import { checkMembers } from '../../predict/ensemble.js';
 import {
   evaluateCheckpoint,
   type OpenedModel,
@@ -25,7 +26,7 @@ import type { Tensor } from '../../run/safetensors.js';
 import type { SplitMetrics } from '../../run/summary.js';
 import { batchesOf, evaluationRows } from '../../train/evaluator.js';
 import { weightsAlone, withWeights } from '../../train/weights.js';
-import { damagedError, UserError } from '../../util/errors.js';
+import { damagedError, UserError, usageError } from '../../util/errors.js';
 import { formatMetric, words } from '../../util/numbers.js';
 import { programFile } from '../../util/root.js';
 import { WebAssembly } from '../../util/webassembly.js';
@@ -49,7 +50,9 @@ import {
 } from './runtime.js';
 import { decodedWeight, encodedWeight, type Precision } from './weights.js';
 
-const FILE = 'model.js';
+const [FILE, TYPES] = ['model.js', 'model.d.ts'];
+/** The part of the file that is the same in all modules of a kind. */
+const RUNTIME = 1;
 
 export interface ExportedModule extends Exported {
   readonly precision: Precision;
@@ -104,6 +107,42 @@ export function costText({ split, metrics, float32 }: PrecisionCost): string {
   return `${split} ${parts.join(', ')}`;
 }
 
+/**
+ * Exports several models as one module that predicts the mean of them, once each reproduces the
+ * predictions of its run.
+ * @throws UserError (exit 2) if they do not predict the same, or continue states between sequences
+ */
+export async function exportTogether(
+  members: readonly SavedModel[],
+  precision: Precision,
+): Promise<readonly ExportedModule[]> {
+  checkMembers(members);
+  const carrying = members.find(({ loaded }) => loaded.experiment.training.carry_state);
+  if (carrying)
+    throw usageError('export/members', 'models that carry states cannot be exported together', {
+      file: carrying.path,
+      expected: 'models without `carry_state`',
+    });
+  const modules: ExportedModule[] = [];
+  for (const member of members) modules.push(await exportModule(member, precision));
+  const parts = modules.map(({ files }) => [...(files.get(FILE) ?? [])].map(part => part.toString()));
+  const [first] = parts;
+  const code = [
+    ...parts.map(([title]) => title),
+    first[RUNTIME],
+    'const model = cellrun.together([\n',
+    ...parts.map(member => `(() => {\n${member.slice(RUNTIME + 1, -1).join('')}return model;\n})(),\n`),
+    ']);\n',
+    first[first.length - 1],
+  ];
+  const types = modules[0].files.get(TYPES) ?? [];
+  const files = new Map([
+    [FILE, code.map(part => Buffer.from(part))],
+    [TYPES, types],
+  ]);
+  return [{ ...modules[0], files }, ...modules.slice(1)];
+}
+
 interface Stored {
   readonly exact: Weights;
   readonly precision: Precision;
@@ -137,7 +176,7 @@ export async function files(
     const types = fs.readFileSync(programFile('interop/js/module.d.ts'), 'utf8');
     return new Map([
       [FILE, [...code, exported].map(part => Buffer.from(part))],
-      ['model.d.ts', [Buffer.from(types + ownTypes(model))]],
+      [TYPES, [Buffer.from(types + ownTypes(model))]],
     ]);
   } finally {
     await model.pool.close();
