@@ -82,7 +82,8 @@ const PARTS: Readonly<Record<string, Part>> = {
     run: ({ folder, ...extent }) => killsAtEveryStep(folder, extent, inOwnProcess),
   },
   signals: { cases: 300, run: ({ folder, ...extent }) => manySignals(folder, extent, inOwnProcess) },
-  sweeps: { cases: 50, run: ({ folder, ...extent }) => manySweepKills(folder, extent) },
+  sweeps: { cases: 50, run: ({ folder, ...extent }) => manySweepKills(folder, extent, 'trials') },
+  folds: { cases: 20, run: ({ folder, ...extent }) => manySweepKills(folder, extent, 'folds') },
   invariants: {
     cases: 10_000,
     /** A hundred at a time, each of a seed of its own, so that a failure is found again soon. */

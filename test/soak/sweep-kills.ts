@@ -120,8 +120,12 @@ export interface KillableSweep {
 /** Conducts it in `folder`, never killed; those to be killed go to folders beside it. */
 export async function killableSweep(folder: string, trials: number, epochs = 8): Promise<KillableSweep> {
   mkdirSync(folder, { recursive: true });
+  return killable(folder, writeSweep(folder, trials), epochs);
+}
+
+async function killable(folder: string, file: string, epochs = 8): Promise<KillableSweep> {
   const set = ['--set', `training.num_epochs=${epochs}`];
-  const args = ['sweep', writeSweep(folder, trials), ...set, '--backend', 'webasm', '--threads', '2'];
+  const args = ['sweep', file, ...set, '--backend', 'webasm', '--threads', '2'];
   // as far from the data as those that are killed: checkpoints have the way there in the hash of
   // their config
   const output = join(folder, 'straight', 'output');
@@ -142,6 +146,37 @@ export function writeSweep(folder: string, trials: number, more: object = {}): s
     // every step is told, so that one that is made twice can be seen
     training: { num_epochs: 8, batch_size: 10, log_every: 1 },
   };
+  return writeFiles(folder, base, trials, more);
+}
+
+/** A cross-validation: one trial of these folds. */
+function writeFolds(folder: string, count: number): string {
+  const data = join(folder, 'data.csv');
+  const random = RandomStream.of(1, 'soak/folds');
+  const rows = Array.from({ length: 240 * 4 }, (_, i) => {
+    const id = Math.floor(i / 4);
+    return `${id},${i % 4},${((id % 3) + random.normal()).toFixed(3)},${id % 3}`;
+  });
+  writeFileSync(data, ['id,step,x,class', ...rows].join('\n'));
+  const base = {
+    version: 1,
+    name: 'killed',
+    dataset: {
+      ...{ kind: 'csv', path: data, features: ['x'], target: 'class', target_kind: 'class' },
+      ...{ sequence: { group: 'id', order: 'step' }, validation: { fraction: 0.2 } },
+    },
+    model: { cell: 'lstm', hidden_size: 4 },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    training: { num_epochs: 8, batch_size: 10, log_every: 1 },
+    checkpoint: { final: 'last' },
+    folds: { count },
+  };
+  const more = { parameters: {}, method: { kind: 'grid' }, pruner: undefined, budget: undefined };
+  return writeFiles(folder, base, 1, more);
+}
+
+function writeFiles(folder: string, base: object, trials: number, more: object): string {
   writeFileSync(join(folder, 'base.yaml'), JSON.stringify(base));
   const sweep = {
     version: 1,
@@ -185,9 +220,14 @@ function sweepDifferences(straight: string, killed: string): string[] {
   // without its head, which names the sweep
   const best = both.map(sweep => readFileSync(join(sweep, 'best.yaml'), 'utf8').replace(/^#.*\n/gm, ''));
   const expected = readdirSync(straight);
+  const [predictions, again] = both.map(sweep => {
+    const file = join(sweep, 'predictions.jsonl');
+    return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  });
   const left = readdirSync(killed).filter(name => !expected.includes(name));
   return [
     ...(best[0] === best[1] ? [] : ['best.yaml is another']),
+    ...(predictions === again ? [] : ['predictions.jsonl is another']),
     ...left.map(name => `${name} is left over`),
     ...sweepComplaints(killed),
     ...trials.flatMap(run =>
@@ -306,14 +346,22 @@ function drawSweepKill(random: RandomStream, kills: number, segments: number): S
   return { kind: 'operation', at: 1 + random.integer(24), ...(random.uniform() < 0.5 && { torn: true }) };
 }
 
-const TRIALS = 24;
+const [TRIALS, FOLDS] = [24, 12];
 
-export async function manySweepKills(folder: string, { seed, cases }: Extent): Promise<Figures> {
-  const sweep = await killableSweep(folder, TRIALS);
+/** Of a sweep that chooses and prunes trials, or of a cross-validation. */
+export async function manySweepKills(
+  folder: string,
+  { seed, cases }: Extent,
+  of: 'trials' | 'folds',
+): Promise<Figures> {
+  mkdirSync(folder, { recursive: true });
+  const sweep = await (of === 'trials'
+    ? killableSweep(folder, TRIALS)
+    : killable(folder, writeFolds(folder, FOLDS)));
   const failures: string[] = [];
   let kills = 0;
   for (let sweeps = 0; kills < cases && failures.length === 0; sweeps++) {
-    const random = RandomStream.of(seed, `soak/sweeps/${sweeps}`);
+    const random = RandomStream.of(seed, `soak/${of}/${sweeps}`);
     const path = join(folder, `killed-${sweeps}`);
     const most = cases - kills;
     const report = await killSweep(sweep, path, (done, segments) =>
@@ -325,5 +373,5 @@ export async function manySweepKills(folder: string, { seed, cases }: Extent): P
     // without a kill there is nothing to see, and there never will be
     if (report.kills === 0) failures.push('a sweep came to its end before it was killed');
   }
-  return { what: 'killed at random moments', cases: kills, failures };
+  return { what: `${of} killed at random moments`, cases: kills, failures };
 }
