@@ -7,13 +7,12 @@
 import { caught, type Diagnostic, damagedError, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import { timeColumn } from './core/columns.js';
-import {
-  isRejected,
-  type NewSequence,
-  type NewSequencesOptions,
-  type ReadSequence,
-  type SequenceReader,
-  type SeriesReader,
+import type {
+  NewSequence,
+  NewSequencesOptions,
+  ReadSequence,
+  SequenceReader,
+  SeriesReader,
 } from './core/dataset.js';
 import { doubtsOf, type ReadColumn } from './core/doubts.js';
 import { Problems } from './core/problems.js';
@@ -51,10 +50,7 @@ export function forecastSequences(
         const bytes = await allBytes(source, MAX_TEXT_BYTES);
         for await (const _ of reader.read(oneChunk(source.name, bytes)));
       }
-      if (targets === undefined)
-        return yield* lastWindows(reader, series =>
-          past > 0 ? windowsToEvaluate(series, config, past) : [],
-        );
+      if (targets === undefined) return yield* lastWindows(reader, past);
       for (const { own, series } of seriesIn(reader)) {
         const problems = new Problems();
         problems.add(...(own?.all ?? []));
@@ -120,32 +116,26 @@ function tableOf(config: ForecastConfig, data: DataRecord) {
       return { series, own: rows.problems.get(key) };
     });
   };
-  /** The window of each series that its forecast reads, after those that `pastOf` it returns. */
-  function* lastWindows(
-    reader: TableReader,
-    pastOf: (series: InputSeries) => Iterable<readonly ReadSequence[]> = () => [],
-  ): Generator<readonly ReadSequence[]> {
+  /** The window of each series that its forecast reads, after up to `past` earlier ones. */
+  function* lastWindows(reader: TableReader, past = 0): Generator<readonly ReadSequence[]> {
     for (const { series, own } of seriesIn(reader)) {
       const { name, list, rows } = series;
       const id = config.series !== undefined && { id: name };
       const read = caught(() => {
         own?.throwIfAny();
-        return windowToPredict(series, config);
+        return windowsToPredict(series, config, past);
       });
       if (read instanceof UserError) {
         yield [{ problems: read.diagnostics, ...id }];
         continue;
       }
-      for (const windows of pastOf(series))
-        yield windows.flatMap(one => (isRejected(one) ? [] : [{ ...one, isPast: true as const }]));
-      const { gaps, ...window } = read;
       const isNew = id !== false && !known.has(name);
       const warnings = [
         ...series.warnings,
-        ...gaps,
+        ...read.gaps,
         ...(isNew ? [notTrained(name, rows.place(list[0]))] : []),
       ];
-      yield [{ ...window, ...id, ...(warnings.length > 0 && { warnings }) }];
+      yield [...read.past, { ...read.window, ...id, ...(warnings.length > 0 && { warnings }) }];
     }
     yield reader.take();
   }
@@ -155,12 +145,8 @@ function tableOf(config: ForecastConfig, data: DataRecord) {
 /** Windows that are made at once. */
 const WINDOWS = 64;
 
-/** Yields the last windows of a series with targets, in the order of a split; all by default. */
-function* windowsToEvaluate(
-  table: InputSeries,
-  config: ForecastConfig,
-  most = Number.POSITIVE_INFINITY,
-): Generator<readonly ReadSequence[]> {
+/** Yields all windows of a series that have targets, in the order of a split. */
+function* windowsToEvaluate(table: InputSeries, config: ForecastConfig): Generator<readonly ReadSequence[]> {
   const { name, list, rows, preparation, trained, warnings } = table;
   const { input_steps, horizon, stride } = config;
   const { size, steps, rowWidth } = stepShape(config, preparation);
@@ -172,7 +158,6 @@ function* windowsToEvaluate(
   const end = 1 + lastTarget(list, rows, config);
   const all: Window[] = [];
   for (let origin = input_steps; origin + horizon <= end; origin += stride) all.push({ series, origin });
-  all.splice(0, all.length - most);
   for (let from = 0; from < all.length; from += WINDOWS) {
     const windows = all.slice(from, from + WINDOWS);
     const { keys, order } = rows;
@@ -211,13 +196,14 @@ function notTrained(series: string, place: RowPlace): Diagnostic {
   return { code: 'data/new-series', message, ...place };
 }
 
-/** @throws UserError (exit 5) if the series has no window that a model can read */
-function windowToPredict(
-  series: InputSeries,
-  config: ForecastConfig,
-): NewSequence & { readonly gaps: readonly Diagnostic[] } {
+/**
+ * Returns the window of a series that its forecast reads, after up to `past` earlier ones, of whose
+ * targets some are known.
+ * @throws UserError (exit 5) if the series has no window that a model can read
+ */
+function windowsToPredict(series: InputSeries, config: ForecastConfig, past: number) {
   const { name, list, rows, preparation, trained } = series;
-  const { input_steps, horizon } = config;
+  const { input_steps, horizon, stride } = config;
   const { size, rowWidth, steps } = stepShape(config, preparation);
   checkDates(series, config);
   const last = lastTarget(list, rows, config);
@@ -227,27 +213,47 @@ function windowToPredict(
   const wrong = new Problems();
   wrong.add(...problemsOf(series, config)(range.first, last + 1 + range.ahead, false));
   wrong.throwIfAny();
-  const given = list.slice(range.first, last + 1 + ahead);
-  const future = given.slice(input_steps);
-  const next = nextTimes(series, config, given, trained.interval);
-  // the steps of the window are its own rows: those that continue the dates are not in the table
+  const earlier = Math.min(past, Math.floor(range.first / stride));
+  const start = range.first - earlier * stride;
+  const given = list.slice(start, last + 1 + ahead);
+  const own = given.slice(earlier * stride);
+  const next = nextTimes(series, config, own, trained.interval);
+  // the steps of the windows are their own rows: those that continue the dates are not in the table
   const keys = [...given.map(row => rows.keys[row]), ...(next?.keys ?? [])];
   const cellAt = (step: number, column: number) =>
     step < given.length ? rows.features.at(given[step] * rowWidth + column) : Number.NaN;
-  const ownSteps = [...Array(input_steps + horizon).keys()];
+  const ownSteps = [...Array(earlier * stride + input_steps + horizon).keys()];
   const statics = staticsIn(rows, list, config);
-  const own = {
-    series: { ...seriesOf(ownSteps, cellAt, trained, config), statics },
-    origin: input_steps,
+  const windowed = { ...seriesOf(ownSteps, cellAt, trained, config), name, statics };
+  const windows = Array.from({ length: earlier + 1 }, (_, i) => ({
+    series: windowed,
+    origin: input_steps + i * stride,
+  }));
+  const { read, forecast, targets, history } = forecastSplit(windows, {
+    ...{ keys, order: [], config, preparation },
+  });
+  const perWindow = targets.values.length / windows.length;
+  const sequenceOf = (i: number) => {
+    const values = new Float32Array(steps * size);
+    read(i, values, 0, size);
+    const from = (i * perWindow) / targets.size;
+    const { first, ...window } = forecast(i);
+    return {
+      ...{ length: steps, values, window: { ...window, first: start + first } },
+      targetScaling: (step: number) => targets.scaling(from + step),
+    };
   };
-  const split = forecastSplit([own], { keys, order: [], config, preparation });
-  const values = new Float32Array(steps * size);
-  split.read(0, values, 0, size);
   return {
-    ...{ length: steps, values, place: rows.place(list[0]), targetScaling: split.targets.scaling },
-    window: { ...split.forecast(0), series: name, first: last + 1 },
-    history: split.history(0),
-    ...(next && { times: [...future.map(row => rows.order[row]), ...next.order] }),
+    past: Array.from({ length: earlier }, (_, i): NewSequence => {
+      const own = targets.values.subarray(i * perWindow, (i + 1) * perWindow);
+      return { ...sequenceOf(i), targets: own, isPast: true };
+    }),
+    window: {
+      ...sequenceOf(earlier),
+      place: rows.place(list[0]),
+      history: history(earlier),
+      ...(next && { times: [...own.slice(input_steps).map(row => rows.order[row]), ...next.order] }),
+    },
     gaps: [...gapWarnings(series, config, range), ...doubtsIn(series, config)(range.first)],
   };
 }

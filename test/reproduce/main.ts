@@ -14,6 +14,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { ForecastErrors } from '../../src/predict/backtest.js';
 import { readBaseline, summarizeSeeds } from '../../src/run/baseline.js';
 import { Run } from '../../src/run/run.js';
 import type { Summary } from '../../src/run/summary.js';
@@ -22,6 +23,7 @@ import { packageRoot } from '../../src/util/root.js';
 import { latencyOf } from './latency.js';
 import {
   type Backtest,
+  type Confident,
   type Experiment,
   type Extras,
   experiments,
@@ -115,12 +117,13 @@ function trainPyTorch(experiment: Experiment, own: string, fold?: string): void 
 }
 
 async function extrasOf(
-  { backtest, by_length, latency, sample, folds }: Experiment,
+  { backtest, confident, by_length, latency, sample, folds }: Experiment,
   directory: string,
 ): Promise<Extras> {
   return {
     ...(folds && { fold: valueAt(directory, folds.key) }),
     ...(backtest && { backtest: backtestOf(directory) }),
+    ...(confident !== undefined && { confident: confidentOf(directory, confident) }),
     ...(by_length && { by_length: accuraciesOf(directory, by_length) }),
     ...(latency && { latency: await latencyOf(directory, join(packageRoot, latency)) }),
     ...(sample && { sample: written(directory, sample) }),
@@ -142,19 +145,55 @@ function backtestOf(directory: string): Backtest {
     model: mean.model.mase,
     last_value: mean.last_value.mase,
     seasonal_naive: mean.seasonal_naive.mase,
+    ...(mean.seasonal_naive.coverage !== undefined && {
+      bands: [bandOf(mean.model), bandOf(mean.seasonal_naive)],
+    }),
   };
+}
+
+function bandOf({ coverage = 0, interval_width = 0 }: ForecastErrors) {
+  return { coverage, interval_width };
+}
+
+/** Classes, or sequences of symbols, that a run predicts with more than a probability. */
+function confidentOf(directory: string, least: number): Confident {
+  const certain = predictionsOf(directory).filter(({ probability }) => probability > least);
+  const right = certain.filter(isRight);
+  return { predictions: certain.length, right: right.length / certain.length };
 }
 
 /** Sequence accuracy of the targets of each range of lengths, which `ends` bounds. */
 function accuraciesOf(directory: string, ends: readonly number[]): number[] {
-  const lines = called(launcher, ['predict', directory]).stdout.trimEnd().split('\n');
-  const predictions = lines.map(line => JSON.parse(line) as Record<'symbols' | 'target', string[]>);
+  const predictions = predictionsOf(directory) as readonly SymbolsPrediction[];
   return ends.map((end, i) => {
     const own = predictions.filter(
       ({ target }) => target.length <= end && target.length > (ends[i - 1] ?? 0),
     );
-    return own.filter(one => one.symbols.join() === one.target.join()).length / own.length;
+    return own.filter(isRight).length / own.length;
   });
+}
+
+interface SymbolsPrediction {
+  readonly symbols: readonly string[];
+  readonly target: readonly string[];
+  readonly probability: number;
+}
+
+interface ClassPrediction {
+  readonly predicted: number;
+  readonly label: number;
+  readonly probability: number;
+}
+
+/** Of the test split. */
+function predictionsOf(directory: string): readonly (SymbolsPrediction | ClassPrediction)[] {
+  const lines = called(launcher, ['predict', directory, '--split', 'test']).stdout.trimEnd().split('\n');
+  return lines.map(line => JSON.parse(line));
+}
+
+function isRight(one: SymbolsPrediction | ClassPrediction): boolean {
+  if ('symbols' in one) return one.symbols.join() === one.target.join();
+  return one.predicted === one.label;
 }
 
 /** What a language model writes, with the prompt. */

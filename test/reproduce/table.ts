@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { summarizeSeeds } from '../../src/run/baseline.js';
 import type { SplitBaselines, Summary } from '../../src/run/summary.js';
+import { formatNumber, percent } from '../../src/util/numbers.js';
 import { packageRoot } from '../../src/util/root.js';
 import { meanInterval } from '../../src/util/statistics.js';
 import type { Latency } from './latency.js';
@@ -29,6 +30,8 @@ export interface Experiment {
   readonly note?: string;
   /** Whether to forecast from successive origins of the test split as well. */
   readonly backtest?: true;
+  /** Probability above which predictions are counted, and how many of them are right. */
+  readonly confident?: number;
   /** The largest lengths of ranges of target lengths, to show the accuracy of each. */
   readonly by_length?: readonly number[];
   /** One run, of the first seed, for each of these values of a key. */
@@ -57,11 +60,26 @@ export interface Backtest {
   readonly model: number;
   readonly last_value: number;
   readonly seasonal_naive: number;
+  /** With `intervals`: those of the model and of the seasonal naive forecast. */
+  readonly bands?: readonly Band[];
+}
+
+interface Band {
+  readonly coverage: number;
+  readonly interval_width: number;
+}
+
+/** Predictions above a probability. */
+export interface Confident {
+  readonly predictions: number;
+  /** Fraction of them. */
+  readonly right: number;
 }
 
 /** What a run has besides its summary. */
 export interface Extras {
   readonly backtest?: Backtest;
+  readonly confident?: Confident;
   /** Sequence accuracy of targets of each range of `by_length`. */
   readonly by_length?: readonly number[];
   readonly latency?: Latency;
@@ -74,6 +92,7 @@ interface OwnOutcome extends Outcome {
   readonly config_hash: string;
   readonly backend: string | null;
   readonly backtest?: Backtest;
+  readonly confident?: Confident;
   readonly by_length?: readonly number[];
   readonly fold?: string;
   readonly latency?: Latency;
@@ -108,7 +127,7 @@ export function resultsOf(name: string): Results {
 
 /** Adds what a run reached; it takes the place of an earlier one with its seed. */
 export function recordRun(name: string, summary: Summary, extras: Extras): void {
-  const { backtest, by_length, latency, sample, fold } = extras;
+  const { backtest, confident, by_length, latency, sample, fold } = extras;
   const { seed, steps, parameters = 0, duration_s, config_hash, backend, metrics, baselines } = summary;
   if (summary.status !== 'completed' || seed === undefined)
     throw new Error(`${summary.run_id} is not a completed run: ${summary.status}`);
@@ -121,6 +140,7 @@ export function recordRun(name: string, summary: Summary, extras: Extras): void 
       ...(fold !== undefined && { fold }),
       ...{ seed, metrics: test, steps, parameters, duration_s, config_hash, backend },
       ...(backtest && { backtest }),
+      ...(confident && { confident }),
       ...(by_length && { by_length }),
       ...(latency && { latency }),
     }),
@@ -168,6 +188,7 @@ export function table(): string {
     const told = [
       note,
       backtestOf(experiment),
+      confidentOf(experiment),
       lengthsOf(experiment),
       foldsOf(experiment),
       latencies(experiment),
@@ -193,9 +214,21 @@ function backtestOf(experiment: Experiment): string | undefined {
   const all = resultsOf(experiment.name).ours.flatMap(({ backtest }) => backtest ?? []);
   if (all.length === 0) return undefined;
   const show = (value: number): string => shown(value, experiment);
-  const [{ origins, last_value, seasonal_naive }] = all;
+  const [{ origins, last_value, seasonal_naive, bands }] = all;
+  if (bands) {
+    const each = all.flatMap(one => one.bands?.[0] ?? []);
+    const list = (band: Band) => `${show(band.coverage)}, ${formatNumber(band.interval_width)} wide`;
+    return `Backtest from ${origins} origins, by seed: ${each.map(list).join('; ')}; seasonal naive forecast with such intervals: ${list(bands[1])}`;
+  }
   const models = all.map(({ model }) => show(model)).join(', ');
   return `Backtest from ${origins} origins, by seed: ${models}; last value ${show(last_value)}, seasonal naive ${show(seasonal_naive)}`;
+}
+
+function confidentOf({ name, confident }: Experiment): string | undefined {
+  const all = resultsOf(name).ours.flatMap(one => one.confident ?? []);
+  if (confident === undefined || all.length === 0) return undefined;
+  const list = (of: (one: Confident) => string) => all.map(of).join(', ');
+  return `Of the predictions with a probability above ${confident}, by seed, ${list(({ right }) => percent(right, 1))} are right (${list(({ predictions }) => `${predictions}`)} predictions)`;
 }
 
 function lengthsOf(experiment: Experiment): string | undefined {

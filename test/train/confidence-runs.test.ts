@@ -413,10 +413,10 @@ for (const headFrom of ['every', 'last'] as const)
       const quantiles: number[] = [];
       const half = ({ lower, upper }: (typeof own)[number]) => (upper[h][0] - lower[h][0]) / 2 / scale[0];
       own.forEach((window, i) => {
-        const past = own[i - HORIZON];
+        const past = own[i - 1 - h];
         if (past !== undefined) {
           const score = Math.abs(past.target[h][0] - past.predicted[h][0]) / scale[0];
-          level += adapt * (0.3 - Number(score > quantiles[i - HORIZON]));
+          level += adapt * (0.3 - Number(score > quantiles[i - 1 - h]));
           level = Math.min(1 + adapt, Math.max(-adapt, level));
           known.push(score);
         }

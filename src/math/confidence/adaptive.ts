@@ -1,11 +1,11 @@
 /**
  * Adaptive conformal inference (Gibbs and Candès, 2021): along a series, the level of intervals
  * follows how many of them have missed. Each value of each step of the horizon has a level a of its
- * own, which starts at a* = 1 - coverage. Once all steps of a forecast are known,
+ * own, which starts at a* = 1 - coverage. As soon as the value is known,
  *
  *     a <- a + adapt (a* - [the interval missed])
  *
- * and the score of the forecast joins those of the calibration. An interval then has the quantile
+ * and its score joins those of the calibration. An interval then has the quantile
  * 1 - a of all of these scores. Where the paper has an infinite interval (a <= 0, or too few scores
  * for a), it reaches to the largest score: its width is then a number, but a series whose errors
  * keep growing is covered less often. As in the paper, a stays between -adapt and 1 + adapt.
@@ -44,13 +44,13 @@ interface Forecast {
   readonly at: Level;
   readonly score: number;
   readonly quantile: number;
-  /** The first step after its window. */
-  readonly end: number;
+  /** Of the series. */
+  readonly step: number;
 }
 
 interface Series {
   readonly levels: readonly (readonly Level[])[];
-  /** Of windows that end after the first step of the latest one. */
+  /** Whose step the latest window has not seen. */
   open: Forecast[];
 }
 
@@ -65,8 +65,8 @@ export class Adaptation {
    */
   quantilesAt({ series: name, first }: ForecastWindow): number[][] {
     const series = this.of(name);
-    const isKnown = ({ end }: Forecast) => end <= first;
-    for (const forecast of series.open) if (isKnown(forecast)) this.learn(forecast);
+    const isKnown = ({ step }: Forecast) => step < first;
+    for (const forecast of series.open.filter(isKnown)) this.learn(forecast);
     series.open = series.open.filter(one => !isKnown(one));
     return series.levels.map(row => row.map(quantileOf));
   }
@@ -74,9 +74,12 @@ export class Adaptation {
   /** Adds the scores of step `row` of a window, one for each value; NaN does not count. */
   add({ series, first, times }: ForecastWindow, row: number, scores: ArrayLike<number>): void {
     const { levels, open } = this.of(series);
+    // a prediction of the whole horizon has the values of each step
+    const values = (levels.length * scores.length) / times.length;
     for (const [value, at] of levels[row].entries()) {
-      if (Number.isNaN(scores[value])) continue;
-      open.push({ at, score: scores[value], quantile: quantileOf(at), end: first + times.length });
+      const step = first + row + Math.floor(value / values);
+      const score = scores[value];
+      if (!Number.isNaN(score)) open.push({ at, score, quantile: quantileOf(at), step });
     }
   }
 
