@@ -303,11 +303,14 @@ export function trialFiles(directory: SweepDirectory) {
   return (of: RunOfTrial): Diagnostic[] => {
     const run = `trial ${of.trial}, ${replicateWords(of)}`;
     const { datasets = [], initial_weights } = manifestOf(directory.runPath(of)) ?? {};
-    return [...datasets, ...(initial_weights ? [initial_weights] : [])].flatMap(({ name, sha256 }) => {
+    const files = [...datasets, ...(initial_weights ? [initial_weights] : [])];
+    return files.flatMap(({ name, sha256, ...source }) => {
       // generated data have names that are no paths, and can differ between trials
       if (!isAbsolute(name)) return [];
-      const first = known.get(name) ?? { sha256, run };
-      known.set(name, first);
+      // a folder has the digest of the files in one split, which another seed or fold may divide differently
+      const key = 'files' in source ? `${name} ${replicateWords(of)}` : name;
+      const first = known.get(key) ?? { sha256, run };
+      known.set(key, first);
       if (first.sha256 === sha256) return [];
       const message = `the file of ${run} is not the one that ${first.run} was trained with`;
       return [

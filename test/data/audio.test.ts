@@ -467,6 +467,29 @@ t.test('a run predicts new recordings as it evaluates them', async t => {
   t.equal(refused.code, 5);
 });
 
+t.test('seeds and folds may divide a folder differently', async t => {
+  const names = Array.from({ length: 12 }, (_, i) => `${i % 2 ? 'yes' : 'no'}_p${i % 3}_${i}.wav`);
+  const path = work.files(Object.fromEntries(names.map((name, i) => [name, wav(ramp(16 + i, i))])));
+  const experiment = (more: object, dataset: object) =>
+    work.config({
+      version: 1,
+      name: 'divided',
+      dataset: { ...config(path), ...dataset },
+      model: { cell: 'gru', hidden_size: 2 },
+      loss: { kind: 'cross_entropy' },
+      optimizer: { kind: 'adam', learning_rate: 0.01 },
+      training: { num_epochs: 1, batch_size: 4 },
+      ...more,
+    });
+  for (const [more, dataset] of [
+    [{ repeat: 2 }, { seed: 'run', test_fraction: 0.34 }],
+    [{ folds: { count: 3 } }, {}],
+  ] as const) {
+    const { code, stderr } = await work.cellrun('run', experiment(more, dataset));
+    t.equal(code, 0, stderr);
+  }
+});
+
 t.test('folders have the layout of the pattern, and broken recordings are all named', async t => {
   const names = ['no/0.wav', 'no/1.wav', 'yes/0.wav', 'yes/1.wav'];
   const whole = names.map((name, i) => [name, wav(ramp(16, i + 1))] as const);
