@@ -307,7 +307,7 @@ export function trialFiles(directory: SweepDirectory) {
     return files.flatMap(({ name, sha256, ...source }) => {
       // generated data have names that are no paths, and can differ between trials
       if (!isAbsolute(name)) return [];
-      // a folder has the digest of the files in one split, which another seed or fold may divide differently
+      // that of a folder is of its files in one split, and another seed or fold may divide it otherwise
       const key = 'files' in source ? `${name} ${replicateWords(of)}` : name;
       const first = known.get(key) ?? { sha256, run };
       known.set(key, first);

@@ -77,7 +77,7 @@ function dayOf({ Y, y, m, b, B, d, j }: Groups): string | undefined {
 }
 
 /** From 1 to 12 for a number or a name; 0 for other words. */
-export function monthOf(text: string): number {
+function monthOf(text: string): number {
   const start = text.slice(0, 3).toLowerCase();
   const isName = /^[a-z]{3}/.test(start);
   return isName ? abbreviations(MONTHS).findIndex(name => name.toLowerCase() === start) + 1 : Number(text);
