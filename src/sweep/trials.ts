@@ -307,7 +307,7 @@ export function trialFiles(directory: SweepDirectory) {
     return files.flatMap(({ name, sha256, ...source }) => {
       // generated data have names that are no paths, and can differ between trials
       if (!isAbsolute(name)) return [];
-      // that of a folder is of its files in one split, and another seed or fold may divide it otherwise
+      // the digest of a folder is that of one split, which depends on the seed and the fold
       const key = 'files' in source ? `${name} ${replicateWords(of)}` : name;
       const first = known.get(key) ?? { sha256, run };
       known.set(key, first);
