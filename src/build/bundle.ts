@@ -34,6 +34,7 @@ const ASSETS = [
   'view/train.js',
   'web/trainer.js',
   'interop/js/module-served.js',
+  'interop/js/module-together.js',
   'interop/js/module.d.ts',
 ];
 
@@ -157,8 +158,9 @@ function without(left: readonly RegExp[]): Plugin {
   };
 }
 
-for (const form of [...FORMS, 'served']) {
-  const [file, globalName] = form === 'served' ? ['served', 'served'] : ['runtime', 'cellrun'];
+for (const form of [...FORMS, 'served', 'together']) {
+  const isRuntime = FORMS.includes(form);
+  const [file, globalName] = isRuntime ? ['runtime', 'cellrun'] : [form, form];
   const others = PARTS.filter(([forms]) => !forms.test(form));
   await build({
     ...SHARED,
@@ -170,7 +172,7 @@ for (const form of [...FORMS, 'served']) {
     platform: 'browser',
     target: 'es2022',
     plugins: [withoutSideEffects, without([MAKERS, ...others.map(([, files]) => files)])],
-    banner: { js: file === 'runtime' ? ['fflate', 'pure-rand'].map(noticeOf).join('\n') : '' },
+    banner: { js: isRuntime ? ['fflate', 'pure-rand'].map(noticeOf).join('\n') : '' },
     // no warnings about the code that is left out
     logLevel: 'error',
   });

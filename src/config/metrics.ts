@@ -66,20 +66,25 @@ export function metricsOfLoss(loss: Kind, intervals?: object): readonly Measured
 
 const OF_CALIBRATION: readonly string[] = ['log_loss', 'brier_score', 'calibration_error'];
 
-/** Besides the loss: the listed ones, or those of the task, and those that something uses. */
+/**
+ * Besides the loss: the listed ones, or those of the task; those of `intervals`, and those that
+ * something uses.
+ */
 export function measuredMetrics(config: Measuring): readonly MeasuredMetric[] {
   const { training, checkpoint, gates = [], calibrate, intervals } = config;
   const loss = lossFor(config.loss, config.model);
   const used = [checkpoint?.metric, training?.early_stopping?.metric, ...gates.map(gate => gate.metric)];
   const named = used.map(name => name?.slice(name.indexOf('.') + 1));
   const possible = metricsOfLoss(loss, intervals);
+  const ofIntervals = possible.filter(metric => isOfIntervals(metric) && metric !== 'group_coverage');
   const needed = possible.filter(metric => named.includes(metric));
   const unless = [
     ...defaultMetrics(taskOf(loss)),
     ...possible.filter(metric => calibrate && OF_CALIBRATION.includes(metric)),
-    ...possible.filter(metric => isOfIntervals(metric) && metric !== 'group_coverage'),
+    ...ofIntervals,
   ];
-  return [...new Set([...(training?.metrics ?? unless), ...needed])];
+  // whoever asks for intervals wants to know what they cover
+  return [...new Set([...(training?.metrics ?? unless), ...(intervals ? ofIntervals : []), ...needed])];
 }
 
 export function metricsOf(

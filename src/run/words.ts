@@ -78,7 +78,19 @@ export function baselineWarnings({
 
 /** What to consider about a result besides its numbers, one sentence each. */
 export function cautionsOf(summary: Summary): string[] {
-  return [...selectionCautions(summary), ...baselineWarnings(summary)];
+  return [...selectionCautions(summary), ...baselineWarnings(summary), ...coverageCautions(summary)];
+}
+
+/** More than chance explains in all but the smallest splits. */
+const COVERAGE_GAP = 0.1;
+
+/** Intervals are calibrated on the validation split, and cover less if later errors are larger. */
+function coverageCautions({ metrics: { test, validation } }: Summary): string[] {
+  const [own, calibrated] = [test?.coverage, validation?.coverage];
+  if (own === undefined || calibrated === undefined || own > calibrated - COVERAGE_GAP) return [];
+  return [
+    `the intervals or sets contain ${percent(own)} of the targets of the test split, but ${percent(calibrated)} of the validation split: the errors on it are smaller. \`intervals.adapt\` follows a series whose errors change`,
+  ];
 }
 
 export function selectionCautions({ selected_on_test = [] }: Summary): string[] {

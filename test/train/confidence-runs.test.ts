@@ -7,6 +7,7 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadModel } from '../../src/index.js';
+import { cautionsOf } from '../../src/run/words.js';
 import { RandomStream } from '../../src/util/random.js';
 import { exportRun, lacksPython, PYTHON } from '../soak/exports.js';
 import { floats, integers, npz } from '../support/cli.js';
@@ -367,7 +368,7 @@ function growing(): string[] {
   const random = RandomStream.of(3, 'test/confidence/series');
   return ['a', 'b'].flatMap(series =>
     Array.from({ length: 90 }, (_, i) => {
-      const noise = random.normal() * (i > 60 ? 3 : 1);
+      const noise = random.normal() * (i > 60 ? 9 : 1);
       return `${series},${i},${(10 + 5 * Math.sin(i / 3) + noise).toFixed(2)}`;
     }),
   );
@@ -389,7 +390,7 @@ const forecasts = (adapt: number | undefined, headFrom: 'every' | 'last') => {
     model: { cell: 'gru', hidden_size: 4, head: { from: headFrom } },
     loss: { kind: 'mse' },
     optimizer: { kind: 'adam', learning_rate: 0.01 },
-    training: { num_epochs: 2, batch_size: 32, metrics: ['coverage', 'interval_width'] },
+    training: { num_epochs: 2, batch_size: 32, metrics: ['mean_absolute_error'] },
     checkpoint: { final: 'last' },
     intervals: { coverage: 0.7, ...(adapt !== undefined && { adapt }) },
   };
@@ -471,6 +472,12 @@ t.test('naive forecasts of a backtest have the intervals of a model', async t =>
   });
   const scale = (series[0].scale[0] + series[1].scale[0]) / 2;
   t.ok(Math.abs(mean.last_value.interval_width - (scale * (widths[0] + widths[1])) / 2) < 1e-3);
+  const { coverage } = summary.metrics.test;
+  const words = `contain ${(100 * Number(coverage)).toFixed(1)} % of the targets of the test split, but 7`;
+  t.ok(
+    cautionsOf(summary).some(one => one.includes(words)),
+    'the run says that they cover less',
+  );
 });
 
 t.test('configs that cannot be fitted are refused', async t => {

@@ -130,7 +130,8 @@ export async function exportTogether(
   const code = [
     ...parts.map(([title]) => title),
     first[RUNTIME],
-    'const model = cellrun.together([\n',
+    fs.readFileSync(programFile('interop/js/module-together.js'), 'utf8'),
+    'const model = together.together([\n',
     ...parts.map(member => `(() => {\n${member.slice(RUNTIME + 1, -1).join('')}return model;\n})(),\n`),
     ']);\n',
     first[first.length - 1],

@@ -23,7 +23,6 @@ import type { KeyedProgram } from '../../math/graph/node.js';
 import { ParameterLayout } from '../../math/model/parameters.js';
 import { hasAttention, stepsRead } from '../../math/model/spec.js';
 import { continueSymbols, continueText, type GenerateOptions } from '../../predict/generate.js';
-import { joinedSequence } from '../../predict/mean.js';
 import type { SequencePrediction } from '../../predict/predictions.js';
 import { type LoadedModel, type Placed, SequencePredictor } from '../../predict/sequence-predictor.js';
 import { type Session, type SessionOptions, StepModel } from '../../predict/session.js';
@@ -144,31 +143,6 @@ export function open(
     },
     /** For the check of the module, which has sequences that are read already. */
     model,
-  };
-}
-
-/**
- * Several models that predict together, as `predict` does with several runs: the mean of their
- * probabilities or values.
- */
-export function together(members: readonly ReturnType<typeof open>[]): ExportedModel {
-  const [first] = members;
-  const predict = async (sequence: SequenceValues): Promise<SequencePrediction> =>
-    joinedSequence(first.model.form, await Promise.all(members.map(member => member.predict(sequence))));
-  const refuse = (): never => {
-    throw usageError('model/members', 'several models together predict whole sequences only', {
-      expected: '`predict` or `predictMany`',
-    });
-  };
-  return {
-    predict,
-    async *predictMany(sequences) {
-      let index = 0;
-      for await (const sequence of sequences) yield { ...(await predict(sequence)), index: index++ };
-    },
-    transcribe: refuse,
-    session: refuse,
-    generate: refuse,
   };
 }
 
