@@ -102,7 +102,7 @@ function decidingFeatures(data: Dataset) {
   const measure = isEach.includes(false) ? 'correlation' : 'AUROC';
   const all = decidingIn(rows, isEach);
   if (all.size === 0 || data.sequenceLength === 1) return { found: all, measure };
-  // what differs only as time goes on is the signal itself, unless it is a code, such as a flag
+  // a feature that separates targets only by its trend is the signal, unless it is a code or flag
   const alone = [...decidingIn(rowsOf(data, true), isEach).keys()];
   const areFew = (feature: number) => !targets.perStep && new Set(rows.lasts[feature]).size <= MAX_CODES;
   const found = new Map([...all].filter(([feature]) => alone.includes(feature) || areFew(feature)));

@@ -237,9 +237,8 @@ function windowsToPredict(series: InputSeries, config: ForecastConfig, past: num
     const values = new Float32Array(steps * size);
     read(i, values, 0, size);
     const from = (i * perWindow) / targets.size;
-    const { first, ...window } = forecast(i);
     return {
-      ...{ length: steps, values, window: { ...window, first: start + first } },
+      ...{ length: steps, values, window: forecast(i) },
       targetScaling: (step: number) => targets.scaling(from + step),
     };
   };

@@ -273,7 +273,7 @@ export class StepReader {
   }
 }
 
-/** With the column that a step gives in parts, as a date and a time. */
+/** Adds the time column of a step whose date and time of day are separate values. */
 function withTime(given: StepValues, readers: ValueReaders | undefined): unknown {
   const column = readers?.columns.find(({ parts }) => parts);
   if (!column?.parts || typeof given !== 'object' || given === null || column.name in given) return given;

@@ -190,7 +190,7 @@ export class Scores {
         const target = symbolsOfTarget(targets, index);
         const input = inputOf(index);
         return one => {
-          // a model gives a symbol that it does not know no probability
+          // the model assigns unknown symbols no probability
           const weight = target.includes(targets.numClasses) ? 0 : (one.losses ?? 1);
           return { ...one, weight, point: likeliest(one), target, input };
         };

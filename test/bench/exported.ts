@@ -101,6 +101,16 @@ const codeFor = (rounds: number) => `
   const graph = new Uint8Array(await (await fetch('/model.onnx')).arrayBuffer());
   return measure({ module: '/model.js', runtime: '/${RUNTIMES.chromium}', graph, rounds: ${rounds} });`;
 
+/** Starts the thread of a site as its page does: code before one that uses `trainer` and `site`. */
+export const START_TRAINER = `
+  await new Promise(resolve => {
+    const script = document.createElement('script');
+    Object.assign(script, { src: '/trainer.js', onload: resolve });
+    document.head.append(script);
+  });
+  const trainer = new Worker(URL.createObjectURL(new Blob([cellrunTrainer])));
+  const site = await (await fetch('/site.json')).json();`;
+
 /** What `code` returns in an empty page of a server of the files of `folders`. */
 export async function inChromium<T>(folders: readonly string[], code: string): Promise<T> {
   const server = createServer((request, response) => {

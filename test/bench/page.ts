@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { packageRoot } from '../../src/util/root.js';
 import { chromiumMissing } from '../support/browser.js';
-import { inChromium } from './exported.js';
+import { inChromium, START_TRAINER } from './exported.js';
 import { inFolder, launcher, runProgram } from './programs.js';
 import { type Figure, ratioOf, spreadOf } from './results.js';
 
@@ -17,14 +17,7 @@ interface Trained {
 }
 
 /** Starts the trainer as the page does; the first report is sent after the first step. */
-const CODE = `
-  await new Promise(resolve => {
-    const script = document.createElement('script');
-    Object.assign(script, { src: '/trainer.js', onload: resolve });
-    document.head.append(script);
-  });
-  const trainer = new Worker(URL.createObjectURL(new Blob([cellrunTrainer])));
-  const site = await (await fetch('/site.json')).json();
+const CODE = `${START_TRAINER}
   return await new Promise((resolve, reject) => {
     let [text, began, first, isTraining] = ['', 0, 0, false];
     const [config] = site.configs;

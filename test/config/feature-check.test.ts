@@ -74,7 +74,7 @@ t.test('a feature that is the target in another unit', async t => {
   t.same(found, ['deciding-feature: a feature alone nearly decides the target: fahrenheit (correlation 1)']);
 });
 
-t.test('what differs only as time goes on is the signal, unless it has few values', async t => {
+t.test('a feature that decides by its trend alone is the signal, unless it has few values', async t => {
   const trend = (recording: number, step: number) => 90 * (recording % 3) * step + random.normal();
   const flag = (recording: number, step: number) => (step > 0 ? recording % 3 : 0);
   const path = table({ label, trend, flag });

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { inChromium } from '../bench/exported.js';
+import { inChromium, START_TRAINER } from '../bench/exported.js';
 import { chromiumMissing } from '../support/browser.js';
 import type { Workplace } from '../support/cli.js';
 import { exportCases } from '../support/export-cases.js';
@@ -28,14 +28,7 @@ export async function digestsOfNode(
 }
 
 /** Trains all configs of a site as its page does; digests, or why there are none, by config. */
-const CODE = `
-  await new Promise(resolve => {
-    const script = document.createElement('script');
-    Object.assign(script, { src: '/trainer.js', onload: resolve });
-    document.head.append(script);
-  });
-  const trainer = new Worker(URL.createObjectURL(new Blob([cellrunTrainer])));
-  const site = await (await fetch('/site.json')).json();
+const CODE = `${START_TRAINER}
   return await new Promise(resolve => {
     const found = {};
     let texts = {};
