@@ -209,7 +209,7 @@ export type DataScaling = s.TypeOf<typeof dataScaling>;
 export interface ForecastWindow {
   /** Empty if the table is one series. */
   readonly series: string;
-  /** The first step, counted in its series. */
+  /** The first step, counted in its series, or in the rows of it that an input has. */
   readonly first: number;
   /** The times of the steps, or their numbers in the series, from 1. */
   readonly times: readonly string[];
