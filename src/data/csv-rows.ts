@@ -4,6 +4,7 @@
  */
 
 import type { Diagnostic } from '../util/errors.js';
+import { orderRest } from './core/cells.js';
 import { IGNORED } from './core/dataset.js';
 import { LabelCodes } from './core/labels.js';
 import type { Problems } from './core/problems.js';
@@ -87,6 +88,22 @@ export class Rows {
         (_, i) => texts.get(starts[row] + i) ?? [],
       ).flat(),
     );
+  }
+
+  /**
+   * Sorts rows by the order column, if there is one. Returns two rows with the same value, if there
+   * are any.
+   */
+  sort(list: number[], isNumeric: boolean): readonly [number, number] | undefined {
+    const { keys, order } = this;
+    if (order.length === 0) return undefined;
+    const rest = orderRest(isNumeric);
+    const compare = (a: number, b: number) => keys[a] - keys[b] || rest(order[a]) - rest(order[b]);
+    list.sort((a, b) => compare(a, b) || a - b);
+    // a row with a bad time equals none
+    const isTie = (a: number, b: number) => keys[a] === keys[b] && compare(a, b) === 0;
+    const tie = list.findIndex((row, i) => i > 0 && isTie(row, list[i - 1]));
+    return tie > 0 ? [list[tie - 1], list[tie]] : undefined;
   }
 
   /**

@@ -6,7 +6,7 @@
  */
 import { type Diagnostic, damagedErrors, EXIT, UserError } from '../util/errors.js';
 import { shortestDecimal } from '../util/numbers.js';
-import { badDate, badNumber, cellNumber, isMissing, missingCell, orderKey, orderRest } from './core/cells.js';
+import { badDate, badNumber, cellNumber, isMissing, missingCell, orderKey } from './core/cells.js';
 import type { CellProblem, CellReader, NamedColumn } from './core/columns.js';
 import type { ReadSequence } from './core/dataset.js';
 import { type TargetWarning, UnknownClass } from './core/labels.js';
@@ -42,6 +42,7 @@ import {
   ElapsedTimes,
   elapsedNumbers,
   hasCategories,
+  isHole,
   isNumberCell,
   numbersOf,
   staticNumbers,
@@ -234,8 +235,11 @@ export class TableReader implements TableHandlers {
       }
       check(features[i], problem);
       const column = this.columns.features[i];
-      const isCategory = !this.isTraining && hasCategories(column);
-      if (isCategory && rows.features.at(rows.features.size - 1) === UNKNOWN_CATEGORY)
+      const at = rows.features.size - 1;
+      if (this.isTraining || !hasCategories(column) || rows.features.at(at) !== UNKNOWN_CATEGORY) continue;
+      // another row may have the value of the sequence
+      if (column.isStatic && isHole(column, text)) rows.features.set(at, Number.NaN);
+      else
         rows.warn(
           key,
           this.unknowns.warning(column, text, () => record.place(features[i])),
@@ -329,29 +333,27 @@ export class TableReader implements TableHandlers {
 
   /** Sorts the rows of a sequence by the order column, if there is one. */
   private sort(key: number, list: number[]): void {
-    const { rows } = this;
-    const { keys, order } = rows;
-    if (order.length === 0) return;
-    const rest = orderRest(this.firstOrder?.numeric === true);
-    const compare = (a: number, b: number) => keys[a] - keys[b] || rest(order[a]) - rest(order[b]);
-    list.sort((a, b) => compare(a, b) || a - b);
-    // a row with a bad time equals none
-    const isTie = (a: number, b: number) => keys[a] === keys[b] && compare(a, b) === 0;
-    const tie = list.findIndex((row, i) => i > 0 && isTie(row, list[i - 1]));
-    const places = () => [rows.place(list[tie - 1]), rows.place(list[tie])] as const;
+    const { rows, firstOrder, resampler } = this;
+    const equal = rows.sort(list, firstOrder?.numeric === true);
+    if (equal === undefined || resampler) return;
+    const places = () => [rows.place(equal[0]), rows.place(equal[1])] as const;
     const column = this.columns.order?.name ?? '';
-    if (tie > 0 && !this.resampler)
-      this.complain(key, () => sameOrder(this.ownerOf(key), column, order[list[tie]], places()));
+    this.complain(key, () => sameOrder(this.ownerOf(key), column, rows.order[equal[1]], places()));
   }
 
   /** Repeats the static values of a sequence in all its rows. */
   private unify(key: number, list: RowList): void {
     const { rows } = this;
-    const { features } = this.columns;
+    const { features, category } = this.columns;
     for (const number of this.statics) {
-      const { name } = features[numbersOf(features)[number].column];
+      const index = numbersOf(features)[number].column;
+      const column = features[index];
       const places = rows.unify(list, number)?.map(row => rows.place(row));
-      if (places) this.complain(key, () => changingStatic(this.ownerOf(key), name, places));
+      if (places) this.complain(key, () => changingStatic(this.ownerOf(key), column.name, places));
+      const isMissing = Number.isNaN(rows.features.at(rows.starts[list[0]] + number));
+      if (!isMissing || !hasCategories(column) || category?.(index, '') !== UNKNOWN_CATEGORY) continue;
+      const place = () => ({ ...rows.place(list[0]), columnName: column.name });
+      rows.warn(key, this.unknowns.warning(column, '', place));
     }
   }
 

@@ -163,6 +163,11 @@ export function dateTexts(format: string | undefined): (text: string) => string 
   return text => read(text) ?? (Number.isNaN(keyOf(text)) ? undefined : text);
 }
 
+/** True for a cell of `column` without a value. */
+export function isHole({ isMissing = text => text === '' }: FeatureColumn, text: string): boolean {
+  return isMissing(text);
+}
+
 /** Returns the readers of those `columns` that are not plain numbers. */
 export function cellReaders(
   columns: readonly FeatureColumn[],
@@ -172,13 +177,13 @@ export function cellReaders(
   const dateKey = orderKey(false);
   const timeOf = (text: string) => dateKey(isoDate(text) ?? '');
   return columns.map((column, i) => {
-    const { encode, calendar = [], suffix, isMissing = text => text === '' } = column;
+    const { encode, calendar = [], suffix } = column;
     const dates = (width: number, numbers: (text: string) => readonly number[]): CellReader => ({
       read(text, add) {
-        const isHole = isMissing(text);
-        const values = isHole ? [] : numbers(text);
+        const isMissing = isHole(column, text);
+        const values = isMissing ? [] : numbers(text);
         for (let k = 0; k < width; k++) add(values[k] ?? Number.NaN);
-        if (isHole) return column.isFilled ? undefined : place => missingCell(text, place);
+        if (isMissing) return column.isFilled ? undefined : place => missingCell(text, place);
         return Number.isNaN(values[0]) ? place => badDate(text, place, dateFormat) : undefined;
       },
     });
@@ -193,7 +198,7 @@ export function cellReaders(
     const own =
       suffix === undefined ? categoryOf : (text: string) => Array.from(text).slice(-suffix).join('');
     return {
-      read: (text, add) => void add(category(i, isMissing(text) ? '' : own(text))),
+      read: (text, add) => void add(category(i, isHole(column, text) ? '' : own(text))),
     };
   });
 }

@@ -105,6 +105,7 @@ export function givenSequence(given: SequenceValues, index: number, model: Readi
     const width = dataWidth(model.data);
     const values = new Float32Array(steps.length * width);
     const reader = new StepReader(model);
+    reader.findStatics(steps);
     steps.forEach((step, i) => {
       values.set(reader.read(step, `${place}, step ${i}`), i * width);
     });
@@ -208,6 +209,17 @@ export class StepReader {
   restart(): void {
     this.elapsed?.restart();
     this.statics.clear();
+  }
+
+  /** Takes the static values of a whole sequence from any of its steps: others may lack them. */
+  findStatics(steps: readonly StepValues[]): void {
+    const { columns = [] } = this.model.readers ?? {};
+    const names = columns.map(({ name }) => name);
+    const known = steps.map(step => valuesOf(step, names, () => true));
+    for (const [column, { isStatic }] of columns.entries()) {
+      const first = isStatic && known.find(values => !isMissing(values?.[column]));
+      if (first) this.statics.set(column, first[column]);
+    }
   }
 
   /** @param place names the step in messages */

@@ -216,7 +216,35 @@ t.test('a session and a table with several static values of a sequence', async t
   session.reset();
   await session.step({ speed: 1, age: 41, sex: 'f' });
   await t.rejects(model.session().step({ speed: 1, age: 40 }), /step 0 does not fit the model/);
+
+  // a value in one row counts for the sequence, also of a column whose words are all known
+  const whole = ['f', 'm'].map((sex, i) => [1, 2, 3].map(speed => ({ speed: speed + i, age: 40, sex })));
+  const holes = whole.map(steps =>
+    steps.map((step, i) => (i === 1 ? step : { ...step, age: null, sex: null })),
+  );
+  const predictions = async (sequences: Parameters<typeof model.predict>[0]) => {
+    const found: (readonly Prediction[])[] = [];
+    for await (const sequence of model.predict(sequences)) found.push(sequence.predictions);
+    return found;
+  };
+  const wanted = await predictions(whole);
+  t.strictSame(await predictions(holes), wanted);
   await model.close();
+  const sparse = work.file(
+    'sparse.csv',
+    `recording,second,speed,age,sex\n${holes.flatMap((steps, i) => steps.map((step, second) => [i, second, step.speed, step.age, step.sex].join())).join('\n')}\nz,0,1,40,\n`,
+  );
+  const sparseRun = await work.cellrun('predict', run.directory, '--input', sparse);
+  t.match(sparseRun, { code: 0, stderr: /sparse\.csv:8\b[\s\S]*does not have this value/ });
+  t.equal(sparseRun.stderr.match(/does not have this value/g)?.length, 1);
+  const lines = sparseRun.stdout
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line));
+  t.strictSame(
+    lines.slice(0, 2).map(({ probabilities }) => probabilities),
+    wanted.map(([one]) => one.kind === 'class' && [...one.probabilities]),
+  );
 
   const two = join(t.testdir(), 'two.csv');
   const changed = 'recording,second,speed,age,sex\nx,1,1,40,f\nx,2,1,,f\nx,3,1,41,f\ny,1,1,30,m\n';
