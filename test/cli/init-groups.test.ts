@@ -143,6 +143,32 @@ const SPLIT_NAMES = [
     joins: ['plant', 'machine'],
     after: /^target +fault \(2 classes\)\n(.*\n)+static +plant \(words\)$/m,
   },
+  {
+    title: 'cycles of machines in random order',
+    csv: table('cycle,temp,t [ms],shift,state,force,machine', 720, i => {
+      const at = (i * 77) % 720;
+      const [cycle, t] = [Math.floor(at / 10), at % 10];
+      const state = Math.sin(cycle * 12.9) > 0 ? 'ok' : 'worn';
+      return `${cycle % 6},${(at * at) % 17}.5,${t * 50},s${Math.floor(cycle / 6) % 4},${state},${(at * 7) % 13}.5,${'ABC'[Math.floor(cycle / 24)]}`;
+    }),
+    says: 't \\[ms\\] starts again in each machine, shift and cycle',
+    joins: ['shift', 'machine', 'cycle'],
+    after:
+      /^sequences +72, .*\norder +t \[ms\]\n(.*\n)*splits .*for a shift and machine that training has not seen together$/m,
+  },
+  {
+    title: 'patients of clinics, in random order with facts in any place',
+    csv: table('clinic,patient_id,hour,smoker,age,sex,hr,length_of_stay', 480, i => {
+      const at = (i * 77) % 480;
+      const [patient, hour] = [Math.floor(at / 10), at % 10];
+      const fact = (factor: number) => Math.sin(patient * factor) > 0;
+      const facts = `${fact(12.9) ? 'yes' : 'no'},${30 + ((patient * 17) % 41)},${fact(78.2) ? 'm' : 'f'}`;
+      return `c${Math.floor(patient / 12)},${patient % 12},${hour},${facts},${(at * at) % 37}.5,${(patient * 7) % 23}.5`;
+    }),
+    says: 'hour starts again in each clinic and patient_id',
+    joins: ['clinic', 'patient_id'],
+    after: /^target +length_of_stay \(a number\)\nsequences +48, the rows of each patient_id \(/m,
+  },
 ] as const;
 
 for (const { title, csv, says, joins, after } of SPLIT_NAMES)

@@ -1157,6 +1157,27 @@ const sentences = (between: string) =>
     return `${rows.join('\n')}\n`;
   }).join('\n');
 
+t.test('blank lines and titles in a table of measurements', async t => {
+  const rows = Array.from({ length: 200 }, (_, i) => {
+    const row = `r${Math.floor(i / 10)},${i % 10},${(i * i) % 37}.5,${i % 20 < 10 ? 'low' : 'high'}`;
+    return i % 23 === 22 ? `${row}\n` : row;
+  });
+  const names = 'rec,t,force,label';
+  const cwd = dirname(work.file('blank.csv', [names, ...rows].join('\n')));
+  t.match(await cellrun(cwd, 'init', '--from', 'blank.csv'), {
+    code: 0,
+    stdout: /^target +label \(2 classes\)\nsequences +20, the rows of each rec$/m,
+  });
+  for (const title of ['Export of 2024-03-01', 'Device 7,,,\n,,,']) {
+    writeFileSync(join(cwd, 'title.csv'), [title, '', names, ...rows].join('\n'));
+    t.match(await cellrun(cwd, 'init', '--from', 'title.csv'), {
+      code: 5,
+      stderr:
+        /^title\.csv:1:1: the first line does not have .*\n +expected: .* remove the lines above them\n$/,
+    });
+  }
+});
+
 for (const [name, text, names] of [
   ['words.tsv', sentences('\t'), '[word, tag]'],
   ['words.txt', sentences('\t'), '[word, tag]'],

@@ -1,4 +1,4 @@
-/** Files of words and tags whose sequences are separated by blank lines, as in CoNLL. */
+/** Files whose sequences are separated by blank lines, such as words and tags in CoNLL. */
 import { NO_WORD } from '../../data/formats/archives.js';
 import type { Delimiter } from '../../data/formats/tables.js';
 import { usageError } from '../../util/errors.js';
@@ -8,6 +8,7 @@ const MAX_BYTES = 2 ** 20;
 const MIN_BLOCKS = 5;
 /** Mean number of lines. Blank lines after every line separate nothing. */
 const MIN_LINES = 2;
+const DECIMAL = /^[-+]?\d*[.,]\d+(?:e[-+]?\d+)?$/i;
 const SEPARATORS = ['\t', ',', ';', '|', ' '] as const;
 
 /** How `sequence.blank_lines` reads a file. */
@@ -50,7 +51,15 @@ export function blocksIn(path: string, bytes: Buffer): Blocks | undefined {
   const tellsApart = (column: number) =>
     new Set(others.map(([fields]) => fields[column])).size === others.length &&
     others.every(block => block.every(fields => fields[column] === block[0][column]));
-  if (first.some((_, column) => tellsApart(column))) return undefined;
+  const columns = [...first.keys()];
+  if (columns.some(tellsApart)) return undefined;
+  // blank lines in a table of measurements are layout, unless its steps are counted from each
+  const isMeasured = (column: number) =>
+    2 * rest.filter(fields => DECIMAL.test(fields[column].trim())).length > rest.length;
+  const startsAgain = (column: number) =>
+    others.every(([fields]) => fields[column] === others[0][0][column]) &&
+    others.some(([start, next]) => next !== undefined && next[column] !== start[column]);
+  if (columns.some(isMeasured) && !columns.some(startsAgain)) return undefined;
   if (separator === ',' && lines.some(line => /\s/.test(line)))
     throw usageError('init/blocks', 'blank lines seem to separate the sequences', {
       file: path,

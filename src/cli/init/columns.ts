@@ -163,6 +163,7 @@ export async function readFile(path: string, given?: readonly string[]): Promise
   const cells: string[][] = [];
   const unreadable: (string | undefined)[] = [];
   const places: RowPlace[] = [];
+  const widths: number[] = [];
   const handlers: TableHandlers = {
     header({ fields }, parquet) {
       for (const [i, name] of fields.entries()) {
@@ -176,9 +177,19 @@ export async function readFile(path: string, given?: readonly string[]): Promise
       places.push(row);
       for (const [i, column] of cells.entries()) column.push(fields[i].trim());
     },
-    ragged: (_, problem) => problems.add(problem),
+    ragged({ fields }, problem) {
+      widths.push(fields.length);
+      problems.add(problem);
+    },
   };
   for await (const _ of readTable(oneChunk(path, bytes), handlers, { delimiter, columnNames, blankLines }));
+  const isTitle = 2 * names.filter(name => name === '').length > names.length;
+  const areOdd = widths.length > 2 * places.length && new Set(widths).size <= 2;
+  if (format === 'csv' && (isTitle || areOdd))
+    throw damagedError('init/title', 'the first line does not have the names of the columns', {
+      ...{ file: path, line: 1 },
+      expected: 'a table that starts with their names: remove the lines above them',
+    });
   problems.throwIfAny();
   if (places.length === 0)
     throw damagedError('init/table', 'the table has no rows', {

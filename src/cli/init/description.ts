@@ -94,7 +94,7 @@ export function described(reading: Reading): string[] {
     [
       'splits',
       subject && !subjectProblem(layout, subject)
-        ? `the rows of each ${subject.name} are in one split (\`group: ${columnsOf(subject)}\`), so metrics are for a ${subject.name} that training has not seen`
+        ? `the rows of each ${subject.name} are in one split (\`group: ${columnsOf(subject)}\`), so metrics are for a ${subject.parts?.join(' and ') ?? subject.name} that training has not seen${subject.parts ? ' together' : ''}`
         : undefined,
     ],
     ...unused.map(({ name, reason }) => ['not used', `${name}: ${reason}`] as const),

@@ -150,6 +150,8 @@ export function recordingsWithin(
     if (group && (set.every(one => one === group) || !isConstantWithin(rows, group))) continue;
     const others = set.length > 1 ? setsOf(set).slice(0, -1) : [];
     const coarser = [...others, ...(group ? [[group]] : [])].map(rowsOfParts);
+    // fewer names tell the same rows, so another one is a fact of them
+    if (coarser.some(({ length }) => length === rows.length)) continue;
     const fact = facts.find(
       one =>
         !set.includes(one) &&
@@ -171,12 +173,13 @@ export function recordingsWithin(
         ? levels.map(one => outermostFirst(names.filter(name => name === one || set.includes(name))))
         : [];
     // between both, such as machines of a plant whose runs overlap, or that have the same names
-    const isBetween = ([outer, level]: readonly Column[]) =>
-      !isInner(set) ||
-      (outer === set[0] &&
-        !set.includes(level) &&
-        !isConstantWithin(rowsOfEach(level), outer) &&
-        follow(rowsOfParts([outer, level]), rowsOfEach(outer), at));
+    const isBetween = ([outer, level, inner]: readonly Column[]) =>
+      set.includes(inner) &&
+      (!isInner(set) ||
+        (outer === set[0] &&
+          !set.includes(level) &&
+          !isConstantWithin(rowsOfEach(level), outer) &&
+          follow(rowsOfParts([outer, level]), rowsOfEach(outer), at)));
     const parts = finer.find(one => isInner(one) && isBetween(one)) ?? (isInner(set) ? set : undefined);
     if (parts) return { fact, parts };
     const inner = set.findLast(one => isInner(set, one));

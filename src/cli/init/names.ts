@@ -4,7 +4,7 @@ export const USUAL = {
   group:
     /(^|[_ .-])(ids?|group|series|sequence|seq|sentence|session|subject|recording|trial|store|device|sensor|station|user|patient|ticker|symbol|episode|item|person|participant|speaker|case|unit|machine|run|visit)#?$|[a-z](Id|ID)$/i,
   subject: /(subject|patient|person|participant|user|speaker|rider|driver|volunteer|animal|subj)/i,
-  time: /^(time|times|timepoint|timestamp|datetime|date|day|hour|week|month|year|step|t|second|seconds|minute|sample|order|index|frame|tick|ts|ds|iculos)$|(^|_)(time|timestamp|step|frame|second|minute|hour)s?(_(ms|us|s|sec|min|h|index|step))?$/i,
+  time: /^(time|times|timepoint|timestamp|datetime|date|day|hour|week|month|year|step|t|second|seconds|minute|sample|order|index|frame|tick|ts|ds|iculos)$|(^|_)(time|timestamp|step|frame|second|minute|hour)s?([_ ]?[[(]?(ms|us|s|sec|min|h|index|step)[\])]?)?$|^t[_ ]?[[(]?(ms|us|s|sec|min|h)[\])]?$|^(ms|msec|millis|milliseconds)$/i,
   year: /^(year|yr)$/i,
   month: /^(month|mon)$/i,
   quarter: /^(quarter|qtr)$/i,
@@ -25,7 +25,7 @@ export const USUAL = {
   place:
     /(^|[_ .-])(site|clinic|hospital|center|centre|plant|factory|school|lab|laboratory|farm|facility|institution|company|fleet|study|cohort)([_ .-]?(id|name|no|code))?#?$/i,
   recording:
-    /(^|[_ .-])(run|trial|take|visit|session|recording|sequence|episode|sample|segment|test|repetition|rep|attempt)([_ .-]?(id|name|no|number))?#?$/i,
+    /(^|[_ .-])(run|trial|take|visit|session|recording|sequence|episode|sample|segment|test|repetition|rep|attempt|cycle)([_ .-]?(id|name|no|number))?#?$/i,
   weekday: /^(weekday|dow|day_of_week)$/i,
 } as const;
 

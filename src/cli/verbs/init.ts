@@ -104,7 +104,7 @@ export const verb = defineVerb({
     for (const other of others)
       if (possible.length < MAX_OTHERS && (await isPossible(other))) possible.push(other);
     const said = [...lines, ...notes, ...otherReadings(init, possible, choice.dateFormat)];
-    if (from !== undefined && said.length > 0) io.out(`${said.map(printable).join('\n')}\n`);
+    if (from !== undefined && said.length > 0) io.out(`${said.map(printable).join('\n')}\n\n`);
     const files = [path, ...(data === undefined ? [] : [data])];
     io.out(`Wrote ${files.map(printable).join(' and ')}\n\nNext: ${command}\n`);
     return EXIT.done;
@@ -328,7 +328,7 @@ function otherReadings(
     const flags = optionsOf({ ...choice, 'date-format': dateFormat }).map(quoted);
     return `  ${init} --force ${flags.join(' ')}  # ${what}`;
   });
-  return commands.length > 0 ? ['', 'Other readings:', ...commands, ''] : [];
+  return commands.length > 0 ? ['', 'Other readings:', ...commands] : [];
 }
 
 /** What is worth knowing about a config and its data. @throws UserError if they do not fit */
