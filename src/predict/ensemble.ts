@@ -26,7 +26,9 @@ export function checkMembers(members: readonly SavedModel[], split?: SplitName):
   }
   const problems = others.flatMap((facts, i) => {
     const key = Object.keys(first).find(name => text(first[name]) !== text(facts[name]));
-    const file = members[i + 1].path;
+    const { path: file, file: checkpoint } = members[i + 1];
+    const isAgain = members.slice(0, i + 1).some(one => one.path === file && one.file === checkpoint);
+    if (isAgain) return [{ code: 'predict/members', message: 'this model is given twice', file }];
     const of = members[0].path;
     if (key !== undefined) {
       const message = `the models do not predict the same: their ${key} differs from that of ${of}`;

@@ -195,12 +195,13 @@ t.test('the runs of a cross-validation predict new data together, and not their 
 });
 
 t.test('models that do not predict the same are refused', async t => {
-  const [run] = await seeds(classes);
+  const [run, other] = await seeds(classes);
   const cases: [runs: string[], message: RegExp][] = [
     [[run, await trained(values)], /their task differs from that of .*\n? *.*expected: "classes"/],
     [[run, await trained(classes, 'dataset.seed=1')], /its test split has other sequences/],
-    [[run, run, '--generate'], /only language models can generate/],
-    [[run, run, '--backtest'], /a backtest is of one model/],
+    [[run, run], /this model is given twice/],
+    [[run, other, '--generate'], /only language models can generate/],
+    [[run, other, '--backtest'], /a backtest is of one model/],
   ];
   for (const [given, message] of cases) {
     const verb = given.includes('--backtest') ? 'evaluate' : 'predict';
