@@ -13,9 +13,10 @@ import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
-import { parseArgs } from 'node:util';
+import { isDeepStrictEqual, parseArgs } from 'node:util';
 import type { ForecastErrors } from '../../src/predict/backtest.js';
 import { readBaseline, summarizeSeeds } from '../../src/run/baseline.js';
+import type { Explanation } from '../../src/run/explanation.js';
 import { Run } from '../../src/run/run.js';
 import type { Summary } from '../../src/run/summary.js';
 import type { SweepSummary } from '../../src/sweep/results.js';
@@ -24,7 +25,9 @@ import { latencyOf } from './latency.js';
 import {
   type Backtest,
   type Confident,
+  configOf,
   type Experiment,
+  type Explained,
   type Extras,
   experiments,
   type PyTorchRun,
@@ -117,13 +120,14 @@ function trainPyTorch(experiment: Experiment, own: string, fold?: string): void 
 }
 
 async function extrasOf(
-  { backtest, confident, by_length, latency, sample, folds }: Experiment,
+  { backtest, confident, explain, by_length, latency, sample, folds }: Experiment,
   directory: string,
 ): Promise<Extras> {
   return {
     ...(folds && { fold: valueAt(directory, folds.key) }),
     ...(backtest && { backtest: backtestOf(directory) }),
     ...(confident !== undefined && { confident: confidentOf(directory, confident) }),
+    ...(explain && { explained: explainedOf(directory) }),
     ...(by_length && { by_length: accuraciesOf(directory, by_length) }),
     ...(latency && { latency: await latencyOf(directory, join(packageRoot, latency)) }),
     ...(sample && { sample: written(directory, sample) }),
@@ -160,6 +164,17 @@ function confidentOf(directory: string, least: number): Confident {
   const certain = predictionsOf(directory).filter(({ probability }) => probability > least);
   const right = certain.filter(isRight);
   return { predictions: certain.length, right: right.length / certain.length };
+}
+
+function explainedOf(directory: string): Explained {
+  const told: Explanation = JSON.parse(called(launcher, ['explain', directory, '--json']).stdout);
+  const namesOf = (all: Explanation['features'] | Explanation['parts']) =>
+    all
+      .map(({ name, scores: [{ change, low, floor }] }) => ({ name, change: change ?? 0, low, floor }))
+      .filter(({ change, low, floor }) => (low ?? 0) > 0 && change > (floor ?? 0))
+      .toSorted((a, b) => b.change - a.change)
+      .map(({ name }) => name);
+  return { features: namesOf(told.features), parts: namesOf(told.parts) };
 }
 
 /** Sequence accuracy of the targets of each range of lengths, which `ends` bounds. */
@@ -248,7 +263,11 @@ async function record(experiment: Experiment, path: string): Promise<void> {
     return;
   }
   const summary: Summary = read;
-  recordRun(name, summary, await extrasOf(experiment, path));
+  const extras = await extrasOf(experiment, path);
+  const wanted = configOf(experiment, Number(summary.seed), extras.fold).experiment;
+  if (!isDeepStrictEqual(Run.open(path).experiment().experiment, wanted))
+    throw new Error(`${path} is a run of another config than that of ${name}`);
+  recordRun(experiment, summary, extras);
   if (experiment.folds === undefined) pin(experiment, path);
   if (summaries !== undefined) {
     mkdirSync(join(packageRoot, summaries), { recursive: true });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { summarizeSeeds } from '../../src/run/baseline.js';
 import type { SplitBaselines, Summary } from '../../src/run/summary.js';
+import { fromCommandLine } from '../../src/sweep/config/load.js';
 import { formatNumber, percent } from '../../src/util/numbers.js';
 import { packageRoot } from '../../src/util/root.js';
 import { meanInterval } from '../../src/util/statistics.js';
@@ -32,6 +33,8 @@ export interface Experiment {
   readonly backtest?: true;
   /** Probability above which predictions are counted, and how many of them are right. */
   readonly confident?: number;
+  /** Whether to tell what `explain` finds to matter. */
+  readonly explain?: true;
   /** The largest lengths of ranges of target lengths, to show the accuracy of each. */
   readonly by_length?: readonly number[];
   /** One run, of the first seed, for each of these values of a key. */
@@ -76,10 +79,17 @@ export interface Confident {
   readonly right: number;
 }
 
+/** Features, and parts of the sequence, told from chance, those that matter most first. */
+export interface Explained {
+  readonly features: readonly string[];
+  readonly parts: readonly string[];
+}
+
 /** What a run has besides its summary. */
 export interface Extras {
   readonly backtest?: Backtest;
   readonly confident?: Confident;
+  readonly explained?: Explained;
   /** Sequence accuracy of targets of each range of `by_length`. */
   readonly by_length?: readonly number[];
   readonly latency?: Latency;
@@ -93,6 +103,7 @@ interface OwnOutcome extends Outcome {
   readonly backend: string | null;
   readonly backtest?: Backtest;
   readonly confident?: Confident;
+  readonly explained?: Explained;
   readonly by_length?: readonly number[];
   readonly fold?: string;
   readonly latency?: Latency;
@@ -125,14 +136,28 @@ export function resultsOf(name: string): Results {
   return JSON.parse(readFileSync(fileOf(name), 'utf8'));
 }
 
+/**
+ * The config of a run of an experiment, as a trial, and its hash. That of a trial on disk depends on
+ * where its sweep lies.
+ * @param fold value of the key of `folds`
+ */
+export function configOf({ config, set = [], folds, name }: Experiment, seed: number, fold?: string) {
+  const own = fold === undefined ? set : [...set, `${folds?.key}=${fold}`];
+  // a sweep needs two seeds, which a row may lack
+  const seeds = [...new Set([0, 1, ...resultsOf(name).ours.map(one => one.seed), seed])].join();
+  return fromCommandLine([join(packageRoot, config)], [], { set: own, flags: { seeds } }).configAt({}, seed);
+}
+
 /** Adds what a run reached; it takes the place of an earlier one with its seed. */
-export function recordRun(name: string, summary: Summary, extras: Extras): void {
-  const { backtest, confident, by_length, latency, sample, fold } = extras;
-  const { seed, steps, parameters = 0, duration_s, config_hash, backend, metrics, baselines } = summary;
+export function recordRun(experiment: Experiment, summary: Summary, extras: Extras): void {
+  const { name } = experiment;
+  const { backtest, confident, explained, by_length, latency, sample, fold } = extras;
+  const { seed, steps, parameters = 0, duration_s, backend, metrics, baselines } = summary;
   if (summary.status !== 'completed' || seed === undefined)
     throw new Error(`${summary.run_id} is not a completed run: ${summary.status}`);
   const results = resultsOf(name);
   const { test } = metrics;
+  const { hash: config_hash } = configOf(experiment, seed, fold);
   const isFirst = results.ours.every(one => one.seed >= seed);
   write(name, {
     ...results,
@@ -141,6 +166,7 @@ export function recordRun(name: string, summary: Summary, extras: Extras): void 
       ...{ seed, metrics: test, steps, parameters, duration_s, config_hash, backend },
       ...(backtest && { backtest }),
       ...(confident && { confident }),
+      ...(explained && { explained }),
       ...(by_length && { by_length }),
       ...(latency && { latency }),
     }),
@@ -189,6 +215,7 @@ export function table(): string {
       note,
       backtestOf(experiment),
       confidentOf(experiment),
+      explainedOf(experiment),
       lengthsOf(experiment),
       foldsOf(experiment),
       latencies(experiment),
@@ -229,6 +256,13 @@ function confidentOf({ name, confident }: Experiment): string | undefined {
   if (confident === undefined || all.length === 0) return undefined;
   const list = (of: (one: Confident) => string) => all.map(of).join(', ');
   return `Of the predictions with a probability above ${confident}, by seed, ${list(({ right }) => percent(right, 1))} are right (${list(({ predictions }) => `${predictions}`)} predictions)`;
+}
+
+function explainedOf({ name }: Experiment): string | undefined {
+  const all = resultsOf(name).ours.flatMap(({ explained }) => explained ?? []);
+  if (all.length === 0) return undefined;
+  const each = all.map(({ features, parts }) => `${features.join(', ')}, in ${parts.join(', ')}`);
+  return `What \`explain\` tells from chance, most important first, by seed: ${each.join('; ')}`;
 }
 
 function lengthsOf(experiment: Experiment): string | undefined {
