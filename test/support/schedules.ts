@@ -215,12 +215,13 @@ export function noise(...parts: number[]): number {
 /** A world with many equal values, some not finite, and with diverged and failed trainings. */
 export function worldOf(seed: number, trouble: number): World {
   return segment => {
-    const { trial, seed: one, to } = segment;
-    const luck = noise(seed, trial, one, to);
+    const { trial, seed: one, to, fold } = segment;
+    const place = fold === undefined ? [to] : [to, fold];
+    const luck = noise(seed, trial, one, ...place);
     if (luck < trouble)
       return { ...segment, status: luck < trouble / 2 ? 'failed' : 'diverged', value: null };
     if (luck < trouble * 1.3) return done(segment, null);
-    return done(segment, Math.round(12 * noise(seed, trial) + 4 * noise(seed, trial, to)) / 16);
+    return done(segment, Math.round(12 * noise(seed, trial) + 4 * noise(seed, trial, ...place)) / 16);
   };
 }
 

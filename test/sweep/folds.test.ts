@@ -268,6 +268,21 @@ t.test('a sweep compares its trials by the mean over the folds', async t => {
   const directory = only(join(output, 'sweeps', 'folded'));
   t.same(readdirSync(join(directory, 'trials')), ['t0000-f1', 't0000-f2', 't0001-f1', 't0001-f2']);
   t.equal(linesIn(predictions(directory)).length, 36);
+
+  // after a bad fold, a trial is not trained on the next one
+  const few = work.folder();
+  const pruned = await work.cellrun(
+    ...['sweep', file, 'optimizer.learning_rate=0.05,1e-9', '--pruner', '{ kind: folds, margin: 0 }'],
+    ...['--objective', 'train.loss:min', '--output', few],
+  );
+  t.match(pruned, { code: 0, stderr: /^trial 1: stopped after 1 of 2 folds$/m });
+  const early = only(join(few, 'sweeps', 'folded'));
+  t.same(readdirSync(join(early, 'trials')), ['t0000-f1', 't0000-f2', 't0001-f1']);
+  t.equal(linesIn(predictions(early)).length, 36);
+  t.match(await work.cellrun('sweep', 'status', early), { code: 0, stdout: /pruned/ });
+  t.match(await work.cellrun('report', early), { code: 0 });
+  const alone = await work.cellrun('sweep', work.config(config), rates, '--pruner', '{ kind: folds }');
+  t.match(alone, { code: 2, stderr: /fold by fold, but the configs have no `folds`/ });
 });
 
 t.test('folds that are not possible are refused with their place', async t => {

@@ -107,7 +107,11 @@ function sentence(
   const { trial, status } = record;
   const found = recordsOf(records, plan);
   // fewer epochs than decided if training stopped early
-  const { epochs } = found.rows.find(row => row.trial === trial) ?? record;
+  const row = found.rows.find(row => row.trial === trial);
+  const { epochs } = row ?? record;
+  const [folds, trained = 0] = [plan.folds ?? 0, row?.seeds.length];
+  if (plan.pruner.kind === 'folds' && status === 'done' && trained < folds)
+    return `trial ${trial}: stopped after ${trained} of ${counted(folds, 'fold')}`;
   const text = `trial ${trial}: ${resultText(plan, { ...record, epochs })}`;
   if (status === 'diverged' || !isLong(plan, trial)) return text;
   return bestRow(plan, found)?.trial === trial ? `${text}, the best so far` : undefined;

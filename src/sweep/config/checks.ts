@@ -153,7 +153,7 @@ function isPossible(value: Value, distribution: Distribution): boolean {
 }
 
 export function checkPlan(
-  { base, variants, seeds, repeat_best, method, budget }: SweepSettings,
+  { base, variants, seeds, repeat_best, method, budget, pruner }: SweepSettings,
   objective: Objective | undefined,
   parameters: readonly LocatedParameter[],
   bases: readonly LoadedBase[],
@@ -172,6 +172,10 @@ export function checkPlan(
   if (first !== undefined && repeated !== undefined) {
     const message = `\`${repeated}\` cannot be used with \`folds\`, which train each point several times`;
     refuse([repeated], 'sweep/folds', message, 'one seed');
+  }
+  if (pruner.kind === 'folds' && first === undefined && bases.length > 0) {
+    const message = 'the pruner folds compares trials fold by fold, but the configs have no `folds`';
+    refuse(['pruner'], 'sweep/folds', message, '`folds` in the config, or another pruner');
   }
   const isOnePoint = parameters.length === 0 && !repeats.seeds && first === undefined;
   if (isOnePoint) {

@@ -1,5 +1,16 @@
 /** Pruners: which trials stop before their last epoch. */
-import { integer, like, named, type Shape, section, type TypeOf, tag, union } from '../../util/schema.js';
+import { meanOf, momentsOf } from '../../util/numbers.js';
+import {
+  integer,
+  like,
+  named,
+  number,
+  type Shape,
+  section,
+  type TypeOf,
+  tag,
+  union,
+} from '../../util/schema.js';
 
 interface Measured {
   readonly trial: number;
@@ -17,6 +28,11 @@ export interface Pruning {
   rungs(trial: number): readonly number[];
   /** Called at each rung below the last; the verdict on a diverged trial is ignored. */
   judge(measured: Measured): Verdict;
+  /**
+   * Whether a trial with these values on its first folds is not trained on the others.
+   * @param best values of the best completed trial on all folds
+   */
+  stopsAfter?(values: readonly (number | null)[], best: readonly number[]): boolean;
   /** The trial's bracket, if there are brackets. */
   bracket?(trial: number): number;
   /** A trial was trained to its last epoch without diverging. */
@@ -39,6 +55,37 @@ const pruner = <S extends Shape>(kind: PrunerKind<S>): PrunerKind<S> => kind;
 const none = pruner({
   settings: section({ kind: tag('none', { description: 'Train every trial to the end.' }) }, {}),
   create: (_, epochs) => ({ rungs: () => [epochs], judge: () => 'advance' }),
+});
+
+/**
+ * A race over folds. Both trials are compared on the same folds, since some are harder than others;
+ * the deviation over the folds of the best trial is a generous measure of what is chance.
+ */
+const folds = pruner({
+  settings: section(
+    {
+      kind: tag('folds', {
+        description:
+          'Stop a trial between its folds if the mean of those so far is worse than that of the best trial on the same folds.',
+      }),
+      margin: number({
+        description:
+          'How much worse the mean must be, in standard deviations of the best trial over its folds.',
+        min: 0,
+        max: 1e6,
+        default: 1,
+      }),
+    },
+    {},
+  ),
+  create: ({ margin }, epochs) => ({
+    rungs: () => [epochs],
+    judge: () => 'advance',
+    stopsAfter(values, best) {
+      const differences = values.map((value, i) => (value ?? Number.POSITIVE_INFINITY) - best[i]);
+      return meanOf(differences) > margin * (momentsOf(best).spread ?? 0);
+    },
+  }),
 });
 
 /** Numbers before null, equal values by trial, so that ties are replayed equally. */
@@ -273,7 +320,7 @@ function listIn<T>(lists: Map<number, T[]>, key: number): T[] {
   return list;
 }
 
-const pruners = { none, median, asha, hyperband };
+const pruners = { none, median, asha, hyperband, folds };
 
 export const prunerSettings = union(
   'kind',

@@ -49,6 +49,8 @@ type Stretch = Omit<Segment, keyof Replicate>;
 interface Job extends Stretch {
   readonly start: number;
   readonly end: number;
+  /** On each fold, the value to minimize of the trial that was best at the start, if it matters. */
+  readonly best?: readonly number[] | undefined;
 }
 
 export class Scheduler {
@@ -96,7 +98,8 @@ export class Scheduler {
     this.replicates = replicatesOf(plan, plan.seeds);
     this.pruning = prunerOf(plan.pruner).create(plan.pruner, plan.epochs);
     this.usesResults = Number.isFinite(blindTrials(plan.method));
-    this.isStatic = !this.usesResults && prunerOf(plan.pruner).firstJudged === undefined;
+    const isPruned = prunerOf(plan.pruner).firstJudged !== undefined || this.pruning.stopsAfter !== undefined;
+    this.isStatic = !this.usesResults && !isPruned;
   }
 
   report(outcome: Outcome): void {
@@ -177,11 +180,9 @@ export class Scheduler {
   private *upcoming(): Generator<Segment, void, undefined> {
     const { budget, epochs } = this.plan;
     const { replicates } = this;
-    const segmentsOf = ({ trial, from, to }: Stretch): Segment[] =>
-      replicates.map(replicate => ({ trial, ...replicate, from, to }));
     // a lane trains the seeds of a job one after the other, so each has its own virtual start
     const timed = this.jobs.flatMap(job =>
-      segmentsOf(job).map((segment, i) => ({
+      this.segmentsOf(job).map((segment, i) => ({
         segment,
         start: job.start + ((job.end - job.start) * i) / replicates.length,
       })),
@@ -191,7 +192,7 @@ export class Scheduler {
     if (!this.isStatic || this.endIsNear) return;
     const end = Math.min(budget.trials ?? Number.POSITIVE_INFINITY, this.budgetEnd);
     for (let trial = this.decided.length; trial < end && this.pointFor(trial); trial++)
-      yield* segmentsOf({ trial, from: 0, to: epochs });
+      yield* this.segmentsOf({ trial, from: 0, to: epochs });
   }
 
   /** The point of a trial that has one, or of the next trial; undefined without further points. */
@@ -219,13 +220,28 @@ export class Scheduler {
     return value === null ? null : this.sign * value;
   }
 
+  /** The segments of a stretch: with all seeds, or on the folds until the trial stops. */
+  private segmentsOf({ trial, from, to, best }: Stretch & Pick<Job, 'best'>): Segment[] {
+    const segments = this.replicates.map(replicate => ({ trial, ...replicate, from, to }));
+    const values: (number | null)[] = [];
+    for (const segment of segments) {
+      const outcome = this.outcomes.get(segmentKey(segment));
+      if (best === undefined || outcome?.status !== 'done') break;
+      values.push(this.minimized(outcome.value));
+      if (this.pruning.stopsAfter?.(values, best)) return segments.slice(0, values.length);
+    }
+    return segments;
+  }
+
   /** Undefined while the outcome of a seed is missing. */
-  private measure({ trial, from, to }: Stretch): Measurement | undefined {
-    const { replicates } = this;
-    const outcomes = replicates.flatMap(
-      replicate => this.outcomes.get(segmentKey({ trial, ...replicate, from, to })) ?? [],
-    );
-    if (outcomes.length < replicates.length) return undefined;
+  private measure(stretch: Stretch & Pick<Job, 'best'>): Measurement | undefined {
+    const { to } = stretch;
+    const segments = this.segmentsOf(stretch);
+    const outcomes = segments.flatMap(segment => this.outcomes.get(segmentKey(segment)) ?? []);
+    if (outcomes.length < segments.length) return undefined;
+    // a mean over some of the folds is not comparable
+    if (segments.length < this.replicates.length)
+      return { epochs: to, status: 'done', value: null, spread: null };
     const ended = (status: SegmentStatus) => outcomes.some(outcome => outcome.status === status);
     const status = ended('failed') ? 'failed' : ended('diverged') ? 'diverged' : 'done';
     return { epochs: to, status, ...average(outcomes.map(({ value }) => value)) };
@@ -264,11 +280,13 @@ export class Scheduler {
     return isReached ? 'target' : undefined;
   }
 
-  private judge({ trial: number, end }: Job, { epochs, status, value }: Measurement): void {
+  private judge(job: Job, { epochs, status, value }: Measurement): void {
+    const { trial: number, end } = job;
     const trial = this.decided[number];
     const measured = { trial: number, epochs, value: this.minimized(value) };
     const isLast = epochs === this.plan.epochs;
-    if (isLast && status === 'done') {
+    const isWhole = this.segmentsOf(job).length === this.replicates.length;
+    if (isLast && isWhole && status === 'done') {
       this.pruning.completed?.(measured);
       trial.state = 'completed';
       this.decisions.push({ event: 'trial.completed', trial: number, epochs });
@@ -284,6 +302,11 @@ export class Scheduler {
       const continues = this.pruning.promotable?.() === number && this.mayStart;
       if (!continues) this.decisions.push({ event: 'trial.paused', trial: number, epochs });
     }
+  }
+
+  /** The value to minimize of a segment that is done. */
+  private valueOf(segment: Segment): number {
+    return this.minimized(this.outcomes.get(segmentKey(segment))?.value ?? null) ?? Number.POSITIVE_INFINITY;
   }
 
   private prune(trial: Trial, state: 'pruned' | 'diverged' = 'pruned'): void {
@@ -305,7 +328,7 @@ export class Scheduler {
 
   /** Once nothing runs: continues the best paused trial if none was trained to its last epoch. */
   private startFinalist(): boolean {
-    if (this.decided.some(({ state }) => state === 'completed')) return false;
+    if (this.decided.some(isCompleted)) return false;
     const best = this.bestOf(this.decided.filter(({ state }) => state === 'paused'));
     if (best === undefined || !this.isAffordable()) return false;
     this.promote(best, this.now);
@@ -348,7 +371,10 @@ export class Scheduler {
     const to = this.pruning.rungs(trial.trial).find(epochs => epochs > from);
     if (to === undefined) throw new Error(`trial ${trial.trial} has no rung after ${from} epochs`);
     const cost = (to - from) * this.costPerEpoch(trial.point) * this.replicates.length;
-    this.jobs.push({ trial: trial.trial, from, to, start: now, end: now + cost });
+    const best = this.pruning.stopsAfter && this.bestOf(this.decided.filter(isCompleted));
+    const values =
+      best && this.segmentsOf({ trial: best.trial, from, to }).map(segment => this.valueOf(segment));
+    this.jobs.push({ trial: trial.trial, from, to, start: now, end: now + cost, best: values });
     trial.state = 'running';
     this.advances += 1;
     this.decisions.push({ event: 'trial.advanced', trial: trial.trial, from, to });
@@ -386,6 +412,10 @@ export class Scheduler {
     }
     this.decisions.push({ event: 'sweep.decided', reason, best });
   }
+}
+
+function isCompleted({ state }: Trial): boolean {
+  return state === 'completed';
 }
 
 export type Replay = ReturnType<typeof replay>;
