@@ -137,8 +137,8 @@ export function resultsOf(name: string): Results {
 }
 
 /**
- * The config of a run of an experiment, as a trial, and its hash. That of a trial on disk depends on
- * where its sweep lies.
+ * The config of a run of an experiment, as a trial, and its hash. That of a trial on disk depends
+ * on where its sweep lies.
  * @param fold value of the key of `folds`
  */
 export function configOf({ config, set = [], folds, name }: Experiment, seed: number, fold?: string) {
