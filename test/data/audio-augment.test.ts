@@ -9,6 +9,7 @@ import { KeptSamples } from '../../src/data/audio/recording.js';
 import { Problems } from '../../src/data/core/problems.js';
 import { type DatasetConfig, inputWidth } from '../../src/data/index.js';
 import { packageRoot } from '../../src/util/root.js';
+import { jsonLines } from '../support/cli.js';
 import { complaints, open, sequence } from '../support/data-files.js';
 import { tone, wav } from '../support/wav.js';
 import { work } from '../support/work.js';
@@ -193,22 +194,15 @@ t.test('each recording can be scaled over its own frames', async t => {
 
 t.test('a run predicts as it evaluates, whatever changed in training', async t => {
   const run = await work.train({
-    version: 1,
-    name: 'tones',
     dataset: config({ normalize: 'standard', normalize_per: 'recording', augment: CHANGES }),
     model: { cell: 'gru', hidden_size: 4, head: { from: 'mean' } },
-    loss: { kind: 'cross_entropy' },
     optimizer: { kind: 'adam', learning_rate: 0.05 },
     training: { num_epochs: 2, batch_size: 4 },
   });
   const { datasets } = JSON.parse(readFileSync(join(run.directory, 'manifest.json'), 'utf8'));
   const files = datasets.map(({ files }: { readonly files?: number }) => files);
   t.same(files, [16, 24, 8], 'one entry for the recordings, the noise and those held out');
-  const lines = ({ stdout }: { readonly stdout: string }) =>
-    stdout
-      .trim()
-      .split('\n')
-      .map(text => JSON.parse(text));
+  const lines = ({ stdout }: { readonly stdout: string }) => jsonLines(stdout);
   const evaluated = lines(await work.cellrun('predict', run.directory, '--split', 'test'));
   const inputs = evaluated.flatMap(({ id }) => ['--input', join(path, id)]);
   const predicted = lines(await work.cellrun('predict', run.directory, ...inputs));

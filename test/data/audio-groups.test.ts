@@ -70,9 +70,8 @@ for (const normalize of METHODS) {
 t.test('a run predicts a new speaker as it evaluates them', async t => {
   const path = voices();
   const run = await work.train({
-    ...{ version: 1, name: 'voices' },
     dataset: config(path, { features: { kind: 'log_mel', bands: 8 }, augment: { gain: 6 } }),
-    ...{ model: { cell: 'gru', hidden_size: 4 }, loss: { kind: 'cross_entropy' } },
+    model: { cell: 'gru', hidden_size: 4 },
     optimizer: { kind: 'adam', learning_rate: 0.05 },
     training: { num_epochs: 2, batch_size: 4 },
   });

@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import type { DatasetConfig } from '../../src/data/index.js';
+import { jsonLines } from '../support/cli.js';
 import { classes, complaints, open, sequence } from '../support/data-files.js';
 import { callInProcess } from '../support/in-process.js';
 import { tone, wav } from '../support/wav.js';
@@ -104,12 +105,8 @@ t.test('channels and rates', async t => {
   const { stdout } = await work.cellrun(
     'data',
     work.config({
-      version: 1,
-      name: 'rates',
       dataset: config(rates, { test_fraction: 0.5, rate: 8000 }),
       model: { cell: 'gru', hidden_size: 2 },
-      loss: { kind: 'cross_entropy' },
-      optimizer: { kind: 'adam', learning_rate: 0.01 },
       training: { num_epochs: 1, batch_size: 2 },
     }),
   );
@@ -134,12 +131,8 @@ t.test('data shows the waveform and the spectrogram of recordings', async t => {
     'a_z_0.wav': wav(sine),
   });
   const file = work.config({
-    version: 1,
-    name: 'pictures',
     dataset: config(path, { test: { group: 'speaker', is: 'z' } }),
     model: { cell: 'gru', hidden_size: 2 },
-    loss: { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
     training: { num_epochs: 1, batch_size: 2 },
   });
   const { stdout } = await work.cellrun('data', file, '--json');
@@ -213,20 +206,13 @@ t.test('tables list recordings and parts of them', async t => {
   t.ok(near(sequence(rounded, rounded.train, 0).flat(), ramp(64).slice(32)), 'a frame too far: to the end');
 
   const run = await work.train({
-    version: 1,
-    name: 'parts',
     dataset: table('parts.csv'),
     model: { cell: 'gru', hidden_size: 2 },
-    loss: { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
     training: { num_epochs: 1, batch_size: 2 },
   });
   const predicted = async (input: string) => {
     const { stdout } = await work.cellrun('predict', run.directory, '--input', join(path, input));
-    return stdout
-      .trim()
-      .split('\n')
-      .map(text => JSON.parse(text));
+    return jsonLines(stdout);
   };
   const rows = await predicted('parts.csv');
   t.same(
@@ -244,10 +230,7 @@ t.test('tables list recordings and parts of them', async t => {
   for (const place of ['some.csv:3', 'some.csv:4', 'some.csv:5', 'some.csv:6', 'none.wav'])
     t.match(read.stderr, `${place}:`);
   t.same(
-    read.stdout
-      .trim()
-      .split('\n')
-      .map(text => JSON.parse(text).id),
+    jsonLines(read.stdout).map(line => line.id),
     [ids[0], ids[1]],
   );
   t.match((await some('evaluate')).stdout, /over 2 predictions/);
@@ -310,9 +293,8 @@ t.test('JSON Lines list recordings like tables', async t => {
     'data/jsonl-line 4:1+1 | the line is not a JSON object | expected one JSON object per line',
   ]);
   const run = await work.train({
-    ...{ version: 1, name: 'lines', dataset: listed('parts.jsonl') },
-    ...{ model: { cell: 'gru', hidden_size: 2 }, loss: { kind: 'cross_entropy' } },
-    ...{ optimizer: { kind: 'adam', learning_rate: 0.01 }, training: { num_epochs: 1, batch_size: 2 } },
+    dataset: listed('parts.jsonl'),
+    ...{ model: { cell: 'gru', hidden_size: 2 }, training: { num_epochs: 1, batch_size: 2 } },
   });
   const predicted = async (...args: string[]) =>
     (await work.cellrun('predict', run.directory, ...args)).stdout;
@@ -348,10 +330,7 @@ t.test('wrong names and files are located', async t => {
   ]);
   const dataset = { ...config(join(path, 'no')), test_fraction: 0.5, obtain: 'git clone it' };
   const absent = work.config({
-    ...{ version: 1, name: 'absent', dataset, model: { cell: 'gru', hidden_size: 2 } },
-    loss: { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
-    training: { num_epochs: 1, batch_size: 2 },
+    ...{ dataset, model: { cell: 'gru', hidden_size: 2 }, training: { num_epochs: 1, batch_size: 2 } },
   });
   t.match(await work.cellrun('run', absent), {
     code: 2,
@@ -376,15 +355,12 @@ t.test('a run predicts new recordings as it evaluates them', async t => {
   });
   const path = work.files(Object.fromEntries(files));
   const run = await work.train({
-    version: 1,
-    name: 'tones',
     dataset: config(path, {
       features: { kind: 'log_mel', bands: 12 },
       normalize: 'standard',
       test: { group: 'speaker', is: 'c' },
     }),
     model: { cell: 'gru', hidden_size: 4, head: { from: 'last' } },
-    loss: { kind: 'cross_entropy' },
     optimizer: { kind: 'adam', learning_rate: 0.05 },
     training: { num_epochs: 4, batch_size: 8 },
   });
@@ -400,11 +376,7 @@ t.test('a run predicts new recordings as it evaluates them', async t => {
     run.directory,
     ...inputs.flatMap(input => ['--input', input]),
   );
-  const probabilities = (stdout: string) =>
-    stdout
-      .trim()
-      .split('\n')
-      .map(text => JSON.parse(text).probabilities);
+  const probabilities = (stdout: string) => jsonLines(stdout).map(line => line.probabilities);
   t.same(probabilities(predicted.stdout), probabilities(evaluated.stdout), 'equal to the bit');
   const evaluate = (input: string) =>
     work.cellrun('evaluate', run.directory, '--input', join(path, input), '--json');
@@ -472,12 +444,8 @@ t.test('seeds and folds may divide a folder differently', async t => {
   const path = work.files(Object.fromEntries(names.map((name, i) => [name, wav(ramp(16 + i, i))])));
   const experiment = (more: object, dataset: object) =>
     work.config({
-      version: 1,
-      name: 'divided',
       dataset: { ...config(path), ...dataset },
       model: { cell: 'gru', hidden_size: 2 },
-      loss: { kind: 'cross_entropy' },
-      optimizer: { kind: 'adam', learning_rate: 0.01 },
       training: { num_epochs: 1, batch_size: 4 },
       ...more,
     });
@@ -495,22 +463,11 @@ t.test('folders have the layout of the pattern, and broken recordings are all na
   const whole = names.map((name, i) => [name, wav(ramp(16, i + 1))] as const);
   const path = work.files({ ...Object.fromEntries(whole), 'README.md': 'two words', 'x.wav': wav(ramp(8)) });
   const run = await work.train({
-    version: 1,
-    name: 'folders',
-    dataset: config(join(path, '*', '*.wav'), {
-      pattern: '{label}/{take}',
-      test: { column: 'take', is: 1 },
-    }),
+    dataset: config(join(path, '*', '*.wav'), { pattern: '{label}/{take}', test: { column: 'take', is: 1 } }),
     model: { cell: 'gru', hidden_size: 2 },
-    loss: { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
     training: { num_epochs: 1, batch_size: 2 },
   });
-  const idsIn = (stdout: string) =>
-    stdout
-      .trim()
-      .split('\n')
-      .map(line => JSON.parse(line).id);
+  const idsIn = (stdout: string) => jsonLines(stdout).map(line => line.id);
   const predict = (input: string, ...flags: string[]) =>
     work.cellrun('predict', run.directory, '--input', input, ...flags);
   t.same(idsIn((await predict(path)).stdout), names);
@@ -561,10 +518,8 @@ t.test('columns of a table need a table', async t => {
     work.cellrun(
       'validate',
       work.config({
-        ...{ version: 1, name: 'parts', dataset: config(join(path, 'long.wav'), more) },
-        ...{ model: { cell: 'gru', hidden_size: 2 }, loss: { kind: 'cross_entropy' } },
-        optimizer: { kind: 'adam', learning_rate: 0.01 },
-        training: { num_epochs: 1, batch_size: 2 },
+        dataset: config(join(path, 'long.wav'), more),
+        ...{ model: { cell: 'gru', hidden_size: 2 }, training: { num_epochs: 1, batch_size: 2 } },
       }),
     );
   t.match(await validate({ start: 'from', test_fraction: 0.5 }), {
@@ -600,12 +555,8 @@ t.test('messages name the bands, coefficients and samples of features', async t 
 t.test('standard input says how to convert it, and that samples need a rate', async t => {
   const path = work.files({ 'a_x_0.wav': wav(ramp(16)), 'b_x_0.wav': wav(ramp(16, 2)) });
   const run = await work.train({
-    version: 1,
-    name: 'piped',
     dataset: config(path, { test_fraction: 0.5 }),
     model: { cell: 'gru', hidden_size: 2 },
-    loss: { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
     training: { num_epochs: 1, batch_size: 2 },
   });
   const piped = (bytes: Buffer) =>

@@ -9,6 +9,7 @@ import { dateReader } from '../../src/data/formats/dates.js';
 import { loadModel, type Prediction } from '../../src/index.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
 import { RandomStream } from '../../src/util/random.js';
+import { jsonLines } from '../support/cli.js';
 import { complaints, fixture, open, sequence } from '../support/data-files.js';
 import { modelOf } from '../support/models.js';
 import { work } from '../support/work.js';
@@ -140,8 +141,7 @@ t.test('words, codes, truth values and dates become the features of scikit-learn
 
 t.test('a bad date is reported once, though it is a time and several features', async t => {
   const run = await work.train({
-    ...{ version: 1, name: 'dates', dataset: READINGS, model: { cell: 'gru', hidden_size: 3 } },
-    ...{ loss: { kind: 'cross_entropy' }, optimizer: { kind: 'adam', learning_rate: 0.01 } },
+    ...{ dataset: READINGS, model: { cell: 'gru', hidden_size: 3 } },
     training: { num_epochs: 1, batch_size: 2 },
   });
   const lines = readFileSync(READINGS.test_path, 'utf8').split('\n');
@@ -203,20 +203,13 @@ t.test('embedded columns are the numbers of their values, after all other featur
 for (const [name, features] of Object.entries({ FEATURES, EMBEDDED }))
   t.test(`a run reads such columns everywhere: ${name}`, async t => {
     const run = await work.train({
-      version: 1,
-      name: 'columns',
       dataset: { ...READINGS, features, normalize: 'standard' },
       model: { cell: 'gru', hidden_size: 5 },
-      loss: { kind: 'cross_entropy' },
-      optimizer: { kind: 'adam', learning_rate: 0.01 },
       training: { num_epochs: 2, batch_size: 4 },
     });
     const predicted = async (...options: string[]) => {
       const { stdout } = await work.cellrun('predict', run.directory, '--format', 'jsonl', ...options);
-      const all = stdout
-        .trim()
-        .split('\n')
-        .map(line => JSON.parse(line));
+      const all = jsonLines(stdout);
       return new Map(all.map(({ id, probabilities }) => [id, probabilities]));
     };
     const split = await predicted('--split', 'test');
@@ -309,8 +302,6 @@ t.test('tagging with a word and its ending', async t => {
   const [path, test_path] = [write('train.csv', train), write('test.csv', test)];
   const trained = (...features: object[]) =>
     work.train({
-      version: 1,
-      name: 'tags',
       dataset: {
         kind: 'csv',
         path,
@@ -321,17 +312,12 @@ t.test('tagging with a word and its ending', async t => {
         sequence: { group: 'sentence', order: 'step', per_step: true },
       },
       model: { cell: 'gru', hidden_size: 4, bidirectional: true, head: { from: 'every' } },
-      loss: { kind: 'cross_entropy' },
-      optimizer: { kind: 'adam', learning_rate: 0.01 },
       training: { num_epochs: 1, batch_size: 10 },
     });
   const run = await trained({ column: 'word' }, { column: 'ending', size: 2 });
   const predict = async ({ directory }: { readonly directory: string }, ...options: string[]) => {
     const { stdout } = await work.cellrun('predict', directory, '--format', 'jsonl', ...options);
-    return stdout
-      .trim()
-      .split('\n')
-      .map(line => JSON.parse(line));
+    return jsonLines(stdout);
   };
   const split = await predict(run, '--split', 'test');
   const input = await predict(run, '--input', test_path);
@@ -405,12 +391,8 @@ t.test('the time since the last value has the unit of the order', async t => {
 
   write(dates);
   const run = await work.train({
-    version: 1,
-    name: 'elapsed',
     dataset: { ...dataset, static_features: [{ column: 'g', encode: 'one_hot' }], normalize: 'standard' },
     model: { cell: 'gru', hidden_size: 3 },
-    loss: { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
     training: { num_epochs: 1, batch_size: 2 },
   });
   const { stdout } = await work.cellrun('predict', run.directory, '--input', path, '--format', 'jsonl');

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { RandomStream } from '../../src/util/random.js';
-import { floats, npz, type TrainedRun } from '../support/cli.js';
+import { floats, jsonLines, npz, type TrainedRun } from '../support/cli.js';
 import { config } from '../support/prediction-cases.js';
 import { work } from '../support/work.js';
 
@@ -73,10 +73,7 @@ for (const loss of [
       t.same(run.summary.metrics, same.summary.metrics);
 
       const predictions = await work.cellrun('predict', run.directory);
-      const lines = predictions.stdout
-        .trim()
-        .split('\n')
-        .map(line => JSON.parse(line));
+      const lines = jsonLines(predictions.stdout);
       t.same(
         lines.map(({ id, target }) => [id, target]),
         lines.map((_, i) => [`g${i}`, { [NAMES[0]]: unseen.y[2 * i], [NAMES[1]]: unseen.y[2 * i + 1] }]),

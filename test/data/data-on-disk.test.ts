@@ -37,8 +37,6 @@ function configOf(
   memory?: number,
 ) {
   return {
-    version: 1,
-    name: 'disk',
     dataset: { ...dataset, ...(memory !== undefined && { memory }) },
     model: { cell: 'gru', hidden_size: 3, ...model },
     loss,

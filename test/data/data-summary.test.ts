@@ -5,10 +5,7 @@ import { floats, integers, npz } from '../support/cli.js';
 import { work } from '../support/work.js';
 
 const model = { cell: 'rnn', hidden_size: 2 };
-const common = {
-  ...{ version: 1, name: 'look', training: { num_epochs: 1, batch_size: 1 }, model },
-  ...{ loss: { kind: 'cross_entropy' }, optimizer: { kind: 'adam', learning_rate: 0.01 } },
-};
+const common = { training: { num_epochs: 1, batch_size: 1 }, model };
 const perStep = { ...model, head: { from: 'every' } };
 
 /** What `data --json` prints. */

@@ -17,7 +17,7 @@ import { symbolsOf } from '../../src/data/vocabulary.js';
 import { loadModel } from '../../src/predict/model.js';
 import { type Diagnostic, UserError } from '../../src/util/errors.js';
 import { compareRuns } from '../../src/verify/resume.js';
-import { readLog } from '../support/cli.js';
+import { jsonLines, readLog } from '../support/cli.js';
 import {
   asInput,
   classes,
@@ -218,8 +218,6 @@ interface Golden {
 }
 
 const languageModel = {
-  version: 1,
-  name: 'language-model',
   dataset: {
     kind: 'text',
     path: file('language-model.txt'),
@@ -235,7 +233,6 @@ const languageModel = {
     head: { from: 'every' },
     init_from: file('language-model.safetensors'),
   },
-  loss: { kind: 'cross_entropy' },
   optimizer: { kind: 'adam', learning_rate: 0.03 },
   training: {
     num_epochs: 10,
@@ -333,10 +330,7 @@ t.test('a language model makes up the text that PyTorch does', async t => {
       stderr: `${flag}: ${flag} requires --input\n`,
     });
   const scored = await predict('--lines', '--input', input);
-  const told = scored.stdout
-    .trim()
-    .split('\n')
-    .map(text => JSON.parse(text));
+  const told = jsonLines(scored.stdout);
   t.same(
     told.map(({ predicted }) => predicted.length),
     [8, 6],

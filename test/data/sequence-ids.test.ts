@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { Split } from '../../src/data/core/dataset.js';
 import { buildRunReport } from '../../src/view/run-report.js';
-import { floats, integers, npz } from '../support/cli.js';
+import { floats, integers, jsonLines, npz } from '../support/cli.js';
 import { complaints, fixture, open, sequence } from '../support/data-files.js';
 import { config } from '../support/prediction-cases.js';
 import { work } from '../support/work.js';
@@ -25,10 +25,7 @@ t.test('predictions, mistakes and worst values have the names of the groups', as
   const values = await work.train(named({ target: 'level', target_kind: 'value' }, 'mse'));
   const ids = async (directory: string, split: string): Promise<string[]> => {
     const { stdout } = await work.cellrun('predict', directory, '--split', split);
-    return stdout
-      .trim()
-      .split('\n')
-      .map(line => JSON.parse(line).id);
+    return jsonLines(stdout).map(line => line.id);
   };
   const { directory } = values.summary;
   const [train, test] = [await ids(directory, 'train'), await ids(directory, 'test')];

@@ -5,7 +5,7 @@ import { parse } from 'csv-parse/sync';
 import t from 'tap';
 import type { ForecastConfig } from '../../src/data/forecast.js';
 import { loadModel, type Prediction } from '../../src/index.js';
-import { floats, integers, npz } from '../support/cli.js';
+import { floats, integers, jsonLines, npz } from '../support/cli.js';
 import { complaints, fixture, open, sequence } from '../support/data-files.js';
 import { work } from '../support/work.js';
 
@@ -169,10 +169,8 @@ const EMBEDDED: Case = {
 for (const [name, { dataset, input, step }] of Object.entries({ ...CASES, 'embedded csv': EMBEDDED }))
   t.test(`${name}: a run reads static features everywhere`, async t => {
     const run = await work.train({
-      ...{ version: 1, name: 'static', dataset },
+      dataset,
       model: { cell: 'gru', hidden_size: 4, head: { from: 'mean', hidden_sizes: [3] } },
-      loss: { kind: 'cross_entropy' },
-      optimizer: { kind: 'adam', learning_rate: 0.01 },
       training: { num_epochs: 2, batch_size: 4 },
     });
     const predict = async (...options: string[]): Promise<number[][]> => {
@@ -205,8 +203,7 @@ for (const [name, { dataset, input, step }] of Object.entries({ ...CASES, 'embed
 
 t.test('a session and a table with several static values of a sequence', async t => {
   const run = await work.train({
-    ...{ version: 1, name: 'static', dataset: CSV, model: { cell: 'gru', hidden_size: 2 } },
-    ...{ loss: { kind: 'cross_entropy' }, optimizer: { kind: 'adam', learning_rate: 0.01 } },
+    ...{ dataset: CSV, model: { cell: 'gru', hidden_size: 2 } },
     training: { num_epochs: 1, batch_size: 4 },
   });
   const model = await loadModel(run.directory);
@@ -237,10 +234,7 @@ t.test('a session and a table with several static values of a sequence', async t
   const sparseRun = await work.cellrun('predict', run.directory, '--input', sparse);
   t.match(sparseRun, { code: 0, stderr: /sparse\.csv:8\b[\s\S]*does not have this value/ });
   t.equal(sparseRun.stderr.match(/does not have this value/g)?.length, 1);
-  const lines = sparseRun.stdout
-    .trim()
-    .split('\n')
-    .map(line => JSON.parse(line));
+  const lines = jsonLines(sparseRun.stdout);
   t.strictSame(
     lines.slice(0, 2).map(({ probabilities }) => probabilities),
     wanted.map(([one]) => one.kind === 'class' && [...one.probabilities]),
@@ -308,8 +302,7 @@ t.test('problems of static fields and arrays', async t => {
     /^data\/shape-mismatch .*array static has no counterpart beside x_test.*\[N, 1\] \| got no such array/,
   ]);
   const run = await work.train({
-    ...{ version: 1, name: 'static', dataset: NPZ, model: { cell: 'gru', hidden_size: 2 } },
-    ...{ loss: { kind: 'cross_entropy' }, optimizer: { kind: 'adam', learning_rate: 0.01 } },
+    ...{ dataset: NPZ, model: { cell: 'gru', hidden_size: 2 } },
     training: { num_epochs: 1, batch_size: 4 },
   });
   const input = work.file('alone.npz', npz({ x }));
@@ -321,8 +314,7 @@ t.test('problems of static fields and arrays', async t => {
 
 t.test('a category of a record that training did not have is warned of', async t => {
   const run = await work.train({
-    ...{ version: 1, name: 'static', dataset: JSONL, model: { cell: 'gru', hidden_size: 2 } },
-    ...{ loss: { kind: 'cross_entropy' }, optimizer: { kind: 'adam', learning_rate: 0.01 } },
+    ...{ dataset: JSONL, model: { cell: 'gru', hidden_size: 2 } },
     training: { num_epochs: 1, batch_size: 4 },
   });
   const input = work.file('other.jsonl', JSON.stringify({ speed: [1, 2], age: 3, sex: 'q' }));
@@ -352,7 +344,6 @@ const SHOPS: ForecastConfig = {
   static_features: ['size', { column: 'kind', encode: 'one_hot' }],
 };
 const model = { cell: 'gru', hidden_size: 3 };
-const fitting = { loss: { kind: 'mse' }, optimizer: { kind: 'adam', learning_rate: 0.01 } };
 
 t.test('a forecast: each series has static features, scaled over all windows', async t => {
   const data = await open(SHOPS);
@@ -387,7 +378,7 @@ t.test('a forecast: each series has static features, scaled over all windows', a
 t.test('a forecast with static features reads them in new data', async t => {
   for (const kind of [{ encode: 'one_hot' }, { encode: 'embedding', size: 2 }]) {
     const run = await work.train({
-      ...{ version: 1, name: 'shops', model, ...fitting, training: { num_epochs: 2, batch_size: 16 } },
+      ...{ model, loss: { kind: 'mse' }, training: { num_epochs: 2, batch_size: 16 } },
       dataset: {
         ...SHOPS,
         static_features: [
@@ -421,13 +412,7 @@ t.test('a forecast with static features reads them in new data', async t => {
 });
 
 t.test('what static features of a forecast may not be', async t => {
-  const config = (more: object) => ({
-    version: 1,
-    name: 'shops',
-    model,
-    ...fitting,
-    dataset: { ...SHOPS, ...more },
-  });
+  const config = (more: object) => ({ model, loss: { kind: 'mse' }, dataset: { ...SHOPS, ...more } });
   const cases: readonly [object, RegExp][] = [
     [{ series: undefined }, /`static_features` needs|series/],
     [{ static_features: ['sold'] }, /the target column "sold" is also a feature|"sold"/],

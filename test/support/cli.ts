@@ -38,6 +38,14 @@ export interface Running {
   readonly finished: Promise<Finished>;
 }
 
+/** What a config has unless a test sets it; a test about one of these keys sets its own value. */
+const CONFIG_DEFAULTS = {
+  version: 1,
+  name: 'small',
+  loss: { kind: 'cross_entropy' },
+  optimizer: { kind: 'adam', learning_rate: 0.01 },
+};
+
 /** A temporary folder for the programs that a test starts. */
 export class Workplace {
   readonly path = temporaryFolder();
@@ -68,9 +76,16 @@ export class Workplace {
     return path;
   }
 
-  /** Writes a config as JSON, which is YAML, and returns its path. */
+  /** Writes a config and `CONFIG_DEFAULTS` as JSON, which is YAML, and returns its path. */
   config(content: object): string {
-    return this.file('config.yaml', JSON.stringify(content, null, 2));
+    const all = { ...content, ...CONFIG_DEFAULTS, ...content };
+    return this.file('config.yaml', JSON.stringify(all, null, 2));
+  }
+
+  /** Writes the file of a sweep, of a grid by default, and returns its path. */
+  sweep(content: object): string {
+    const all = { version: 1, name: 'small', method: 'grid', ...content };
+    return this.file('sweep.yaml', JSON.stringify(all));
   }
 
   start(...args: string[]): Running {
@@ -154,6 +169,20 @@ function latestStep(output: string): number {
     .findLast(line => line.includes('"event":"train.step"'));
   return step === undefined ? -1 : Number(JSON.parse(step).step);
 }
+
+/** The path of the only member of a folder. */
+export function onlyIn(...folder: readonly string[]): string {
+  const names = readdirSync(join(...folder));
+  if (names.length !== 1) throw new Error(`${names.length} members of ${join(...folder)}`);
+  return join(...folder, names[0]);
+}
+
+/** The values of a text of JSON Lines, such as `predict --format jsonl` prints. */
+export const jsonLines = (text: string) =>
+  text
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line));
 
 export interface LogLine {
   readonly event: string;

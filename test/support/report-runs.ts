@@ -10,7 +10,6 @@ export const HOSTILE = '</script><img src=x onerror=alert(1)><!-- & "\'';
 /** Four classes; one gate passes and one fails. */
 export function classesConfig(work: Workplace) {
   return {
-    version: 1,
     name: 'classes',
     description: HOSTILE,
     dataset: {
@@ -18,8 +17,6 @@ export function classesConfig(work: Workplace) {
       path: work.file('classes.npz', randomDataset('test/report', { train: 60, test: 20, seed: 1 })),
     },
     model: { cell: 'lstm', hidden_size: 4, head: { from: 'last' } },
-    loss: { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
     training: { num_epochs: 3, batch_size: 10, log_every: 1 },
     gates: [
       { metric: 'test.accuracy', min: 0 },
@@ -31,7 +28,6 @@ export function classesConfig(work: Workplace) {
 /** Two values per sequence. One batch is skipped, since its loss is not finite. */
 export function valuesConfig(work: Workplace) {
   return {
-    version: 1,
     name: 'values',
     dataset: { kind: 'npz', path: work.file('values.npz', valuesDataset()) },
     model: { cell: 'lstm', hidden_size: 3, head: { from: 'last' } },
@@ -69,8 +65,7 @@ export async function trainInto(
 /** Runs a sweep of `trials` random points into `output`. Some of them are pruned. */
 export function trainSweep(work: Workplace, output: string, trials: number): Promise<string> {
   const base = work.config({ ...classesConfig(work), name: 'trial', description: 'A base.', gates: [] });
-  const sweep = {
-    version: 1,
+  const sweep = work.sweep({
     name: 'searched',
     base,
     parameters: {
@@ -82,8 +77,8 @@ export function trainSweep(work: Workplace, output: string, trials: number): Pro
     objective: { metric: 'test.loss', goal: 'minimize' },
     pruner: { kind: 'asha', min_epochs: 1, reduction_factor: 3 },
     budget: { trials },
-  };
-  return sweepInProcess(work, work.file('sweep.yaml', JSON.stringify(sweep)), output);
+  });
+  return sweepInProcess(work, sweep, output);
 }
 
 /**
