@@ -40,7 +40,7 @@ t.test('these names are exported, and no others', async t => {
 t.test('an object trains as the file of the same content does', async t => {
   const output = work.folder();
   const fromObject = await run(config, { ...webasm, output });
-  const fromFile = await run(work.config({ version: 1, ...config }), { ...webasm, output });
+  const fromFile = await run(work.config(config), { ...webasm, output });
   t.match(fromObject, { status: 'completed', exitCode: 0 });
   t.equal(fromObject.summary.config_hash, fromFile.summary.config_hash);
   t.same(fromObject.summary.metrics, fromFile.summary.metrics);
@@ -71,7 +71,7 @@ t.test('what is wrong is data with a place', async t => {
       suggestion: 'hidden_size',
     },
   ]);
-  const file = work.config({ version: 1, ...wrong });
+  const file = work.config(wrong);
   t.match((await validate(file)).diagnostics, [{ code: 'config/unknown-key', file }]);
   const thrown = await run(wrong).catch((error: unknown) => error);
   t.ok(thrown instanceof UserError);
@@ -92,7 +92,7 @@ t.test('what is wrong is data with a place', async t => {
 t.test('configs of a sweep may be objects', async t => {
   const objective = { metric: 'test.loss', goal: 'minimize' } as const;
   const wide = { ...config, name: 'wide', model: { ...config.model, hidden_size: 8 } };
-  const variants = [work.config({ version: 1, ...config }), wide, wide];
+  const variants = [work.config(config), wide, wide];
   const given = { name: 'both', variants, method: 'grid', objective } as const;
   const { status, directory, summary } = await sweep(given, { ...webasm, output: work.folder(), threads: 1 });
   t.equal(status, 'completed');

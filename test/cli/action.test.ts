@@ -38,7 +38,6 @@ async function runAction(cwd: string, inputs: Readonly<Record<string, string>>) 
 }
 
 const config = {
-  version: 1,
   name: 'acted',
   dataset: { kind: 'synthetic', problem: 'adding', sequence_length: 4, train_size: 8, test_size: 4 },
   model: { cell: 'rnn', hidden_size: 2, head: { from: 'last' } },

@@ -47,8 +47,6 @@ t.test('no warning if few sequences are distinct', async t => {
 });
 
 const config = (dataset: object, loss = 'cross_entropy') => ({
-  version: 1,
-  name: 'equal',
   dataset,
   model: { cell: 'gru', hidden_size: 2 },
   loss: { kind: loss },

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { RandomStream } from '../../src/util/random.js';
-import { floats, integers, npz, type TrainedRun } from '../support/cli.js';
+import { floats, integers, jsonLines, npz, type TrainedRun } from '../support/cli.js';
 import { work } from '../support/work.js';
 
 const N = 24;
@@ -18,8 +18,6 @@ function data(y: Parameters<typeof npz>[0][string]): string {
 }
 
 const config = (path: string, loss: object, training: object = {}) => ({
-  version: 1,
-  name: 'losses',
   dataset: { kind: 'npz', path },
   model: { cell: 'gru', hidden_size: 3, head: { from: 'last' } },
   loss,
@@ -90,10 +88,7 @@ t.test('multi-label targets', async t => {
   t.same(Object.keys(run.summary.metrics.test), ['loss', 'auroc', 'accuracy']);
   t.same(Object.keys(run.summary.metrics.train), ['loss', 'accuracy']);
   const predicted = await work.cellrun('predict', run.directory);
-  const lines = predicted.stdout
-    .trim()
-    .split('\n')
-    .map(line => JSON.parse(line));
+  const lines = jsonLines(predicted.stdout);
   t.ok(
     lines.every(({ predicted: p }) => p.length === 2 && p.every((one: number) => one > 0 && one < 1)),
     'probabilities are predicted',
@@ -149,10 +144,7 @@ t.test('quantiles: one output each, in the units of the data; the median is the 
   t.equal(run.code, 0, run.finished.stderr);
   t.same(run.checkpoint().tensors.get('fc.bias')?.shape, [6]);
   const { stdout } = await work.cellrun('predict', run.directory);
-  const lines = stdout
-    .trim()
-    .split('\n')
-    .map(line => JSON.parse(line));
+  const lines = jsonLines(stdout);
   for (const line of lines) {
     t.same(Object.keys(line), ['index', 'id', 'predicted', 'quantiles', 'target']);
     t.same(Object.keys(line.quantiles), ['0.7', '0.5', '0.2']);

@@ -1,6 +1,6 @@
 /** Warnings of `predict` and `evaluate` on inputs that say less than they seem to. */
 import t from 'tap';
-import { crossEntropy, linesOf } from '../support/prediction-cases.js';
+import { linesOf } from '../support/prediction-cases.js';
 import { train } from '../support/runs.js';
 import { work } from '../support/work.js';
 
@@ -21,13 +21,12 @@ async function trained(hole: number): Promise<string> {
     return [`g${i}`, [`c${i % 2}`, ...steps.map(() => value(i % 2))]] as const;
   });
   const { summary } = await train(work, {
-    ...{ version: 1, name: 'holes', model: { cell: 'gru', hidden_size: 3 } },
+    model: { cell: 'gru', hidden_size: 3 },
     dataset: {
       ...{ kind: 'csv', path: table(Object.fromEntries(recordings)), features: ['v'] },
       ...{ target: 'y', target_kind: 'class', sequence: { group: 'g', order: 'o' } },
       ...{ missing: { fill: 'forward' }, test: { fraction: 0.25, select: 'last' } },
     },
-    ...{ loss: crossEntropy, optimizer: { kind: 'adam', learning_rate: 0.01 } },
     training: { num_epochs: 1, batch_size: 4 },
   });
   return summary.directory;
@@ -76,7 +75,7 @@ t.test('a forecast that reads across a gap, which resampling and filling hide', 
   const series = (missing: (hour: number) => boolean) =>
     work.file('hours.csv', `${['t,v', ...hours(missing)].join('\n')}\n`);
   const { summary } = await train(work, {
-    ...{ version: 1, name: 'hours', model: { cell: 'gru', hidden_size: 3 }, loss: { kind: 'mse' } },
+    ...{ model: { cell: 'gru', hidden_size: 3 }, loss: { kind: 'mse' } },
     dataset: {
       ...{
         kind: 'forecast',
@@ -88,7 +87,7 @@ t.test('a forecast that reads across a gap, which resampling and filling hide', 
       },
       ...{ resample: { every: '1h' }, missing: { fill: 'forward' }, test_fraction: 0.2 },
     },
-    ...{ optimizer: { kind: 'adam', learning_rate: 0.01 }, training: { num_epochs: 1, batch_size: 32 } },
+    training: { num_epochs: 1, batch_size: 32 },
   });
   t.match(await work.cellrun('predict', summary.directory), { code: 0, stderr: '' });
   const gap = series(i => i >= 220 && i < 230);
@@ -116,13 +115,12 @@ t.test('a column that is wholly filled or far from that of training is told once
   const recordings = Array.from({ length: 12 }, (_, i) => [i + (i % 2), 30 + i, i % 2] as const);
   for (const normalize of ['standard', 'min_max']) {
     const { summary } = await train(work, {
-      ...{ version: 1, name: normalize, model: { cell: 'gru', hidden_size: 3 } },
+      model: { cell: 'gru', hidden_size: 3 },
       dataset: {
         ...{ kind: 'csv', path: people(recordings), features: ['v'], static_features: ['age'] },
         ...{ target: 'y', target_kind: 'class', sequence: { group: 'g', order: 'o' }, normalize },
         ...{ missing: { fill: 'forward' }, test: { fraction: 0.25, select: 'last' } },
       },
-      ...{ loss: crossEntropy, optimizer: { kind: 'adam', learning_rate: 0.01 } },
       training: { num_epochs: 1, batch_size: 4 },
     });
     const told = async (recordings: Parameters<typeof people>[0]) => {
@@ -184,13 +182,13 @@ t.test('values known in advance that are missing', async t => {
       `t,v,p\n${Array.from({ length: 60 }, (_, i) => `${day(i)},${i < end ? i % 7 : ''},${price(i)}\n`).join('')}`,
     );
   const { summary } = await train(work, {
-    ...{ version: 1, name: 'shop', model: { cell: 'gru', hidden_size: 3 }, loss: { kind: 'mse' } },
+    ...{ model: { cell: 'gru', hidden_size: 3 }, loss: { kind: 'mse' } },
     dataset: {
       ...{ kind: 'forecast', path: days(i => i % 5), target: 'v', time: 't', known: ['p'] },
       ...{ input_steps: 7, horizon: 3, missing: { fill: 'forward' }, test_fraction: 0.2 },
       normalize: 'standard',
     },
-    ...{ optimizer: { kind: 'adam', learning_rate: 0.01 }, training: { num_epochs: 1, batch_size: 32 } },
+    training: { num_epochs: 1, batch_size: 32 },
   });
   for (const [price, warning] of [
     [(i: number) => i % 5, /^$/],
@@ -211,12 +209,12 @@ t.test('values of a series that is read as differences are not compared with the
   const levels = Array.from({ length: 60 }, (_, i) => `${i},${1000 + Math.sin(i)}\n`).join('');
   const path = work.file('levels.csv', `t,v\n${levels}`);
   const { summary } = await train(work, {
-    ...{ version: 1, name: 'levels', model: { cell: 'gru', hidden_size: 3 }, loss: { kind: 'mse' } },
+    ...{ model: { cell: 'gru', hidden_size: 3 }, loss: { kind: 'mse' } },
     dataset: {
       ...{ kind: 'forecast', path, target: 'v', time: 't', input_steps: 7, horizon: 3 },
       ...{ relative_to: 'last_value', normalize: 'standard', test_fraction: 0.2 },
     },
-    ...{ optimizer: { kind: 'adam', learning_rate: 0.01 }, training: { num_epochs: 1, batch_size: 32 } },
+    training: { num_epochs: 1, batch_size: 32 },
   });
   t.match(await work.cellrun('predict', summary.directory, '--input', path), { code: 0, stderr: /^$/ });
 });

@@ -1,8 +1,9 @@
 /** Several models that predict together: the mean of their predictions, and its metrics. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadModel } from '../../src/index.js';
+import { onlyIn } from '../support/cli.js';
 import { type Line, linesOf } from '../support/prediction-cases.js';
 import { work } from '../support/work.js';
 
@@ -17,12 +18,10 @@ const path = work.file('rows.csv', `${header}\n${rows.join('\n')}\n`);
 const sequence = { group: 'id', order: 't' };
 const dataset = { kind: 'csv', path, features: ['a'], sequence, normalize: 'standard', test_fraction: 0.4 };
 const classes = {
-  version: 1,
   name: 'members',
   seed: 1,
   dataset: { ...dataset, seed: 9, target: 'label', target_kind: 'class' },
   model: { cell: 'gru', hidden_size: 3 },
-  loss: { kind: 'cross_entropy' },
   optimizer: { kind: 'adam', learning_rate: 0.05 },
   training: { num_epochs: 2, batch_size: 8, metrics: ['accuracy', 'perplexity', 'auroc'] },
 };
@@ -182,8 +181,7 @@ t.test('a sequence that one model cannot read is told once', async t => {
 t.test('the runs of a cross-validation predict new data together, and not their own splits', async t => {
   const output = work.folder();
   await work.cellrun('run', work.config(classes), '--folds', '3', '--output', output);
-  const folder = join(output, 'sweeps', 'members');
-  const sweep = join(folder, readdirSync(folder)[0]);
+  const sweep = onlyIn(output, 'sweeps', 'members');
   const runs = [1, 2, 3].map(fold => join(sweep, 'trials', `t0000-f${fold}`));
   t.same(await lines(sweep, '--input', path), await lines(...runs, '--input', path));
   const { code, stderr } = await work.cellrun('evaluate', sweep);

@@ -20,6 +20,7 @@ import {
   part,
   startChromium,
 } from '../support/browser.js';
+import { jsonLines } from '../support/cli.js';
 import { linesOf, predictionCases } from '../support/prediction-cases.js';
 import { copies, train } from '../support/runs.js';
 import { work } from '../support/work.js';
@@ -47,8 +48,6 @@ const planted = sequences.flatMap(({ rows, label }, i) =>
   rows.map(([a, b, c], step) => `s${i},${step},${(i + step) % 9 === 0 ? '' : a},${b},${c},${label}`),
 );
 const config = {
-  version: 1,
-  name: 'planted',
   seed: 3,
   dataset: {
     kind: 'csv',
@@ -62,7 +61,6 @@ const config = {
     test_fraction: 0.25,
   },
   model: { cell: 'gru', hidden_size: 8 },
-  loss: { kind: 'cross_entropy' },
   optimizer: { kind: 'adam', learning_rate: 0.02 },
   training: { num_epochs: 12, batch_size: 40 },
 };
@@ -117,10 +115,7 @@ t.test('the importance is the mean over all pairs of sequences', async t => {
   const model = await loadModel(run, { backend: 'webasm', threads: 1 });
   t.teardown(() => model.close());
   const { stdout } = await work.cellrun('predict', run, '--split', 'test', ...webasm.slice(0, 4));
-  const test: { id: string; label: number }[] = stdout
-    .trim()
-    .split('\n')
-    .map(line => JSON.parse(line));
+  const test: { id: string; label: number }[] = jsonLines(stdout);
   const chosen = Array.from({ length: COUNT }, (_, i) => test[Math.floor((i * test.length) / COUNT)]);
   const rowsOf = ({ id }: { readonly id: string }) => {
     const i = Number(id.slice(1));
@@ -273,7 +268,6 @@ for (const { name, model, loss, reference, sequences } of expected) {
   t.test(`contributions are the integrated gradients of PyTorch: ${name}`, async t => {
     const init_from = join(fixtures, `${name}.safetensors`);
     const { summary } = await train(work, {
-      version: 1,
       name,
       dataset: { kind: 'npz', path: join(fixtures, `${name}.npz`) },
       model: { ...model, init_from },
@@ -325,10 +319,7 @@ function largestError(states: States): number {
 }
 
 const reversed = {
-  version: 1,
-  name: 'reversed',
   dataset: { kind: 'synthetic', problem: 'reverse', sequence_length: 5, train_size: 40, test_size: 6 },
-  optimizer: { kind: 'adam', learning_rate: 0.01 },
   training: { num_epochs: 1, batch_size: 8 },
 };
 const symbols = { cell: 'gru', hidden_size: 6, embedding: { size: 4 } };

@@ -161,7 +161,7 @@ t.test('runs that are damaged, not finished, or no runs', async t => {
 });
 
 t.test('the model card has data, metrics and their spread', async t => {
-  const config = work.file('repeated.yaml', JSON.stringify({ ...table, repeat: 2 }));
+  const config = work.config({ ...table, repeat: 2 });
   const repeated = await work.cellrun('run', config, '--json', '--threads', '1');
   t.equal(repeated.code, 0, repeated.stderr);
   const { directory, metrics } = JSON.parse(repeated.stdout);
