@@ -5,6 +5,7 @@ import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/validator.js';
 import type { Summary } from '../../src/run/summary.js';
 import type { Task } from '../../src/sweep/segment.js';
+import { jsonLines, onlyIn } from '../support/cli.js';
 import { sweepInProcess } from '../support/sweeps.js';
 import { work } from '../support/work.js';
 
@@ -18,7 +19,6 @@ const rows = Array.from({ length: 36 }, (_, i) =>
 ).flat();
 const path = work.file('rows.csv', `id,subject,t,a,label\n${rows.join('\n')}\n`);
 const config = {
-  version: 1,
   name: 'folded',
   seed: 4,
   dataset: {
@@ -33,14 +33,12 @@ const config = {
     validation: { fraction: 0.25 },
   },
   model: { cell: 'gru', hidden_size: 3 },
-  loss: { kind: 'cross_entropy' },
   optimizer: { kind: 'adam', learning_rate: 0.05 },
   training: { num_epochs: 2, batch_size: 8 },
 };
 
 const synthetic = { kind: 'synthetic', problem: 'adding', sequence_length: 4, train_size: 9, test_size: 3 };
 
-const only = (folder: string) => join(folder, readdirSync(folder)[0]);
 const json = (...parts: string[]) => JSON.parse(readFileSync(join(...parts), 'utf8'));
 
 interface Line {
@@ -50,11 +48,7 @@ interface Line {
   readonly label: number;
 }
 
-const linesIn = (text: string): Line[] =>
-  text
-    .trim()
-    .split('\n')
-    .map(line => JSON.parse(line));
+const linesIn = (text: string): Line[] => jsonLines(text);
 const predictions = (directory: string) => readFileSync(join(directory, 'predictions.jsonl'), 'utf8');
 const subjectOf = (id: string) => Number(id.slice(1)) % SUBJECTS;
 
@@ -68,20 +62,12 @@ async function namesIn(run: string, split: string): Promise<string[]> {
 async function folded(folds: object) {
   const output = work.folder();
   const ended = await work.cellrun('run', work.config({ ...config, folds }), '--output', output);
-  return { ...ended, directory: only(join(output, 'sweeps', 'folded')) };
+  return { ...ended, directory: onlyIn(output, 'sweeps', 'folded') };
 }
 
 /** A sweep of one trial with these folds, which is what `run` makes of them. */
 const sweepOf = (folds: object, more: object = {}) =>
-  work.file(
-    'folded.yaml',
-    JSON.stringify({
-      version: 1,
-      name: 'folded',
-      base: work.config({ ...config, ...more, folds }),
-      method: 'grid',
-    }),
-  );
+  work.sweep({ name: 'folded', base: work.config({ ...config, ...more, folds }) });
 /** Its directory, once its runs have trained in this process. */
 const trained = (folds: object, more?: object) => sweepInProcess(work, sweepOf(folds, more), work.folder());
 
@@ -93,7 +79,7 @@ t.test('each sequence is predicted by the run that did not see it', async t => {
   const output = work.folder();
   const { code, stdout } = await work.cellrun('run', work.config(config), '--folds', '3', '--output', output);
   t.equal(code, 0);
-  const directory = only(join(output, 'sweeps', 'folded'));
+  const directory = onlyIn(output, 'sweeps', 'folded');
   const trials = join(directory, 'trials');
   t.same(readdirSync(trials), ['t0000-f1', 't0000-f2', 't0000-f3']);
   const lines = linesIn(predictions(directory));
@@ -172,7 +158,7 @@ t.test('a cross-validation that stops goes on to the same predictions', async t 
     throw new Error('stopped');
   };
   await t.rejects(sweepInProcess(work, file, output, stopping), { message: 'stopped' });
-  const directory = only(join(output, 'sweeps', 'folded'));
+  const directory = onlyIn(output, 'sweeps', 'folded');
   t.match(await work.cellrun('sweep', 'resume', directory), { code: 0 });
   t.equal(predictions(directory), predictions(straight.directory));
   t.same(json(directory, 'out_of_fold.json'), json(straight.directory, 'out_of_fold.json'));
@@ -224,7 +210,7 @@ t.test('a stopped final model resumes to the same weights', async t => {
     throw new Error('stopped');
   };
   await t.rejects(sweepInProcess(work, file, output, stopping), { message: 'stopped' });
-  const directory = only(join(output, 'sweeps', 'folded'));
+  const directory = onlyIn(output, 'sweeps', 'folded');
   t.match(await work.cellrun('sweep', 'resume', directory), { code: 0 });
   const weights = (of: string) => {
     const folder = join(of, 'final', 'checkpoints');
@@ -245,7 +231,7 @@ t.test('gates and comparisons of folds', async t => {
   t.equal(code, 3);
   t.match(stdout, /Gate test\.accuracy over folds passed: .*\nGate test\.accuracy over interval failed: /);
   t.match(stdout, /over seeds inconclusive: these runs are folds, not seeds/);
-  const directory = only(join(output, 'sweeps', 'folded'));
+  const directory = onlyIn(output, 'sweeps', 'folded');
   const slow = await trained({ count: 3 }, { optimizer: { kind: 'adam', learning_rate: 0.001 } });
   const compare = async (...sides: string[]) =>
     JSON.parse((await work.cellrun('compare', ...sides, '--json')).stdout);
@@ -265,7 +251,7 @@ t.test('a sweep compares its trials by the mean over the folds', async t => {
   const { code, stdout } = await work.cellrun('sweep', file, rates, '--output', output);
   t.equal(code, 0);
   t.match(stdout, /mean of 2 folds/);
-  const directory = only(join(output, 'sweeps', 'folded'));
+  const directory = onlyIn(output, 'sweeps', 'folded');
   t.same(readdirSync(join(directory, 'trials')), ['t0000-f1', 't0000-f2', 't0001-f1', 't0001-f2']);
   t.equal(linesIn(predictions(directory)).length, 36);
 

@@ -9,12 +9,12 @@ import { outcomesOf } from '../../src/sweep/schedule/records.js';
 import type { Task } from '../../src/sweep/segment.js';
 import { buildSweepReport } from '../../src/view/sweep-report.js';
 import { preloadFor } from '../soak/moments.js';
+import { onlyIn } from '../support/cli.js';
 import { train } from '../support/runs.js';
 import { resumeInProcess, sweepInProcess } from '../support/sweeps.js';
 import { work } from '../support/work.js';
 
 const config = {
-  version: 1,
   name: 'repeated',
   dataset: {
     kind: 'synthetic',
@@ -39,22 +39,15 @@ interface Metric {
   readonly by_seed: Readonly<Record<string, number>>;
 }
 
-const only = (folder: string) => join(folder, readdirSync(folder)[0]);
-
 /** A sweep of three rates, whose best trial is trained with two more seeds. */
 const sweep = (more: object) =>
-  work.file(
-    'sweep.yaml',
-    JSON.stringify({
-      version: 1,
-      name: 'rates',
-      base: work.config(config),
-      method: 'grid',
-      parameters: { 'optimizer.learning_rate': [0.001, 0.05, 0.04] },
-      repeat_best: 2,
-      ...more,
-    }),
-  );
+  work.sweep({
+    name: 'rates',
+    base: work.config(config),
+    parameters: { 'optimizer.learning_rate': [0.001, 0.05, 0.04] },
+    repeat_best: 2,
+    ...more,
+  });
 
 t.test('run --repeat trains as many seeds, each like a run of its own', async t => {
   const output = work.folder();
@@ -65,7 +58,7 @@ t.test('run --repeat trains as many seeds, each like a run of its own', async t 
     stdout,
     /^\nmetric +mean of 3 seeds +spread +trivial baseline\ntest\.loss [\s\S]*\nA 95 % interval needs at least 5 seeds\.\n/,
   );
-  const directory = only(join(output, 'sweeps', 'repeated'));
+  const directory = onlyIn(output, 'sweeps', 'repeated');
   t.same(readdirSync(join(directory, 'trials')), ['t0000-s3', 't0000-s4', 't0000-s5']);
   const { metrics }: { metrics: Metric[] } = JSON.parse(
     readFileSync(join(directory, 'summary.json'), 'utf8'),
@@ -203,7 +196,7 @@ t.test('the key `repeat` does the same, and the gates of all seeds count', async
     stdout,
     /Gate test\.loss over seeds passed: .* <= 100\.\nSeed 0: Gate test\.loss failed: .*\nSeed 1: Gate/,
   );
-  const { gates: judged, failures } = buildSweepReport(only(join(output, 'sweeps', 'repeated')));
+  const { gates: judged, failures } = buildSweepReport(onlyIn(output, 'sweeps', 'repeated'));
   t.match(judged, [
     { seed: null, name: 'test.loss over seeds', verdict: 'passed' },
     { seed: 0, name: 'test.loss', verdict: 'failed' },
@@ -219,7 +212,7 @@ t.test('the key `repeat` does the same, and the gates of all seeds count', async
 t.test('the directory of several seeds is no run, and without gates its review says so once', async t => {
   const output = work.folder();
   await work.cellrun('run', work.config({ ...config, repeat: 2 }), '--output', output, '--quiet');
-  const directory = only(join(output, 'sweeps', 'repeated'));
+  const directory = onlyIn(output, 'sweeps', 'repeated');
   t.match(await work.cellrun('resume', directory), {
     code: 2,
     stderr: /this directory has a run for each seed\n.*the run of one seed: .*t0000-s0, .*t0000-s1; for all/,
@@ -263,7 +256,7 @@ t.test('a sweep shows validation for all trials, and the test split for the best
   t.match(table, /validation\.loss/);
   t.notMatch(table, /test\./);
   t.match(metrics, /^metric +value +trivial baseline\ntest\.loss /);
-  const directory = only(join(output, 'sweeps', 'repeated'));
+  const directory = onlyIn(output, 'sweeps', 'repeated');
   const summary = JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8'));
   const [best] = summary.best.runs;
   const { metrics: reached } = JSON.parse(readFileSync(join(best, 'summary.json'), 'utf8'));
@@ -283,7 +276,7 @@ t.test('repeat_best trains the best trial with new seeds, over which its metrics
   const output = work.folder();
   const { code, stdout, stderr } = await work.cellrun('sweep', sweep({}), '--output', output);
   t.equal(code, 0, stderr);
-  const directory = only(join(output, 'sweeps', 'rates'));
+  const directory = onlyIn(output, 'sweeps', 'rates');
   const summary = JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8'));
   const { trial, runs } = summary.best;
   const names = [0, 1, 2].map(seed => `t000${trial}-s${seed}`);
@@ -344,7 +337,7 @@ t.test('a sweep that stops while its best trial is repeated goes on from there',
     throw new Error('stopped');
   };
   await t.rejects(sweepInProcess(work, sweep({}), output, stopping), { message: 'stopped' });
-  const directory = only(join(output, 'sweeps', 'rates'));
+  const directory = onlyIn(output, 'sweeps', 'rates');
   const before = journalOf(directory).filter(({ event }) => event === 'sweep.decided');
   t.equal(before.length, 1);
   const status = await work.cellrun('sweep', 'status', directory, '--json');
@@ -375,7 +368,7 @@ t.test('a trial stopped during its final evaluation is no result', async t => {
     throw new Error('stopped');
   };
   await t.rejects(sweepInProcess(work, file, output, stopping), { message: 'stopped' });
-  const directory = only(join(output, 'sweeps', 'rates'));
+  const directory = onlyIn(output, 'sweeps', 'rates');
   const [stopped] = readdirSync(join(directory, 'trials')).filter(name => name.endsWith('-s2'));
   const read = (path: string, name: string) => readFileSync(join(path, 'trials', stopped, name), 'utf8');
   t.match(JSON.parse(read(directory, 'summary.json')), { status: 'interrupted', epochs: 2, evaluated: true });

@@ -34,13 +34,13 @@ t.setTimeout(300_000);
 
 const DATA = randomDataset('test/sweep-stops', { train: 20, test: 800, seed: 1 });
 
+const objective = { metric: 'test.loss', goal: 'minimize' };
+
 function config(data: string) {
   return {
-    version: 1,
     name: 'stopped',
     dataset: { kind: 'npz', path: data },
     model: { cell: 'lstm', hidden_size: 4, head: { from: 'last' } },
-    loss: { kind: 'cross_entropy' },
     optimizer: { kind: 'adam', learning_rate: 0.01, schedule: { kind: 'cosine', warmup: { epochs: 1 } } },
     training: { num_epochs: 2, batch_size: 10, eval_batch_size: 1 },
   };
@@ -49,38 +49,22 @@ function config(data: string) {
 /** A sweep of two trials that cannot come to their end in time. */
 function failing(on_trial_error: string): string {
   const long = config(work.file('data.npz', DATA));
-  return work.file(
-    'sweep.yaml',
-    JSON.stringify({
-      version: 1,
-      name: 'failing',
-      base: work.config({ ...long, training: { ...long.training, num_epochs: 1_000_000 } }),
-      method: 'grid',
-      on_trial_error,
-      retries: 0,
-      trial_timeout: 1,
-      objective: { metric: 'test.loss', goal: 'minimize' },
-      parameters: { 'model.hidden_size': [2, 4] },
-    }),
-  );
+  return work.sweep({
+    base: work.config({ ...long, training: { ...long.training, num_epochs: 1_000_000 } }),
+    ...{ objective, on_trial_error, retries: 0, trial_timeout: 1 },
+    parameters: { 'model.hidden_size': [2, 4] },
+  });
 }
 
 /** A sweep whose evaluations take longer than its training. */
 function newSweep(): string {
-  const base = work.config(config(work.file('data.npz', DATA)));
-  return work.file(
-    'sweep.yaml',
-    JSON.stringify({
-      version: 1,
-      name: 'stopped',
-      base,
-      method: 'random',
-      budget: { trials: 3 },
-      pruner: { kind: 'asha', min_epochs: 1, reduction_factor: 2 },
-      objective: { metric: 'test.loss', goal: 'minimize' },
-      parameters: { 'optimizer.learning_rate': { kind: 'log_uniform', low: 1e-3, high: 0.1 } },
-    }),
-  );
+  return work.sweep({
+    name: 'stopped',
+    base: work.config(config(work.file('data.npz', DATA))),
+    ...{ method: 'random', budget: { trials: 3 }, objective },
+    pruner: { kind: 'asha', min_epochs: 1, reduction_factor: 2 },
+    parameters: { 'optimizer.learning_rate': { kind: 'log_uniform', low: 1e-3, high: 0.1 } },
+  });
 }
 
 const FLAGS = ['--backend', 'webasm', '--threads', '1'];
@@ -315,18 +299,12 @@ t.test('a sweep with a damaged journal continues with a warning', async t => {
 });
 
 t.test('a sweep stops trials that it no longer needs', async t => {
-  const sweep = {
-    version: 1,
+  const file = work.sweep({
     name: 'target',
     base: work.config(config(work.file('data.npz', DATA))),
-    method: 'grid',
-    parallel: 2,
-    objective: { metric: 'test.loss', goal: 'minimize' },
-    budget: { target: 100 },
-    parameters: { 'model.hidden_size': [2, 400] },
-  };
+    ...{ parallel: 2, objective, budget: { target: 100 }, parameters: { 'model.hidden_size': [2, 400] } },
+  });
   const output = work.folder();
-  const file = work.file('sweep.yaml', JSON.stringify(sweep));
   // the larger trial is held before its first step, so that it cannot end first
   const env = { NODE_OPTIONS: `--import=${holdAfter('"event":"graph.compiled".*"parameters":\\d{5}')}` };
   const words = ['sweep', file, '--output', output, ...FLAGS];
@@ -478,17 +456,11 @@ t.test('a file that changed between trials stops the sweep, until it is put back
     writeFileSync(at['data.npz'], DATA);
     const then = readFileSync(at[name]);
     const base = config(at['data.npz']);
-    const sweep = work.file(
-      'sweep.yaml',
-      JSON.stringify({
-        version: 1,
-        name: 'changing',
-        base: work.config({ ...base, model: { ...base.model, init_from: at['w.safetensors'] } }),
-        method: 'grid',
-        objective: { metric: 'test.loss', goal: 'minimize' },
-        parameters: { 'optimizer.learning_rate': [0.01, 0.02, 0.03] },
-      }),
-    );
+    const sweep = work.sweep({
+      ...{ name: 'changing', objective },
+      base: work.config({ ...base, model: { ...base.model, init_from: at['w.safetensors'] } }),
+      parameters: { 'optimizer.learning_rate': [0.01, 0.02, 0.03] },
+    });
     const output = work.folder();
     const change = async ({ trial }: Task) => {
       if (trial === 1) writeFileSync(at[name], now);
@@ -518,21 +490,13 @@ t.test('a file that changed between trials stops the sweep, until it is put back
 async function interrupted(t: Test) {
   const path = join(work.folder(), 'data.npz');
   writeFileSync(path, DATA);
-  const sweep = {
-    version: 1,
-    name: 'interrupted',
-    base: work.config(config(path)),
-    method: 'grid',
-    seeds: [0, 1, 2],
-    parallel: 2,
-    objective: { metric: 'test.loss', goal: 'minimize' },
-  };
+  const base = work.config(config(path));
+  const file = work.sweep({ name: 'interrupted', base, objective, seeds: [0, 1, 2], parallel: 2 });
   const output = work.folder();
   const interrupt = async ({ seed, args }: Task) => {
     if (seed === 0) await work.cellrun(...args.with(args.indexOf('--pause-after-epoch') + 1, '1'));
     throw new Error('interrupted');
   };
-  const file = work.file('sweep.yaml', JSON.stringify(sweep));
   await t.rejects(sweepInProcess(work, file, output, interrupt), { message: 'interrupted' });
   const [directory] = list(join(output, 'sweeps', 'interrupted'));
   const warnings: string[] = [];
