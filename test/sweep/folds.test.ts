@@ -262,7 +262,7 @@ t.test('a sweep compares its trials by the mean over the folds', async t => {
     ...['--objective', 'train.loss:min', '--output', few],
   );
   t.match(pruned, { code: 0, stderr: /^trial 1: stopped after 1 of 2 folds$/m });
-  const early = only(join(few, 'sweeps', 'folded'));
+  const early = onlyIn(few, 'sweeps', 'folded');
   t.same(readdirSync(join(early, 'trials')), ['t0000-f1', 't0000-f2', 't0001-f1']);
   t.equal(linesIn(predictions(early)).length, 36);
   t.match(await work.cellrun('sweep', 'status', early), { code: 0, stdout: /pruned/ });
