@@ -333,3 +333,48 @@ t.test('sequences that three names tell are found in any order of the rows', asy
     }
   }
 });
+
+/** The rows of 50 lots, six each, in any order: quality depends on the lot. */
+function lots(name: string, nameOf: (lot: number) => string, isMixed = true): string {
+  return table(`${name},temp,pressure,density,quality`, 300, i => {
+    // 7 and 300 have no common factor
+    const lot = Math.floor((isMixed ? (i * 7) % 300 : i) / 6);
+    const measured = [12.9, 78.2, 37.7].map(factor => Math.sin(i * factor).toFixed(3));
+    return [nameOf(lot), ...measured, Math.sin(lot * 12.9) > 0 === i % 10 > 0 ? 'good' : 'bad'].join();
+  });
+}
+
+t.test('rows of the same lot are in one split, and its name is no feature', async t => {
+  const named = (lot: number) => `CH-${1000 + 7 * lot}`;
+  for (const [name, csv] of [
+    ['Charge', lots('Charge', named)],
+    ['Charge', lots('Charge', named, false)],
+    ['Batch', lots('Batch', lot => String(lot + 1))],
+    ['Proband', lots('Proband', lot => `anna bert carl dora eva`.split(' ')[lot % 5] + (lot >> 3))],
+    ['c', lots('c', named)],
+  ] as const) {
+    const cwd = dirname(work.file('lots.csv', csv));
+    const { stdout, stderr } = await cellrun(cwd, 'init', '--from', 'lots.csv', '--force', '--as', 'rows');
+    t.match(stdout, /^features +temp, pressure, density$/m, stderr);
+    t.match(stdout, `\nsplits     the rows of each ${name} are in one split`);
+    const config = readFileSync(join(cwd, 'lots.cellrun.yaml'), 'utf8');
+    t.match(config, `\n  validation: { fraction: 0.2, group: ${name} }`);
+    t.match(config, `\n  test: { fraction: 0.2, group: ${name} }\n`);
+    const { stdout: data } = await cellrun(cwd, 'data', 'lots.cellrun.yaml');
+    t.match(data, new RegExp(`^groups of ${name}: .*; none in two splits$`, 'm'));
+  }
+});
+
+t.test('words that are no names remain features of rows', async t => {
+  const towns = ['Bern', 'Chur', 'Genf', 'Basel', 'Zug', 'Thun', 'Biel', 'Olten', 'Aarau', 'Visp'];
+  for (const nameOf of [
+    (i: number) => towns[i % 10],
+    (i: number) => `K${Math.floor((1 + Math.sin(i * i)) ** 4)}`, // codes, some of them rare
+  ]) {
+    const csv = table('kind,size,label', 200, i => `${nameOf(i)},${Math.sin(i)},${i % 3 ? 'a' : 'b'}`);
+    const cwd = dirname(work.file('kinds.csv', csv));
+    const { stdout } = await cellrun(cwd, 'init', '--from', 'kinds.csv');
+    t.match(stdout, /^features +kind \(words\), size$/m);
+    t.notMatch(stdout, /^splits/m);
+  }
+});

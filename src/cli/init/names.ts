@@ -26,6 +26,8 @@ export const USUAL = {
     /(^|[_ .-])(site|clinic|hospital|center|centre|plant|factory|school|lab|laboratory|farm|facility|institution|company|fleet|study|cohort)([_ .-]?(id|name|no|code))?#?$/i,
   recording:
     /(^|[_ .-])(run|trial|take|visit|session|recording|sequence|episode|sample|segment|test|repetition|rep|attempt|cycle)([_ .-]?(id|name|no|number))?#?$/i,
+  /** What several rows are samples of. */
+  lot: /(^|[_ .-])(lot|batch|charge|proband|specimen)([_ .-]?(id|name|no|nr|number|code))?\.?#?$/i,
   weekday: /^(weekday|dow|day_of_week)$/i,
 } as const;
 

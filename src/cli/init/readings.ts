@@ -29,7 +29,7 @@ import {
 import { contradictionsIn, type Layout, layoutOf, type NamedColumns, repeatsDate } from './layout.js';
 import { ATTRIBUTE, isPartOfDate, isTarget, USUAL } from './names.js';
 import { type RegularSteps, regularSteps, timesIn } from './steps.js';
-import { coarsest, isNamed, subjectsOf } from './subjects.js';
+import { coarsest, isNamed, namesOfRows, namesRows, subjectsOf } from './subjects.js';
 
 export const KINDS = ['sequences', 'steps', 'series', 'rows', 'texts', 'pairs'] as const;
 
@@ -172,12 +172,13 @@ function candidatesFor(
   const contradiction = group && contradictionsIn(rows, group, target);
   const isSubjects = subjects.some(one => (target === one ? isNamed(one) : isFactOf(one, target)));
   // whole classes in one split cannot be learned
-  const possible = subjects.filter(one => one !== target && !(isClass && isFactOf(target, one)));
-  const subject = coarsest(possible);
-  const nested =
-    subject && subject !== possible[0]
-      ? [`each ${possible[0].name} has one ${subject.name}, which is kept in one split`]
-      : [];
+  const outermost = (all: readonly Column[]) => {
+    const possible = all.filter(one => one !== target && !(isClass && isFactOf(target, one)));
+    const subject = coarsest(possible);
+    const isNested = subject && subject !== possible[0];
+    const nested = isNested && `each ${possible[0].name} has one ${subject.name}, which is kept in one split`;
+    return { subject, nested: nested ? [nested] : [] };
+  };
   const last = columns.at(-1);
   const text = textOf(columns.filter(column => column !== target));
   // chapters follow each other, speakers take turns
@@ -207,7 +208,9 @@ function candidatesFor(
   const hinted = holding.reduce((sum, [, score]) => sum + score, 0);
   const reasons = holding.flatMap(([, score, why]) => (score > 0 ? [why] : []));
   const found: Candidate[] = [];
-  const add = (kind: ReadingKind, score: number, why: readonly string[], obstacle?: string) =>
+  const add = (kind: ReadingKind, score: number, why: readonly string[], obstacle?: string) => {
+    const alike = isSequence(kind) ? subjects : kind === 'rows' ? namesOfRows(layout, columns) : [];
+    const { subject, nested } = outermost(alike);
     found.push({
       kind,
       target,
@@ -216,10 +219,9 @@ function candidatesFor(
       obstacle,
       ...(kind === 'series'
         ? { why, ...untilLast(layout, target) }
-        : isSequence(kind)
-          ? { why: [...why, ...nested], layout, subject }
-          : { why, layout: alone(layout) }),
+        : { why: [...why, ...nested], layout: isSequence(kind) ? layout : alone(layout), subject }),
     });
+  };
   const bad = badTarget(target);
   const unplaced = gapsIn(layout);
   if (group !== undefined) {
@@ -426,6 +428,7 @@ function featuresOf(
       [isFact && numbersGroups(column, rows), `it numbers each ${group?.name}`],
       [column === grouping && isNumber, 'it says which rows belong together'],
       [isName(column), 'it names something, as its own name says'],
+      [kind === 'rows' && namesRows(column), 'it names what several rows are of'],
       [
         isDated && ((isPartOfDate(name) && isWhole(column)) || repeatsDate(layout, column)),
         `a part of ${order?.columns[0].name}`,

@@ -1,8 +1,10 @@
 /** Who or what was recorded: a column whose equal values keep sequences in one split. */
+import { BLOCK } from '../../data/formats/archives.js';
 import { type Column, countsOf, isFactOf, isWhole } from './columns.js';
-import { isConstantWithin } from './groups.js';
+import { formsBlocks, isConstantWithin } from './groups.js';
+import { isName, numbersKinds } from './kinds.js';
 import { contradictionsIn, isGappy, type Layout } from './layout.js';
-import { ATTRIBUTE, isPartOfDate, MIN_SUBJECTS, USUAL } from './names.js';
+import { ATTRIBUTE, isPartOfDate, isTarget, MIN_SUBJECTS, USUAL } from './names.js';
 
 /** Fewer values, under a name that does not tell subjects, are kinds such as treatments. */
 const MIN_NAMES = 8;
@@ -41,6 +43,25 @@ export function tellsSubjects(layout: Layout, column: Column): 'surely' | 'perha
   // measured numbers are rarely side by side, or equally often the same
   const blocks = values.filter((value, i) => value !== values[i - 1]).length;
   return !isNumber || blocks === distinct || new Set(counts).size === 1 ? 'surely' : 'perhaps';
+}
+
+/** The columns that name what rows read alone are of, such as lots: the most likely one first. */
+export function namesOfRows({ group, perFile }: Layout, columns: readonly Column[]): Column[] {
+  const isOwn = group && !perFile && group.name !== BLOCK && group.distinct >= MIN_SUBJECTS;
+  return [...new Set([...(isOwn ? [group] : []), ...columns.filter(namesRows)])];
+}
+
+/** True for a name that several rows have, by its own name or as such names are given. */
+export function namesRows(column: Column): boolean {
+  const { name, cells, isValue, isNumber, isTime, distinct, problem } = column;
+  if (isTime || problem !== undefined || isTarget(name) || isGappy(column)) return false;
+  if (isName(column)) return distinct >= MIN_SUBJECTS && distinct < cells.length;
+  if (distinct < MIN_NAMES || 2 * distinct > cells.length || (isNumber && !isWhole(column))) return false;
+  const counts = [...countsOf(cells.filter(isValue)).values()];
+  const isUsual = USUAL.lot.test(name) || isNamed(column);
+  // kinds, such as towns, are rarely side by side, or equally often the same
+  const areEven = formsBlocks(column) || Math.max(...counts) <= (isUsual ? 2 : 1) * Math.min(...counts);
+  return isUsual ? !isNumber || areEven : numbersKinds(column) && areEven;
 }
 
 /** True for a name that tells subjects. */
