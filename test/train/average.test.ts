@@ -16,8 +16,6 @@ function config(
   final = 'last',
 ) {
   return {
-    version: 1,
-    name: 'averaged',
     dataset: {
       kind: 'synthetic',
       problem: 'adding',

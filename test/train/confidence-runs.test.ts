@@ -10,7 +10,7 @@ import { loadModel } from '../../src/index.js';
 import { cautionsOf } from '../../src/run/words.js';
 import { RandomStream } from '../../src/util/random.js';
 import { exportRun, lacksPython, PYTHON } from '../soak/exports.js';
-import { floats, integers, npz } from '../support/cli.js';
+import { floats, integers, jsonLines, npz } from '../support/cli.js';
 import { copies, resume, seal, stopAt, train } from '../support/runs.js';
 
 const [STEPS, FEATURES] = [4, 2];
@@ -66,7 +66,6 @@ const data = (targets: Targets, testSeed = 2) => {
 };
 
 const config = (targets: Targets, loss: object, more: object, testSeed?: number) => ({
-  version: 1,
   name: targets,
   dataset: {
     kind: 'npz',
@@ -91,10 +90,7 @@ const read = (directory: string, file = 'confidence.json') =>
 async function lines(...args: string[]): Promise<readonly Record<string, never>[]> {
   const { stdout, stderr } = await work.cellrun('predict', ...args, '--backend', 'webasm', '--threads', '1');
   if (stdout === '') throw new Error(stderr);
-  return stdout
-    .trim()
-    .split('\n')
-    .map(line => JSON.parse(line));
+  return jsonLines(stdout);
 }
 
 /** The metrics of a later evaluation are those of the summary. */
@@ -239,8 +235,6 @@ t.test('forecasts have an interval for each step of the horizon and each series'
   const path = work.file('sales.csv', ['shop,day,sold', ...rows.flat()].join('\n'));
   for (const head of ['last', 'every'] as const) {
     const { summary } = await train(work, {
-      version: 1,
-      name: 'sales',
       dataset: {
         ...{
           kind: 'forecast',
@@ -380,8 +374,6 @@ const table = (name: string, rows: readonly string[]) =>
 const forecasts = (adapt: number | undefined, headFrom: 'every' | 'last') => {
   const path = table('growing.csv', growing());
   return {
-    version: 1,
-    name: 'forecasts',
     dataset: {
       ...{ kind: 'forecast', path, series: 'series', time: 'step', target: 'value' },
       ...{ input_steps: 6, horizon: HORIZON, per_step: headFrom === 'every' },
@@ -389,7 +381,6 @@ const forecasts = (adapt: number | undefined, headFrom: 'every' | 'last') => {
     },
     model: { cell: 'gru', hidden_size: 4, head: { from: headFrom } },
     loss: { kind: 'mse' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
     training: { num_epochs: 2, batch_size: 32, metrics: ['mean_absolute_error'] },
     checkpoint: { final: 'last' },
     intervals: { coverage: 0.7, ...(adapt !== undefined && { adapt }) },

@@ -6,6 +6,7 @@ import { loadModel } from '../../src/index.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
 import { compareRuns } from '../../src/verify/resume.js';
+import { jsonLines } from '../support/cli.js';
 import { resume, train, trainUntil } from '../support/runs.js';
 import { work } from '../support/work.js';
 
@@ -24,8 +25,6 @@ const test = words(60);
 const testPath = work.file('test.jsonl', test);
 
 const config = {
-  version: 1,
-  name: 'reverse',
   dataset: {
     kind: 'jsonl',
     path: work.file('train.jsonl', words(400)),
@@ -44,20 +43,12 @@ const config = {
     embedding: { size: 4 },
     decoder: { cell: 'gru', hidden_size: 16, num_layers: 2, embedding_size: 4, dropout: 0.1 },
   },
-  loss: { kind: 'cross_entropy' },
   optimizer: { kind: 'adam', learning_rate: 0.02 },
   training: { num_epochs: 10, batch_size: 32, eval_batch_size: 32, log_every: 1, bucket_by_length: true },
   checkpoint: { every: { steps: 4 }, keep: { last: 100 } },
 };
 
 const webasm = ['--backend', 'webasm', '--threads', '2'];
-
-/** The words, as predicted, and their targets. */
-const linesOf = (stdout: string) =>
-  stdout
-    .trimEnd()
-    .split('\n')
-    .map(line => JSON.parse(line));
 
 t.test('a decoder learns, and writes what the evaluation measured', async t => {
   const run = await work.train(config, ...webasm);
@@ -66,7 +57,7 @@ t.test('a decoder learns, and writes what the evaluation measured', async t => {
   t.ok(accuracy > 0.9, `accuracy ${accuracy}`);
 
   const evaluated = await work.cellrun('predict', run.directory);
-  const predictions = linesOf(evaluated.stdout);
+  const predictions = jsonLines(evaluated.stdout);
   // rows with the same word are one prediction
   const found = new Map(predictions.map(({ text, target }) => [target.join(''), text]));
   const right = [...found].filter(([target, text]) => target === text).length;
@@ -77,7 +68,7 @@ t.test('a decoder learns, and writes what the evaluation measured', async t => {
   const document = JSON.parse(readFileSync(join(run.directory, 'evaluation.json'), 'utf8'));
   t.match(document, { predictions: found.size, inputs: found.size });
   const aligned = await work.cellrun('predict', run.directory, '--alignment');
-  const ofSplit = linesOf(aligned.stdout);
+  const ofSplit = jsonLines(aligned.stdout);
   const misread = document.misread.map(({ index }: { index: number }) => index);
   t.ok(document.alignments.slice(8).every(({ index }: { index: number }) => misread.includes(index)));
   for (const { index, steps, input, predicted, weights } of document.alignments) {
@@ -94,20 +85,20 @@ t.test('a decoder learns, and writes what the evaluation measured', async t => {
 
   const fromFile = await work.cellrun('predict', run.directory, '--input', testPath);
   t.same(
-    linesOf(fromFile.stdout).map(({ text }) => text),
+    jsonLines(fromFile.stdout).map(({ text }) => text),
     predictions.map(({ text }) => text),
     'new sequences are decoded like those of the split',
   );
 
   const ranked = await work.cellrun('predict', run.directory, '--limit', '3', '--top', '3', '--alignment');
   const documented = readFileSync(join(packageRoot, 'docs/reference/predictions.md'), 'utf8');
-  const fields = Object.keys(linesOf(ranked.stdout)[0]);
+  const fields = Object.keys(jsonLines(ranked.stdout)[0]);
   t.same(
     fields.filter(field => !documented.split('\n').some(row => row.split('|')[1]?.includes(`\`${field}\``))),
     [],
     'the reference has every field',
   );
-  for (const { symbols, probability, top, alignment } of linesOf(ranked.stdout)) {
+  for (const { symbols, probability, top, alignment } of jsonLines(ranked.stdout)) {
     t.equal(alignment.length, symbols.length);
     t.ok(alignment.every((step: number) => step >= 0 && step < symbols.length));
     t.equal(top.length, 3);
@@ -134,7 +125,7 @@ t.test('without attention there is no alignment', async t => {
   const refused = await work.cellrun('predict', summary.directory, '--alignment');
   t.match(refused, { code: 2, stderr: /^--alignment: .* a decoder with attention/ });
   const { stdout } = await work.cellrun('predict', summary.directory, '--limit', '1');
-  t.notOk('alignment' in linesOf(stdout)[0]);
+  t.notOk('alignment' in jsonLines(stdout)[0]);
 });
 
 t.test('a decoder does not predict step by step', async t => {

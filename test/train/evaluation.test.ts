@@ -26,7 +26,7 @@ import { Trainer } from '../../src/train/trainer.js';
 import { packageRoot } from '../../src/util/root.js';
 import { computeInThreads } from '../../src/util/thread.js';
 import { compareRuns } from '../../src/verify/resume.js';
-import { floats, integers, npz, type TrainedRun } from '../support/cli.js';
+import { floats, integers, jsonLines, npz, type TrainedRun } from '../support/cli.js';
 import { GOLDENS, type Golden, golden, relativeError } from '../support/goldens.js';
 import { modelOf } from '../support/models.js';
 import { randomDataset, randomSequences } from '../support/runs.js';
@@ -488,12 +488,9 @@ function stepsData(seed = 1): string {
 }
 
 const config = (path: string, head: string, loss: string) => ({
-  version: 1,
-  name: 'small',
   dataset: { kind: 'npz', path },
   model: { cell: 'lstm', hidden_size: 4, num_layers: 1, head: { from: head } },
   loss: { kind: loss },
-  optimizer: { kind: 'adam', learning_rate: 0.01 },
   training: { num_epochs: 2, batch_size: 16, eval_batch_size: 40 },
 });
 
@@ -510,11 +507,7 @@ interface Line {
   readonly label: (number | null)[];
 }
 
-const linesOf = (text: string): Line[] =>
-  text
-    .trimEnd()
-    .split('\n')
-    .map(line => JSON.parse(line));
+const linesOf = (text: string): Line[] => jsonLines(text);
 
 t.test('evaluation.json agrees with predict, for any number of threads', async t => {
   const data = stepsData();

@@ -14,8 +14,6 @@ import { work } from '../support/work.js';
 const fixtures = join(packageRoot, 'test/fixtures');
 const weights = join(fixtures, 'fine-tuning/weights.safetensors');
 const tagging = {
-  version: 1,
-  name: 'tagging',
   dataset: {
     kind: 'jsonl',
     path: join(fixtures, 'steps/train.jsonl'),
@@ -114,8 +112,6 @@ t.test('a new head on the layers of a run', async t => {
 const LETTERS = { text: 'abcabcabdabcabc\n', other: 'abcxabcxabcxabyx\n' };
 
 const text = (path: string, more: object = {}) => ({
-  version: 1,
-  name: 'text',
   dataset: {
     kind: 'text',
     path: work.file(path, LETTERS[path as keyof typeof LETTERS].repeat(20)),
@@ -124,8 +120,6 @@ const text = (path: string, more: object = {}) => ({
     test_fraction: 0.1,
   },
   model: { embedding: { size: 3 }, cell: 'gru', hidden_size: 4, head: { from: 'every' }, ...more },
-  loss: { kind: 'cross_entropy' },
-  optimizer: { kind: 'adam', learning_rate: 0.01 },
   training: { num_epochs: 1, batch_size: 4 },
   checkpoint: { final: 'last', metric: 'train.loss' },
 });

@@ -11,14 +11,11 @@ import { work } from '../support/work.js';
 
 /** Ten steps per epoch, 400 in total. */
 const config = {
-  version: 1,
-  name: 'logged',
   dataset: {
     kind: 'npz',
     path: work.file('data.npz', randomDataset('test/log', { train: 20, test: 4, seed: 1 })),
   },
   model: { cell: 'rnn', hidden_size: 2, num_layers: 1, head: { from: 'last' } },
-  loss: { kind: 'cross_entropy' },
   optimizer: { kind: 'sgd', learning_rate: 0.01 },
   training: { num_epochs: 40, batch_size: 2 },
 };

@@ -2,7 +2,7 @@
  * A loss, gradient, input or update that is not finite is detected in its step and does not reach
  * the weights: the batch is skipped, or the run ends.
  */
-import { cpSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
@@ -27,7 +27,7 @@ import type { ModelRun, ShardMemory } from '../../src/train/shards.js';
 import { createUpdater, Trainer } from '../../src/train/trainer.js';
 import { RandomStream } from '../../src/util/random.js';
 import { compareRuns, resultDigests } from '../../src/verify/resume.js';
-import { floats, npz, readLog } from '../support/cli.js';
+import { floats, npz, onlyIn, readLog } from '../support/cli.js';
 import { modelOf } from '../support/models.js';
 import { silentObserver } from '../support/runs.js';
 import { update } from '../support/updates.js';
@@ -390,7 +390,6 @@ const second = work.file('second.npz', dataset([17]));
 
 function config(path: string, training: object = {}, more: object = {}): object {
   return {
-    version: 1,
     name: 'faulty',
     dataset: { kind: 'npz', path, normalize: 'none' },
     model: { cell: 'lstm', hidden_size: 3, num_layers: 1, head: { from: 'last' } },
@@ -438,7 +437,7 @@ t.test('a skipped batch is reported, counted across resumes, and trains nothing'
     step: ({ step, loss }) => {
       shown.push(loss);
       const copy = join(work.folder(), 'copy');
-      cpSync(join(output, 'faulty', readdirSync(join(output, 'faulty'))[0]), copy, { recursive: true });
+      cpSync(onlyIn(output, 'faulty'), copy, { recursive: true });
       copies.set(step, copy);
     },
   });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { RandomStream } from '../../src/util/random.js';
 import { compareRuns } from '../../src/verify/resume.js';
-import { floats, integers, npz, readLog } from '../support/cli.js';
+import { floats, integers, jsonLines, npz, onlyIn, readLog } from '../support/cli.js';
 import { relativeError } from '../support/goldens.js';
 import { resume, stopAt, train } from '../support/runs.js';
 import { tone, wav } from '../support/wav.js';
@@ -43,8 +43,6 @@ function numbers(count: number, suffix = '') {
 const training = { num_epochs: 2, batch_size: 12, eval_batch_size: 12, log_every: 1 };
 const TOTAL_STEPS = 8;
 const common = {
-  version: 1,
-  loss: { kind: 'cross_entropy' },
   optimizer: { kind: 'adam', learning_rate: 0.02 },
   checkpoint: { every: { steps: 2 }, keep: { last: 100, best: 1 }, metric: 'test.accuracy' },
 };
@@ -127,8 +125,7 @@ for (const config of [bucketed, carried, augmented]) {
         observer: {
           step: ({ step }) => {
             const copy = join(work.folder(), 'copy');
-            const [id] = readdirSync(join(output, name));
-            cpSync(join(output, name, id), copy, { recursive: true });
+            cpSync(onlyIn(output, name), copy, { recursive: true });
             // a crashed process would not be alive
             rmSync(join(copy, 'run.lock'));
             crashes.set(step, copy);
@@ -176,10 +173,7 @@ interface Prediction {
 async function predictions(t: Test, run: string): Promise<Prediction[]> {
   const { code, stdout, stderr } = await work.cellrun('predict', run);
   t.equal(code, 0, stderr);
-  return stdout
-    .trim()
-    .split('\n')
-    .map(line => JSON.parse(line));
+  return jsonLines(stdout);
 }
 
 t.test('evaluate and predict carry states like the run', async t => {

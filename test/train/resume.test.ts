@@ -20,7 +20,7 @@ import { validateAgainst } from '../../src/config/schema/validator.js';
 import { lockRun } from '../../src/run/lock.js';
 import type { RunResult } from '../../src/train/recorder.js';
 import { compareRuns } from '../../src/verify/resume.js';
-import { readLog } from '../support/cli.js';
+import { onlyIn, readLog } from '../support/cli.js';
 import { comesTrue } from '../support/programs.js';
 import { copies, randomDataset, resume, seal, type Trained, train, trainUntil } from '../support/runs.js';
 import { work } from '../support/work.js';
@@ -134,10 +134,7 @@ t.test('byte-identical if a crashed run resumes with another vector width and th
 });
 
 /** The one run directory under `output`. */
-function runIn(output: string): string {
-  const [id] = readdirSync(join(output, 'resumed'));
-  return join(output, 'resumed', id);
-}
+const runIn = (output: string) => onlyIn(output, 'resumed');
 
 t.test('a stop during the evaluation of an epoch: the resumed run repeats it', async t => {
   const stop = new AbortController();

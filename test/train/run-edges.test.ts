@@ -23,7 +23,7 @@ import { openSession } from '../../src/train/session.js';
 import { closeFailed } from '../../src/train/train.js';
 import { EXIT } from '../../src/util/errors.js';
 import { preloadFor } from '../soak/moments.js';
-import { floats, npz, readLog, TrainedRun } from '../support/cli.js';
+import { floats, npz, onlyIn, readLog, TrainedRun } from '../support/cli.js';
 import { callInProcess, main, recorder } from '../support/in-process.js';
 import { bringToRest, execute, onSmallDisk } from '../support/programs.js';
 import { randomDataset, randomSequences } from '../support/runs.js';
@@ -62,11 +62,9 @@ function dataset(train: number, test: number, seed = 1): Uint8Array {
 
 /** Three steps per epoch. */
 const small = {
-  version: 1,
   name: 'small',
   dataset: { kind: 'npz', path: work.file('data.npz', dataset(70, 30)) },
   model: { cell: 'lstm', hidden_size: 6, num_layers: 1, head: { from: 'last' } },
-  loss: { kind: 'cross_entropy' },
   optimizer: { kind: 'adam', learning_rate: 0.05 },
   training: { num_epochs: 2, batch_size: 32, log_every: 1 },
 };
@@ -81,11 +79,7 @@ const endless = {
 const summaryIn = (directory: string) => JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8'));
 
 /** The one run under `output`. */
-function onlyRun(output: string): string {
-  const runs = readdirSync(join(output, 'small'));
-  if (runs.length !== 1) throw new Error(`${runs.length} runs`);
-  return join(output, 'small', runs[0]);
-}
+const onlyRun = (output: string) => onlyIn(output, 'small');
 
 function oneMessage(t: Test, stderr: string): void {
   t.notMatch(stderr, /^\s+at |unexpected failure|defect/m, 'no stack trace');

@@ -9,7 +9,7 @@ import type { LoggedEvent } from '../../src/run/log.js';
 import type { Summary } from '../../src/run/summary.js';
 import { timesSoFar } from '../../src/train/timing.js';
 import { preloadFor } from '../soak/moments.js';
-import { type LogLine, readLog, TrainedRun } from '../support/cli.js';
+import { type LogLine, onlyIn, readLog, TrainedRun } from '../support/cli.js';
 import { main } from '../support/in-process.js';
 import { bringToRest, execute, onSmallDisk } from '../support/programs.js';
 import { randomDataset, train } from '../support/runs.js';
@@ -21,14 +21,12 @@ const webasm = ['--backend', 'webasm', '--threads', '1'];
 
 /** Three steps per epoch. */
 const small = {
-  version: 1,
   name: 'small',
   dataset: {
     kind: 'npz',
     path: work.file('data.npz', randomDataset('test/run-ends', { train: 70, test: 30, seed: 1 })),
   },
   model: { cell: 'lstm', hidden_size: 6, num_layers: 1, head: { from: 'last' } },
-  loss: { kind: 'cross_entropy' },
   optimizer: { kind: 'adam', learning_rate: 0.05 },
   training: { num_epochs: 2, batch_size: 32, log_every: 1 },
 };
@@ -44,11 +42,7 @@ const summaryIn = (directory: string): Summary =>
   JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8'));
 
 /** The one run under `output`. */
-function onlyRun(output: string): string {
-  const runs = readdirSync(join(output, 'small'));
-  if (runs.length !== 1) throw new Error(`${runs.length} runs`);
-  return join(output, 'small', runs[0]);
-}
+const onlyRun = (output: string) => onlyIn(output, 'small');
 
 /** Every record of a run, including those that a resume has moved aside. */
 function allRecords(directory: string): LogLine[] {

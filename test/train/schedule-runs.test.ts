@@ -13,8 +13,6 @@ import { work } from '../support/work.js';
 /** 20 updates, 5 per epoch. */
 function config(schedule: object | undefined, training: object = {}, optimizer: object = { kind: 'sgd' }) {
   return {
-    version: 1,
-    name: 'scheduled',
     dataset: { kind: 'synthetic', problem: 'adding', sequence_length: 3, train_size: 40, test_size: 8 },
     model: { cell: 'gru', hidden_size: 3 },
     loss: { kind: 'mse' },

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { packageRoot } from '../../src/util/root.js';
-import { floats, integers, npz, readLog } from '../support/cli.js';
+import { floats, integers, jsonLines, npz, readLog } from '../support/cli.js';
 import { complaints, open } from '../support/data-files.js';
 import { relativeError } from '../support/goldens.js';
 import { train } from '../support/runs.js';
@@ -26,8 +26,6 @@ const dataset = {
 } as const;
 
 const config = {
-  version: 1,
-  name: 'steps',
   dataset,
   model: {
     cell: 'gru',
@@ -68,14 +66,8 @@ t.test('labels per step: training matches PyTorch, metrics match scikit-learn', 
 
   const { stdout, code } = await work.cellrun('predict', summary.directory, '--backend', 'webasm');
   t.equal(code, 0);
-  const told = stdout
-    .trim()
-    .split('\n')
-    .map(text => JSON.parse(text));
-  const records = readFileSync(dataset.test_path, 'utf8')
-    .trim()
-    .split('\n')
-    .map(text => JSON.parse(text));
+  const told = jsonLines(stdout);
+  const records = jsonLines(readFileSync(dataset.test_path, 'utf8'));
   t.same(
     told.map(({ id, predicted }) => [id, predicted.length]),
     records.map(({ name, x }) => [name, x.length]),

@@ -27,8 +27,6 @@ const label = () => (random.uniform() < 0.2 ? -100 : random.integer(6));
  * split.
  */
 const config = (path: string, loss: object, from = 'last') => ({
-  version: 1,
-  name: 'training-metrics',
   dataset: { kind: 'npz', path },
   model: { cell: 'gru', hidden_size: 3, head: { from } },
   loss,

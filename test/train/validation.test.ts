@@ -2,20 +2,18 @@
  * Runs with a validation split: selection, when each split is read, early stopping, and that a
  * resumed run makes the same decisions.
  */
-import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { earlyStop, type Measurement, MetricHistory } from '../../src/train/plan.js';
 import { compareRuns } from '../../src/verify/resume.js';
 import { buildRunReport } from '../../src/view/run-report.js';
-import { floats, integers, type LogLine, npz, readLog } from '../support/cli.js';
+import { floats, integers, type LogLine, npz, onlyIn, readLog } from '../support/cli.js';
 import { resume, stopAt, train } from '../support/runs.js';
 import { work } from '../support/work.js';
 
 /** Six batches per epoch. */
 const config = {
-  version: 1,
-  name: 'validated',
   dataset: {
     kind: 'synthetic',
     problem: 'adding',
@@ -172,8 +170,7 @@ t.test('an early stop is reported, and its last step is in the log', async t => 
   const config = { ...stopping, training: { ...stopping.training, log_every: 1000 } };
   const flags = ['--output', output, '--backend', 'webasm'];
   const run = await work.cellrun('run', work.config(config), ...flags);
-  const [id] = readdirSync(join(output, config.name));
-  const directory = join(output, config.name, id);
+  const directory = onlyIn(output, config.name);
   const { steps, restored } = summaryOf(directory);
   t.match(
     run.stdout,
@@ -306,8 +303,7 @@ for (const { config, from } of CRASHES)
     const copyAs = (name: string) => {
       if (steps < from) return;
       const copy = join(work.folder(), 'copy');
-      const [id] = readdirSync(join(output, config.name));
-      cpSync(join(output, config.name, id), copy, { recursive: true });
+      cpSync(onlyIn(output, config.name), copy, { recursive: true });
       // a crashed process would not be alive
       rmSync(join(copy, 'run.lock'));
       crashes.set(name, copy);
@@ -381,8 +377,7 @@ t.test('results selected by the test split are called optimistic everywhere', as
     /^warning: the best checkpoint \(step \d+, test.loss [\d.]+\) is selected/,
     /^warning: the value of a gate, the best test.loss is selected/,
   ]);
-  const [id] = readdirSync(join(output, onTest.name));
-  const directory = join(output, onTest.name, id);
+  const directory = onlyIn(output, onTest.name);
   for (const format of ['text', 'markdown', 'json', 'junit', 'github']) {
     const { stdout } = await work.cellrun('review', directory, '--format', format);
     t.equal(stdout.split(words).length - 1 >= 3, true, format);
