@@ -4,7 +4,6 @@
  */
 import '../support/software-gpu.js';
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -21,7 +20,7 @@ import { Trainer } from '../../src/train/trainer.js';
 import { programFile } from '../../src/util/root.js';
 import { cameTo, compareRuns, lastStep, runUnder, startRun } from '../../src/verify/resume.js';
 import { wrongProducts } from '../soak/products.js';
-import { readLog } from '../support/cli.js';
+import { onlyIn, readLog } from '../support/cli.js';
 import { silentObserver } from '../support/runs.js';
 import { work } from '../support/work.js';
 
@@ -33,12 +32,10 @@ const patience = { skip: missing, timeout: 500_000 };
 
 /** A model that Mesa compiles within seconds. */
 const SMALL = {
-  version: 1,
   name: 'small',
   dataset: { kind: 'synthetic', problem: 'adding', sequence_length: 5, train_size: 40, test_size: 10 },
   model: { cell: 'lstm', hidden_size: 4, num_layers: 1, head: { from: 'last' } },
   loss: { kind: 'mse' },
-  optimizer: { kind: 'adam', learning_rate: 0.01 },
   training: { num_epochs: 3, batch_size: 10, log_every: 1 },
 };
 
@@ -67,8 +64,7 @@ async function failing(act: () => void) {
   const error: unknown = await runExperiment(loaded, { ...OPTIONS, output }, observer).catch(
     (thrown: unknown) => thrown,
   );
-  const [id] = readdirSync(join(output, SMALL.name));
-  return { error, directory: join(output, SMALL.name, id) };
+  return { error, directory: onlyIn(output, SMALL.name) };
 }
 
 const straight = missing ? undefined : await train();

@@ -125,12 +125,9 @@ t.test('reports the errors of all runs at once, and writes nothing', async t => 
 t.test('run --tag --note: reports show them, reviews do not', async t => {
   const output = work.folder();
   const config = work.config({
-    version: 1,
-    name: 'adding',
     dataset: { kind: 'synthetic', problem: 'adding', sequence_length: 4, train_size: 8, test_size: 4 },
     model: { cell: 'lstm', hidden_size: 2, num_layers: 1, head: { from: 'last' } },
     loss: { kind: 'mse' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
     training: { num_epochs: 1, batch_size: 4 },
   });
   const words = ['run', config, '--backend', 'webasm', '--quiet', '--output', output];

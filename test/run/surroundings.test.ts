@@ -8,6 +8,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
+import { onlyIn } from '../support/cli.js';
 import { main } from '../support/in-process.js';
 import { longerConfig, randomDataset, resume, seal, train, trainUntil } from '../support/runs.js';
 import { work } from '../support/work.js';
@@ -32,7 +33,7 @@ async function finishes(t: Test, directory: string): Promise<void> {
   t.ok(last(directory).equals(last(expected.directory)), 'the same bytes');
 }
 
-const onlyRun = (output: string) => join(output, 'around', readdirSync(join(output, 'around'))[0]);
+const onlyRun = (output: string) => onlyIn(output, 'around');
 
 t.test('a thread that ends for any reason', async t => {
   const preload = fileURLToPath(new URL('../support/dying-thread.js', import.meta.url));

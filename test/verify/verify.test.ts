@@ -38,11 +38,8 @@ function sequences(steps: number, label: (i: number) => number | undefined = () 
 }
 
 const config = {
-  version: 1,
-  name: 'verified',
   dataset: { kind: 'npz', path: sequences(5) },
   model: { cell: 'lstm', hidden_size: 6, num_layers: 2, head: { from: 'last' } },
-  loss: { kind: 'cross_entropy' },
   optimizer: { kind: 'sgd', learning_rate: 0.5 },
   training: { num_epochs: 2, batch_size: 20, shuffle: false },
 };

@@ -44,12 +44,10 @@ function start(root: string, port = 0): Promise<Dashboard> {
 }
 
 const small = {
-  version: 1,
   name: 'adding',
   dataset: { kind: 'synthetic', problem: 'adding', sequence_length: 10, train_size: 80, test_size: 20 },
   model: { cell: 'lstm', hidden_size: 8, num_layers: 1, head: { from: 'last' } },
   loss: { kind: 'mse' },
-  optimizer: { kind: 'adam', learning_rate: 0.01 },
   training: { num_epochs: 3, batch_size: 20, log_every: 1 },
   gates: [{ metric: 'test.loss', max: 0.001 }],
 };
@@ -74,10 +72,7 @@ const runs = [
 
 /** A grid over `parameters`. */
 function sweepFile(parameters: object): string {
-  const base = work.config({ ...small, gates: [] });
-  const objective = { metric: 'test.loss', goal: 'minimize' };
-  const sweep = { version: 1, name: 'searched', base, method: 'grid', objective, parameters };
-  return work.file('sweep.yaml', JSON.stringify(sweep));
+  return work.sweep({ name: 'searched', base: work.config({ ...small, gates: [] }), parameters });
 }
 
 t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {

@@ -307,12 +307,9 @@ t.test('run --dashboard: the run is identical, and the dashboard ends with it', 
   const place = new Workplace();
   t.teardown(() => place.remove());
   const config = {
-    version: 1,
-    name: 'watched',
     dataset: { kind: 'synthetic', problem: 'adding', sequence_length: 10, train_size: 200, test_size: 20 },
     model: { cell: 'lstm', hidden_size: 8, num_layers: 1, head: { from: 'last' } },
     loss: { kind: 'mse' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
     training: { num_epochs: 2, batch_size: 20, log_every: 1 },
   };
   const webasm = ['--backend', 'webasm'];

@@ -24,8 +24,6 @@ for (let i = 0; i < 16; i++) {
 
 const trained = (more: object, dataset: object) =>
   work.train({
-    version: 1,
-    name: 'recordings',
     dataset: {
       ...{ kind: 'audio', path: join(folder, '*.wav'), pattern: '{label}_{take}', target: 'label' },
       ...{ features: { kind: 'log_mel', bands: 4, hop: 100 }, test: { column: 'take', is: [0, 1, 14, 15] } },

@@ -23,8 +23,6 @@ import { sweepInProcess } from '../support/sweeps.js';
 import { work } from '../support/work.js';
 
 const adding = {
-  version: 1,
-  name: 'adding',
   seed: 0,
   dataset: { kind: 'synthetic', problem: 'adding', sequence_length: 8, train_size: 200, test_size: 40 },
   model: { cell: 'lstm', hidden_size: 4, head: { from: 'last' } },
@@ -40,15 +38,7 @@ function trainSweep(): Promise<string> {
     'optimizer.kind': ['adam', 'sgd'],
     'optimizer.momentum': { kind: 'choice', values: [0.5, 0.99], when: { 'optimizer.kind': 'sgd' } },
   };
-  const sweep = {
-    version: 1,
-    name: 'edges',
-    base: work.config(adding),
-    method: 'grid',
-    objective: { metric: 'test.loss', goal: 'minimize' },
-    parameters,
-  };
-  return sweepInProcess(work, work.file('sweep.yaml', JSON.stringify(sweep)), work.folder());
+  return sweepInProcess(work, work.sweep({ base: work.config(adding), parameters }), work.folder());
 }
 
 t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, async t => {

@@ -48,8 +48,6 @@ const divergedRun = await trainInto(work, output, {
   training: { ...values.training, max_skipped_batches: 0 },
 });
 const textRun = await trainInto(work, `${output}-text`, {
-  version: 1,
-  name: 'text',
   dataset: {
     kind: 'text',
     path: work.file('book.txt', 'The quick brown fox\njumps over\tthe lazy dog. '.repeat(30)),
@@ -58,8 +56,6 @@ const textRun = await trainInto(work, `${output}-text`, {
     test_fraction: 0.2,
   },
   model: { cell: 'gru', hidden_size: 4, head: { from: 'every' }, embedding: { size: 4 } },
-  loss: { kind: 'cross_entropy' },
-  optimizer: { kind: 'adam', learning_rate: 0.01 },
   training: { num_epochs: 1, batch_size: 10 },
   gates: [{ metric: 'test.loss', beats: 'trivial', by: 9 }],
 });

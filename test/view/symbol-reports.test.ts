@@ -10,6 +10,7 @@ import t from 'tap';
 import type { ClassEvaluation } from '../../src/run/evaluation.js';
 import { buildReport } from '../../src/view/report.js';
 import type { RunReport } from '../../src/view/run-report.js';
+import { jsonLines } from '../support/cli.js';
 import { train } from '../support/runs.js';
 import { work } from '../support/work.js';
 
@@ -63,11 +64,8 @@ function tagging(kind: 'jsonl' | 'csv') {
   return {
     input: test_path,
     config: {
-      version: 1,
-      name: 'tagging',
       dataset: { ...dataset, target: 'tags', input_kind: 'symbol', target_kind: 'class', min_count: 2 },
       model: { cell: 'gru', hidden_size: 8, head: { from: 'every' }, embedding: { size: 8 } },
-      loss: { kind: 'cross_entropy' },
       optimizer: { kind: 'adam', learning_rate: 0.02 },
       training: { num_epochs: 2, batch_size: 10 },
     },
@@ -85,10 +83,7 @@ t.test('predictions of tags carry the words, known or not, of splits and files',
     for (const where of [[], ['--input', input]]) {
       const { stdout, code } = await work.cellrun('predict', directory, ...where, '--top', '1', ...webasm);
       t.equal(code, 0);
-      const printed = stdout
-        .trim()
-        .split('\n')
-        .map(line => JSON.parse(line));
+      const printed = jsonLines(stdout);
       t.same(
         printed.map(({ id, symbol }) => [id, symbol]),
         tested.map(({ id, words }) => [id, words]),
@@ -108,11 +103,9 @@ t.test('mistakes in context, and the confusion of the largest of many classes', 
   const { config } = tagging('jsonl');
   const { directory } = (await train(work, config)).summary;
   const { stdout } = await work.cellrun('predict', directory, ...webasm);
-  const pairs = stdout
-    .trim()
-    .split('\n')
-    .map(line => JSON.parse(line))
-    .flatMap(({ label, predicted }) => label.map((one: number, i: number) => [one, predicted[i]]));
+  const pairs = jsonLines(stdout).flatMap(({ label, predicted }) =>
+    label.map((one: number, i: number) => [one, predicted[i]]),
+  );
   const { mistakes, confusion, confusion_of_largest: largest, class_names } = evaluationOf(directory);
   t.equal(confusion, null, 'more than 100 classes');
   const cases = new Map<number, number>();
@@ -145,8 +138,6 @@ t.test('spaces and line ends are visible; a language model tells what comes next
   const text = 'a whale\nand a\tship ';
   const { directory } = (
     await train(work, {
-      version: 1,
-      name: 'text',
       dataset: {
         kind: 'text',
         path: work.file('long.txt', text.repeat(40)),
@@ -155,7 +146,6 @@ t.test('spaces and line ends are visible; a language model tells what comes next
         sequence_length: 10,
       },
       model: { cell: 'gru', hidden_size: 4, head: { from: 'every' }, embedding: { size: 4 } },
-      loss: { kind: 'cross_entropy' },
       optimizer: { kind: 'adam', learning_rate: 0.001 },
       training: { num_epochs: 1, batch_size: 10 },
     })
