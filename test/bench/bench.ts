@@ -15,7 +15,7 @@ import { measureFeatures } from './features.js';
 import { measureFromDisk } from './from-disk.js';
 import { measureCase, type Pace } from './measure.js';
 import type { BenchOptions } from './options.js';
-import { measurePage } from './page.js';
+import { measurePage, measureReferencePage } from './page.js';
 import { measurePredict } from './predict.js';
 import { type Figure, RESULTS_VERSION, type Results, type Row } from './results.js';
 import { measureReview } from './review.js';
@@ -68,6 +68,11 @@ const FIGURES: readonly (readonly [
       measureFeatures(threads, rounds, options.peers ? options.python : undefined, note),
   ],
   ['whole/page', 'whole', ({ rounds, note }) => measurePage(rounds, note)],
+  [
+    'whole/page-reference',
+    'whole',
+    ({ threads, options, note }) => measureReferencePage(threads, options.tfjs, note),
+  ],
   ['whole/session', 'whole', ({ rounds, options, note }) => measureSteps(rounds, options.onnxruntime, note)],
   [
     'whole/serving',

@@ -7,6 +7,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
+import type { Page } from 'playwright-core';
 import { RandomStream } from '../../src/util/random.js';
 import { chromiumMissing, openPage, startChromium } from '../support/browser.js';
 import { peersFolder } from './contenders.js';
@@ -92,6 +93,8 @@ export function measureSteps(rounds: number, modules: string | undefined, note: 
 }
 
 const TYPES: Readonly<Record<string, string>> = {
+  html: 'text/html',
+  css: 'text/css',
   wasm: 'application/wasm',
   onnx: 'application/octet-stream',
 };
@@ -112,19 +115,34 @@ export const START_TRAINER = `
   const site = await (await fetch('/site.json')).json();`;
 
 /** What `code` returns in an empty page of a server of the files of `folders`. */
-export async function inChromium<T>(folders: readonly string[], code: string): Promise<T> {
+export function inChromium<T>(folders: readonly string[], code: string): Promise<T> {
+  return onPage('', folders, page => page.evaluate(`(async () => { ${code} })()`));
+}
+
+/**
+ * What `use` returns for a page of a server of the files of `folders`.
+ * @param name of the page; '' for an empty one
+ * @param headers of each response
+ */
+export async function onPage<T>(
+  name: string,
+  folders: readonly string[],
+  use: (page: Page) => Promise<T>,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<T> {
   const server = createServer((request, response) => {
     const name = request.url?.slice(1) ?? '';
     const path = folders.map(folder => join(folder, name)).find(one => name !== '' && existsSync(one));
     const type = name === '' ? 'text/html' : (TYPES[name.split('.').at(-1) ?? ''] ?? 'text/javascript');
-    response.writeHead(path || name === '' ? 200 : 404, { 'Content-Type': type });
+    response.writeHead(path || name === '' ? 200 : 404, { ...headers, 'Content-Type': type });
     response.end(path && readFileSync(path));
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const browser = await startChromium();
   try {
-    const { page } = await openPage(browser, `http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-    return await page.evaluate(`(async () => { ${code} })()`);
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/${name}`;
+    const { page } = await openPage(browser, url);
+    return await use(page);
   } finally {
     await browser.close();
     server.close();

@@ -159,6 +159,10 @@ const TARGETS: readonly Target[] = [
   ['1,000 sequences of a decoder, beam of 8 over greedy', 20, 5, '', ratioAgainst('whole/beam-decoder : ')],
   ['mel bands of recordings over torchaudio, all threads', 1, 0.5, '', ratioAgainst('whole/features : ')],
   ['training step in Chromium over Node', 1.15, 1, '', ratioAgainst('whole/page : ')],
+  ['reference run in Chromium over Node', 1.3, 1.1, '', ratioAgainst('whole/page-reference : ')],
+  ['longest task of the page while training', 50, 50, 'ms', figure('whole/page-busy')],
+  ['step in Chromium over TensorFlow.js, wasm', 0.05, 0.02, '', ratioAgainst('whole/page-tfjs-wasm : ')],
+  ['step in Chromium over TensorFlow.js, webgl', 0.05, 0.02, '', ratioAgainst('whole/page-tfjs-webgl : ')],
   ['step of a session in Node over onnxruntime-web', 1, 0.6, '', ratioAgainst('whole/session-node : ')],
   [
     'step of a session in Chromium over onnxruntime-web',

@@ -11,6 +11,7 @@ const { createInterface } = require('node:readline');
 
 const WARM_UP_S = 0.5;
 const load = createRequire(join(resolve(process.argv[2]), 'package.json'));
+const network = require('./tfjs_model.cjs');
 const tf = load('@tensorflow/tfjs');
 const wasm = load('@tensorflow/tfjs-backend-wasm');
 
@@ -40,26 +41,9 @@ function kernels({ benchmark, batch_size: b, hidden_size: h, repeats }) {
   };
 }
 
-function network({ sequence_length, input_size, hidden_size, num_layers, num_classes }) {
-  const model = tf.sequential();
-  for (let layer = 0; layer < num_layers; layer++) {
-    model.add(
-      tf.layers.lstm({
-        units: hidden_size,
-        returnSequences: layer < num_layers - 1,
-        recurrentActivation: 'sigmoid',
-        ...(layer === 0 && { inputShape: [sequence_length, input_size] }),
-      }),
-    );
-  }
-  model.add(tf.layers.dense({ units: num_classes, activation: 'softmax' }));
-  model.compile({ optimizer: tf.train.adam(0.01), loss: 'categoricalCrossentropy', metrics: ['accuracy'] });
-  return model;
-}
-
 function models(one) {
   const { benchmark, batch_size, sequences, sequence_length, input_size, num_classes } = one;
-  const model = network(one);
+  const model = network(tf, one);
   const x = tf.randomUniform([sequences, sequence_length, input_size]);
   const y = tf.oneHot(tf.randomUniform([sequences], 0, num_classes, 'int32'), num_classes);
   if (benchmark === 'train_step') return async () => void (await model.trainOnBatch(x, y));
