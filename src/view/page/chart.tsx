@@ -3,7 +3,17 @@
 import { useId, useMemo, useState } from 'preact/hooks';
 import type { Curve } from '../../run/history.js';
 import { formatMetric, formatTicks, linearTicks, logTicks, titleOf, words } from '../../util/numbers.js';
-import { type Column, Details, Section, Select, Table, Toggle, useHeading, Value } from './components.js';
+import {
+  type Column,
+  Details,
+  Parts,
+  Section,
+  Select,
+  Table,
+  Toggle,
+  useHeading,
+  Value,
+} from './components.js';
 import { dotsOf, type Frame, Plot, pathOf, type Range, useDrag } from './plot.js';
 import { distinct } from './run-list.js';
 import {
@@ -118,9 +128,11 @@ export function Charts({ plans }: { readonly plans: readonly ChartPlan[] }) {
         </output>
       </div>
       <div class="charts">
-        {drawn.map(plan => (
-          <Chart key={plan.title} plan={plan} view={view} />
-        ))}
+        <Parts>
+          {drawn.map(plan => (
+            <Chart key={plan.title} plan={plan} view={view} />
+          ))}
+        </Parts>
       </div>
       <p class="note screen">
         Drag over a chart to zoom in, double click to zoom out; click a name to hide its curve. By keyboard:

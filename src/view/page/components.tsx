@@ -1,5 +1,5 @@
 import { type ComponentChildren, createContext } from 'preact';
-import { useContext, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useContext, useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { capital, counted, formatMetric } from '../../util/numbers.js';
 import type { Fact, Measured, RunReport } from '../run-report.js';
 import type { SweepReport } from '../sweep-report.js';
@@ -346,6 +346,22 @@ function sorted<T>(items: readonly T[], keyFor: (item: T) => SortValue, isDown: 
     if (typeof x === 'number' && typeof y === 'number') return sign * (x - y);
     return sign * (String(x) < String(y) ? -1 : Number(String(x) > String(y)));
   });
+}
+
+/** True in a page that must stay responsive: what is new is then drawn part by part. */
+export const InParts = createContext(false);
+
+/** Draws its children one per task, if the page must stay responsive. */
+export function Parts({ children }: { readonly children: ComponentChildren }) {
+  const parts = [children].flat();
+  const isGradual = useContext(InParts);
+  const [drawn, draw] = useState(1);
+  useEffect(() => {
+    if (!isGradual || drawn >= parts.length) return;
+    const timer = setTimeout(() => draw(drawn + 1));
+    return () => clearTimeout(timer);
+  }, [isGradual, drawn, parts.length]);
+  return isGradual ? parts.slice(0, drawn) : parts;
 }
 
 export function useWidth<E extends Element>(start: number) {

@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { formatMetric, grouped, words } from '../../util/numbers.js';
 import type { Measured, RunReport } from '../run-report.js';
-import { type Column, Section, Table, TableSection, Toggle, useHeading, Value } from './components.js';
+import { type Column, Parts, Section, Table, TableSection, Toggle, useHeading, Value } from './components.js';
 import { type Axis, type Frame, Plot, type Point, pathOf } from './plot.js';
 import { Audio, Heat, type RecordingReport, Shades, Spectrogram } from './recording-view.js';
 import { measuredScale, numeric } from './scales.js';
@@ -22,7 +22,7 @@ export function EvaluationView({ evaluation }: { readonly evaluation: Evaluation
   const where = [`${split} split`, epoch !== null && `epoch ${epoch}`, step !== null && `step ${step}`];
   const place = where.filter(Boolean).join(', ');
   return (
-    <>
+    <Parts>
       {classes !== null && <Confusion classes={classes} place={place} />}
       {classes !== null && <Mistakes classes={classes} place={place} />}
       {forecasts !== null && <Forecasts forecasts={forecasts} place={place} />}
@@ -52,7 +52,7 @@ export function EvaluationView({ evaluation }: { readonly evaluation: Evaluation
           rows={scores.rows}
         />
       )}
-    </>
+    </Parts>
   );
 }
 

@@ -19,6 +19,7 @@ import {
   type Column,
   Facts,
   Head,
+  Parts,
   Section,
   Table,
   TableSection,
@@ -40,22 +41,24 @@ export function RunView({ report }: { readonly report: RunReport }) {
   );
   return (
     <article class="run" data-run={report.id}>
-      <RunHead report={report} />
-      <TableSection title="Gates" columns={GATES} rows={report.gates} />
-      <Charts plans={plans} />
-      {report.sample !== null && <GeneratedText sample={report.sample} />}
-      <LiveModel report={report} />
-      {report.evaluation !== null && <EvaluationView evaluation={report.evaluation} />}
-      {report.explanation !== null && <ExplanationView explanation={report.explanation} />}
-      <Baselines report={report} />
-      <Warnings report={report} />
-      <Config report={report} />
-      <TableSection
-        title="Checkpoints"
-        columns={CHECKPOINTS(report.checkpoints[0]?.metric)}
-        rows={report.checkpoints}
-      />
-      <Facts title="Environment" facts={report.environment} />
+      <Parts>
+        <RunHead report={report} />
+        <TableSection title="Gates" columns={GATES} rows={report.gates} />
+        <Charts plans={plans} />
+        {report.sample !== null && <GeneratedText sample={report.sample} />}
+        <LiveModel report={report} />
+        {report.evaluation !== null && <EvaluationView evaluation={report.evaluation} />}
+        {report.explanation !== null && <ExplanationView explanation={report.explanation} />}
+        <Baselines report={report} />
+        <Warnings report={report} />
+        <Config report={report} />
+        <TableSection
+          title="Checkpoints"
+          columns={CHECKPOINTS(report.checkpoints[0]?.metric)}
+          rows={report.checkpoints}
+        />
+        <Facts title="Environment" facts={report.environment} />
+      </Parts>
     </article>
   );
 }

@@ -9,7 +9,7 @@ import type { Completions } from '../../config/completion.js';
 import { formatBytes } from '../../util/numbers.js';
 import type { Problem, Reply, Request, Site, Slider, State } from '../../web/messages.js';
 import type { RunReport } from '../run-report.js';
-import { Section } from './components.js';
+import { InParts, Section } from './components.js';
 import { RunView } from './run-view.js';
 
 interface Shown {
@@ -201,7 +201,7 @@ function Page() {
         {message !== undefined && `: ${message}`}
       </p>
       <Problems id="failures" problems={shown.failures} />
-      {report !== undefined && <RunView report={report} />}
+      <InParts.Provider value={true}>{report !== undefined && <RunView report={report} />}</InParts.Provider>
       {hasWeights && (
         <Section title="Digests">
           <p class="note">Whoever trains the same config with `--portable` has the same SHA-256.</p>
