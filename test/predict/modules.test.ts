@@ -473,6 +473,20 @@ t.test('a module that predicts something else is not written', async t => {
   }
 });
 
+t.test('a module of long windows is verified by itself and by its rows', async t => {
+  const rows = Array.from({ length: 4500 }, (_, i) => ({ load: i % 9 }));
+  const long = config(
+    {
+      ...{ kind: 'forecast', path: work.file('long.csv', csvOf(rows)), target: 'load' },
+      ...{ input_steps: 4000, horizon: 2, test_fraction: 0.05, stride: 40 },
+    },
+    { kind: 'mae' },
+    { hidden_size: 2 },
+  );
+  const { directory } = (await train(work, long)).summary;
+  t.ok((await exported(directory)).module);
+});
+
 t.test('a module of forecasts that scales series otherwise is not written', async t => {
   const { files, source } = await filesOfCase(t, 'logarithms of series, each step relative to its season');
   const { difference } = (await verify(files, source)) as { readonly difference: number };

@@ -356,7 +356,8 @@ function distance(a: unknown, b: unknown): number {
  */
 export async function verify(written: Files, { saved, model: { dataset } }: Source): Promise<Verification> {
   const start = compileFunction(codeOf(written)) as () => ReturnType<typeof open>;
-  const { model: exported, predict } = start();
+  // each has the memory for its own programs
+  const [{ model: exported }, { predict }] = [start(), start()];
   const { test } = dataset as Dataset;
   const settings = saved.loaded.experiment.dataset;
   const inputSteps = settings.kind === 'forecast' ? settings.input_steps : 0;
