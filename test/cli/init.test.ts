@@ -1028,7 +1028,11 @@ t.test('other delimiters than the comma are found', async t => {
 t.test('a comma before three decimals is told from one between thousands, or asked for', async t => {
   /** Numbers from 1,100, or with a first one of another form. */
   const csv = (delimiter: string, first = '"1,100"') =>
-    table('x;y;label', 60, i => `${i === 9 ? first : `"${1 + (i % 9)},${100 + i}"`};${i};${i % 3 ? 'a' : 'b'}`)
+    table(
+      'x;y;label',
+      60,
+      i => `${i === 9 ? first : `"${1 + (i % 9)},${100 + i}"`};${i};${i % 3 ? 'a' : 'b'}`,
+    )
       .replaceAll(';', delimiter)
       .replaceAll('"', delimiter === ',' ? '"' : '');
   for (const [text, decimal, isTold, ...flags] of [
@@ -1049,7 +1053,34 @@ t.test('a comma before three decimals is told from one between thousands, or ask
   }
   // these contradict each other
   for (const first of ['1.5', '5.123'])
-    t.match(await from(csv(';', first)), { code: 5, stderr: /has a comma\n.*`--decimal ,`, or `--decimal \.`/ });
+    t.match(await from(csv(';', first)), {
+      code: 5,
+      stderr: /has a comma\n.*`--decimal ,`, or `--decimal \.`/,
+    });
+});
+
+/** A table of measurements. */
+const MEASURED = table('lot;pressure;temp;purity;mass', 60, i =>
+  [`L${i}`, (i * 7) % 31, (i * i) % 37, (i * 5) % 23, 100 + ((i * 11) % 13)].join(';'),
+);
+
+t.test('the last and first rows of measurements and of names remain', async t => {
+  for (const [text, ...flags] of [
+    [MEASURED],
+    [
+      `${table(
+        'name,height,team',
+        60,
+        i => `${'abcdefghij'[i % 10]}nna${'xyzuvw'[i % 6]},${i % 7},${i % 3 ? 'u' : 'v'}`,
+      )}Zoe,33,\n`,
+    ],
+    [MEASURED.replace('L0;0;0;0', 'L0;err;0;0')],
+    [
+      table('region,year,x,label', 60, i => `${['Total', 'north'][i % 2]},${i},${(i * i) % 37},${i % 3}`) +
+        'Total,60,1,\n',
+    ],
+  ] as const)
+    t.match(await from(text, ...flags), { code: 0 }, text.slice(-60));
 });
 
 /** Tables that `init` refuses: exit code and message. */
@@ -1081,6 +1112,29 @@ const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ..
     /^data\.csv:22:1: the header of line 1 appears again\n/,
   ],
   ['a,b\n', 5, /the table has no rows/],
+  ...['Gesamt;;;;9059,0', 'Mittelwert;20,1;5,2;;', 'Total (kg);1;2;3;4', 'Alles;;;;9059'].map(
+    last =>
+      [
+        `${MEASURED}${last}\n`,
+        5,
+        new RegExp(
+          `^data\\.csv:62:1: this row seems to sum up .*\\n.*\\n +got: ${last.split(';')[0].replace('(', '\\(').replace(')', '\\)')}`,
+        ),
+      ] as const,
+  ),
+  [
+    `${MEASURED}Summe;;;;9\nMean;1;2;3;4\n`,
+    5,
+    /^data\.csv:62:1: this row seems to sum up .*\n.*\n +got: Summe\n/,
+  ],
+  ...[';bar;°C;-;kg', '[-];[bar];[°C];[g];[kg]'].map(
+    units =>
+      [
+        MEASURED.replace('\n', `\n${units}\n`),
+        5,
+        /^data\.csv:2:1: the row below the names has words for numbers, such as units\n.*\n +got: \[?bar\]?, /,
+      ] as const,
+  ),
   [table('a,a,b', 20, i => `${i % 7},1,${i % 2}`), 5, /^data\.csv:1:3: two columns are named "a"\n/],
   [
     table('text,label', 40, i => `hello,${i % 2 ? 'a' : 'b'}`),

@@ -5,7 +5,13 @@ import { joinedText } from '../../data/core/columns.js';
 import { Problems } from '../../data/core/problems.js';
 import { likelyMarkers, MAY_BE_MEASURED } from '../../data/core/statistics.js';
 import { repeatedHeader } from '../../data/csv-columns.js';
-import { COMMA_NUMBER, type Decimal, decimalOf, isDoubtful, plainNumber } from '../../data/formats/numbers.js';
+import {
+  COMMA_NUMBER,
+  type Decimal,
+  decimalOf,
+  isDoubtful,
+  plainNumber,
+} from '../../data/formats/numbers.js';
 import { isParquet } from '../../data/formats/parquet.js';
 import {
   type Delimiter,
@@ -24,6 +30,7 @@ import { nearest } from '../../util/nearest.js';
 import { counted } from '../../util/words.js';
 import { blocksIn } from './blocks.js';
 import { areDates, formsOf, timeReader } from './dates.js';
+import { refuseOddRows } from './odd-rows.js';
 
 /**
  * Words among numbers mean a missing value up to this fraction, and up to this number of different
@@ -141,7 +148,8 @@ function oddOne(tables: readonly FileColumns[]): FileColumns | undefined {
 }
 
 /** A file of a table, with its cells as text. */
-export interface FileColumns extends Pick<Columns, 'delimiter' | 'decimal' | 'doubtful' | 'columnNames' | 'format'> {
+export interface FileColumns
+  extends Pick<Columns, 'delimiter' | 'decimal' | 'doubtful' | 'columnNames' | 'format'> {
   readonly path: string;
   readonly names: readonly string[];
   readonly cells: readonly (readonly string[])[];
@@ -215,8 +223,8 @@ export async function readFile(path: string, given: Given = {}): Promise<FileCol
     format === 'csv' && !blankLines && columnNames === undefined && isHeadless(names, others);
   if (again >= 0 && !mayLackNames && names.every(name => cellNumber(name) === undefined))
     throw damagedErrors([repeatedHeader(places[again], { file: path, line: 1 })]);
-  if (mayLackNames)
-    return readFile(path, { ...given, names: names.map((_, i) => `c${i + 1}`) });
+  if (mayLackNames) return readFile(path, { ...given, names: names.map((_, i) => `c${i + 1}`) });
+  if (format === 'csv' && !blankLines) refuseOddRows(cells, places);
   const usual = delimiter === ';' || delimiter === '\t' ? ',' : undefined;
   const { decimal, doubtful }: Pick<FileColumns, 'decimal' | 'doubtful'> =
     format === 'csv' && given.decimal === undefined
