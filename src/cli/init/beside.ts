@@ -1,7 +1,8 @@
 /** Tables that say what recordings are, which are in files or in a table of their own. */
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join, relative } from 'node:path';
 import { TABLE_NAME } from '../../data/formats/tables.js';
+import { folderOf } from '../../data/reading/files.js';
 import { damagedError, UserError, usageError } from '../../util/errors.js';
 import { quoted } from '../command/command-line.js';
 import { type Column, type Columns, type FileColumns, readColumns, readFile } from './columns.js';
@@ -87,7 +88,7 @@ function isUnique(cells: readonly string[]): boolean {
 
 /** The small tables in the folder of `path`. */
 export async function tablesBeside(path: string, others: readonly string[]): Promise<FileColumns[]> {
-  const folder = dirname(path);
+  const folder = around(path);
   const files = readdirSync(folder)
     .filter(name => TABLE_NAME.test(name))
     .map(name => join(folder, name))
@@ -188,12 +189,12 @@ export function filesNamedIn(
   columns: readonly Column[],
   path: string,
 ): { readonly folder: string; readonly message: string } | undefined {
-  const beside = readdirSync(dirname(path), { withFileTypes: true });
+  const beside = readdirSync(around(path), { withFileTypes: true });
   const folders = beside.flatMap(one => (one.isDirectory() && !one.name.startsWith('.') ? [one.name] : []));
   const own = beside.flatMap(one => (one.isFile() && one.name !== basename(path) ? [one.name] : []));
   const words = columns.filter(({ isNumber, isTime, distinct }) => !isNumber && !isTime && distinct > 1);
   for (const folder of words.length > 0 ? ['', ...folders] : []) {
-    const files = folder === '' ? own : namesIn(join(dirname(path), folder));
+    const files = folder === '' ? own : namesIn(join(around(path), folder));
     const names = new Set(
       files
         .flatMap(file => [file, file.replace(/(\.\w+)(\.gz)?$/, '')])
@@ -202,10 +203,15 @@ export function filesNamedIn(
     const found = words.find(({ cells, isValue }) => cells.every(cell => names.has(cell) || !isValue(cell)));
     if (found) {
       const message = `${found.name} names files${folder && ` in ${folder}`}, which are not read: a label of recordings has to be a column of them, or a part of the names of WAV files`;
-      return { folder: join(dirname(path), folder), message };
+      return { folder: join(around(path), folder), message };
     }
   }
   return undefined;
+}
+
+/** The folder of a table or folder, or that in which a pattern begins. */
+function around(path: string): string {
+  return existsSync(path) ? dirname(path) : folderOf(path);
 }
 
 /** Empty for a folder that cannot be read. */
