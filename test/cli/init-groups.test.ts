@@ -1,5 +1,5 @@
 /** `init`: which columns it takes for names of recordings, and of what was recorded. */
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import { callInProcess } from '../support/in-process.js';
@@ -377,4 +377,65 @@ t.test('words that are no names remain features of rows', async t => {
     t.match(stdout, /^features +kind \(words\), size$/m);
     t.notMatch(stdout, /^splits/m);
   }
+});
+
+t.test('merged cells are no gaps: they have to be filled', async t => {
+  for (const every of [3, 6])
+    for (const nameOf of [
+      (i: number) => `lot ${'abcdefghijklmnopqrst'[i % 20]}${i}`,
+      (i: number) => String(4711 + 13 * i),
+    ]) {
+      const csv = table('Charge,temp,quality', 240, i =>
+        [
+          i % every ? '' : nameOf(i / every),
+          Math.sin(i * i).toFixed(3),
+          Math.sin(i * 12.9) > 0 ? 'good' : 'bad',
+        ].join(),
+      );
+      const cwd = dirname(work.file('merged.csv', csv));
+      t.match(await cellrun(cwd, 'init', '--from', 'merged.csv', '--force'), {
+        code: 0,
+        stdout: /^not used +Charge: as if its cells were merged in a spreadsheet: fill them down first$/m,
+      });
+      t.match(await cellrun(cwd, 'init', '--from', 'merged.csv', '--force', '--group', 'Charge'), {
+        code: 2,
+        stderr: new RegExp(
+          `Charge belong together, and it has no value in ${240 - 240 / every} rows, first in line 3, as if its cells were merged`,
+        ),
+      });
+    }
+});
+
+t.test('values in some rows are not taken for merged cells', async t => {
+  for (const [cell, says] of [
+    [(i: number) => (i % 6 ? '' : Math.sin(i).toFixed(3)), 'features +slow, temp'], // measured less often
+    [(i: number) => (i % 6 && i !== 20 ? '' : 'abc'[i % 3]), 'features +slow \\(words\\), temp'],
+  ] as const) {
+    const csv = table('slow,temp,quality', 240, i =>
+      [cell(i), Math.sin(i * i).toFixed(3), i % 5 > 2 ? 'good' : 'bad'].join(),
+    );
+    const cwd = dirname(work.file('slow.csv', csv));
+    const found = await cellrun(cwd, 'init', '--from', 'slow.csv', '--as', 'rows');
+    t.match(found, { code: 0, stdout: new RegExp(`^${says}$`, 'm') });
+    t.notMatch(found.stdout, /merged/);
+  }
+});
+
+t.test('a pattern of files in subfolders is a table', async t => {
+  const rows = (part: number) =>
+    table('x,label', 40, i => `${Math.sin(i * i + part).toFixed(3)},${i % 3 ? 'a' : 'b'}`);
+  const root = work.folder();
+  for (const [part, folder] of ['a', 'b/c'].entries()) {
+    mkdirSync(join(root, 'sub', folder), { recursive: true });
+    writeFileSync(join(root, 'sub', folder, `${part}.csv`), rows(part));
+  }
+  t.match(await cellrun(root, 'init', 'all.yaml', '--from', 'sub/**/*.csv'), {
+    code: 0,
+    stdout: /^rows +80$/m,
+  });
+  t.match(await cellrun(root, 'validate', 'all.yaml'), { code: 0 });
+  t.match(await cellrun(root, 'init', 'none.yaml', '--from', 'none/**/*.csv'), {
+    code: 2,
+    stderr: /^none\/\*\*\/\*\.csv: no file matches the pattern/,
+  });
 });

@@ -329,6 +329,9 @@ export function columnOf(
   };
   const missing = all.length - values.length;
   const distinct = new Set(cells.filter(isValue)).size;
+  // measured numbers may be rare, too
+  const mayBeMerged = !isNumber || (distinct === values.length && values.every(cell => /^\d+$/.test(cell)));
+  const areMerged = mayBeMerged && seemMerged(cells.map(isValue));
   // a few numbers without a unit may be markers of missing values
   const written = words.length >= (1 - MAX_BAD) * present.length ? words : values;
   const unit = isNumber || isTime ? undefined : unitOf(written);
@@ -369,10 +372,26 @@ export function columnOf(
     gaps:
       missing === 0
         ? undefined
-        : `no ${noDates.size > 0 ? 'date' : 'value'} in ${rowsOf(cell => !isValue(cell))}${noDates.size > 0 ? `: ${JSON.stringify([...noDates][0])}` : ''}`,
+        : `no ${noDates.size > 0 ? 'date' : 'value'} in ${rowsOf(cell => !isValue(cell))}${noDates.size > 0 ? `: ${JSON.stringify([...noDates][0])}` : ''}${areMerged ? `, as if ${MERGED}` : ''}`,
+    areMerged,
     /** The name of a row. */
     nameOf: (row: number) => rowName(places[row]),
   };
+}
+
+export const MERGED = 'its cells were merged in a spreadsheet: fill them down first';
+
+/** Rows of a merged cell, and merged cells, from which on they are no accident. */
+const [MIN_ROWS, MIN_MERGED] = [3, 5];
+
+/** True if only the first of each so many rows has a value. */
+function seemMerged(areFilled: readonly boolean[]): boolean {
+  const rows = [...areFilled.keys()].filter(row => areFilled[row]);
+  const every = rows[1] - rows[0];
+  const isLast = areFilled.length - rows[rows.length - 1] <= every;
+  return (
+    rows.length >= MIN_MERGED && every >= MIN_ROWS && isLast && rows.every((row, i) => row === i * every)
+  );
 }
 
 const timeOf = orderKey(false);

@@ -8,7 +8,7 @@ import { BLOCK } from '../../data/formats/archives.js';
 import { damagedError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
-import { type Column, type Columns, columnNamed, isFactOf, isWhole, MAX_CLASSES } from './columns.js';
+import { type Column, type Columns, columnNamed, isFactOf, isWhole, MAX_CLASSES, MERGED } from './columns.js';
 import { formsBlocks, isConstantWithin, smoothness, withJoined } from './groups.js';
 import {
   areYears,
@@ -409,6 +409,7 @@ function featuresOf(
       [numbersRows(column), 'it numbers the rows'],
       [name === '', 'the header has no name for it'],
       [problem !== undefined, String(problem)],
+      [column.areMerged && !isFact, `as if ${MERGED}`],
       [missing > MAX_MISSING * column.cells.length, `${gaps}: too few values`],
       [clockOf(column) !== undefined, 'times without a date: the rows keep the order of the file'],
       [isTime, 'dates, which are features with `encode: calendar` or `elapsed`'],
