@@ -439,3 +439,35 @@ t.test('a pattern of files in subfolders is a table', async t => {
     stderr: /^none\/\*\*\/\*\.csv: no file matches the pattern/,
   });
 });
+
+t.test('labels in the names of tables are not read, and a note says so', async t => {
+  const cwd = work.folder();
+  const labelOf = (i: number) => ['walk', 'run', 'sit'][Math.floor(i / 6) % 3];
+  const write = (folder: string, columns: string, nameOf: (i: number) => string) => {
+    mkdirSync(join(cwd, folder));
+    for (let i = 0; i < 36; i++) {
+      const rows = table(columns, 20, k =>
+        [k, Math.sin(k * k + i).toFixed(3), (k * i) % 7, labelOf(i)]
+          .slice(0, columns.split(',').length)
+          .join(),
+      );
+      writeFileSync(join(cwd, folder, nameOf(i)), rows);
+    }
+  };
+  const nameOf = (i: number) => `S0${1 + (i % 6)}_${labelOf(i)}_${Math.floor(i / 18)}.csv`;
+  write('named', 't,ax,ay', nameOf);
+  write('told', 't,ax,ay,label', nameOf);
+  write('numbered', 't,ax,ay', i => `p${1000 + i}.csv`);
+  const init = (folder: string) =>
+    cellrun(cwd, 'init', '--from', folder, ...(folder === 'told' ? [] : ['--target', 'ay', '--as', 'steps']));
+  const note = 'note       the names of the files seem to have a label';
+  t.match(await init('named'), {
+    code: 0,
+    stdout: `${note} (run, sit, walk), and who was recorded (S01, S02, S03, …), but only those of WAV files are read`,
+  });
+  for (const folder of ['told', 'numbered']) {
+    const { code, stdout, stderr } = await init(folder);
+    t.equal(code, 0, stderr);
+    t.notMatch(stdout, note);
+  }
+});

@@ -3,12 +3,13 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join, relative } from 'node:path';
 import { TABLE_NAME } from '../../data/formats/tables.js';
 import { folderOf } from '../../data/reading/files.js';
-import { damagedError, UserError, usageError } from '../../util/errors.js';
+import { caught, damagedError, UserError, usageError } from '../../util/errors.js';
 import { quoted } from '../command/command-line.js';
 import { type Column, type Columns, type FileColumns, readColumns, readFile } from './columns.js';
 import { layoutOf } from './layout.js';
 import { isTarget, USUAL } from './names.js';
 import type { Choice } from './readings.js';
+import { firstOf, readNames } from './recording-names.js';
 
 /** Larger tables, and further ones, are not looked at. */
 const MAX_LABELS_BYTES = 2 ** 22;
@@ -207,6 +208,19 @@ export function filesNamedIn(
     }
   }
   return undefined;
+}
+
+/** Says that the names of the files of a folder have labels, as those of WAV files may. */
+export function labelsInNames({ columns, files }: Columns, folder: string): string | undefined {
+  const read = files && caught(() => readNames([...new Set(files.cells)], folder));
+  if (read === undefined || read instanceof UserError) return undefined;
+  const [label, speaker] = ['label', 'speaker'].map(
+    role => new Set(read.fields.find(({ name }) => name === role)?.values),
+  );
+  const isColumn = columns.some(({ cells }) => cells.some(cell => label.has(cell)));
+  if (label.size < 2 || isColumn) return undefined;
+  const also = speaker.size > 0 ? `, and who was recorded (${firstOf([...speaker])}),` : '';
+  return `the names of the files seem to have a label (${firstOf([...label])})${also} but only those of WAV files are read: make it a column of each file, or of one table of all rows`;
 }
 
 /** The folder of a table or folder, or that in which a pattern begins. */

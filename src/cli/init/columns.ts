@@ -5,13 +5,7 @@ import { joinedText } from '../../data/core/columns.js';
 import { Problems } from '../../data/core/problems.js';
 import { likelyMarkers, MAY_BE_MEASURED } from '../../data/core/statistics.js';
 import { repeatedHeader } from '../../data/csv-columns.js';
-import {
-  COMMA_NUMBER,
-  type Decimal,
-  decimalOf,
-  isDoubtful,
-  plainNumber,
-} from '../../data/formats/numbers.js';
+import { COMMA_NUMBER, type Decimal, decimalOf, plainNumber } from '../../data/formats/numbers.js';
 import { isParquet } from '../../data/formats/parquet.js';
 import {
   type Delimiter,
@@ -79,13 +73,13 @@ interface Sources {
 export async function readColumns(path: string, { dateForm, decimal, others }: Sources): Promise<Columns> {
   const all: FileColumns[] = [];
   for (const file of await inputFiles(path, TABLE_NAME))
-    all.push(await readFile(file, { names: all[0]?.columnNames, decimal }));
+    all.push(await readFile(file, { columnNames: all[0]?.columnNames, decimal }));
   const odd = oddOne(all);
   const tables = all.filter(one => one !== odd);
   const files = tables.map(one => one.path);
   const [first] = tables;
   const beside: FileColumns[] = [];
-  for (const file of others) beside.push(await readFile(file, { names: first.columnNames, decimal }));
+  for (const file of others) beside.push(await readFile(file, { columnNames: first.columnNames, decimal }));
   const other = tables.find(one => headerOf(one) !== headerOf(first));
   if (other)
     throw damagedError('init/folder', 'the files of this folder have different columns', {
@@ -147,9 +141,10 @@ function oddOne(tables: readonly FileColumns[]): FileColumns | undefined {
   return headers.size === 2 && odd.length === 1 && tables.length > 2 ? odd[0] : undefined;
 }
 
+type Given = Pick<Columns, 'columnNames' | 'decimal' | 'doubtful'>;
+
 /** A file of a table, with its cells as text. */
-export interface FileColumns
-  extends Pick<Columns, 'delimiter' | 'decimal' | 'doubtful' | 'columnNames' | 'format'> {
+export interface FileColumns extends Given, Pick<Columns, 'delimiter' | 'format'> {
   readonly path: string;
   readonly names: readonly string[];
   readonly cells: readonly (readonly string[])[];
@@ -164,18 +159,13 @@ function columnsOf({ names, cells, format }: FileColumns): readonly string[] {
   return ['sentence', 'form', isTagged ? 'upos' : 'xpos'];
 }
 
-interface Given {
-  /** The names of the columns of a table without a line of names. */
-  readonly names?: readonly string[] | undefined;
-  readonly decimal?: Decimal | undefined;
-}
-
-export async function readFile(path: string, given: Given = {}): Promise<FileColumns> {
+/** @param given what is known of its cells */
+export async function readFile(path: string, given: Partial<Given> = {}): Promise<FileColumns> {
   const { bytes } = await readContent(path);
   const format = isParquet(bytes) ? 'parquet' : formatNamed(path);
   const blocks = format === 'csv' ? blocksIn(path, bytes) : undefined;
   const delimiter = blocks?.delimiter ?? (format === 'csv' ? guessDelimiter(bytes) : ',');
-  const columnNames = given.names ?? blocks?.columnNames;
+  const columnNames = given.columnNames ?? blocks?.columnNames;
   const blankLines = blocks !== undefined;
   const problems = new Problems();
   const names: string[] = [];
@@ -223,10 +213,10 @@ export async function readFile(path: string, given: Given = {}): Promise<FileCol
     format === 'csv' && !blankLines && columnNames === undefined && isHeadless(names, others);
   if (again >= 0 && !mayLackNames && names.every(name => cellNumber(name) === undefined))
     throw damagedErrors([repeatedHeader(places[again], { file: path, line: 1 })]);
-  if (mayLackNames) return readFile(path, { ...given, names: names.map((_, i) => `c${i + 1}`) });
+  if (mayLackNames) return readFile(path, { ...given, columnNames: names.map((_, i) => `c${i + 1}`) });
   if (format === 'csv' && !blankLines) refuseOddRows(cells, places);
   const usual = delimiter === ';' || delimiter === '\t' ? ',' : undefined;
-  const { decimal, doubtful }: Pick<FileColumns, 'decimal' | 'doubtful'> =
+  const { decimal, doubtful } =
     format === 'csv' && given.decimal === undefined
       ? decimalIn(cells, usual, i => ({ ...places[i[1]], columnName: names[i[0]] }))
       : given;
@@ -243,7 +233,7 @@ function decimalIn(
   columns: readonly (readonly string[])[],
   usual: Decimal | undefined,
   placeOf: (cell: readonly [column: number, row: number]) => object,
-): Pick<FileColumns, 'decimal' | 'doubtful'> {
+): Partial<Given> {
   const found = columns.flatMap((column, i) => {
     const numbers = column.filter(isNumeric);
     const row = column.findIndex(cell => COMMA_NUMBER.test(cell));
@@ -253,7 +243,7 @@ function decimalIn(
   const numbers = found.flatMap(one => one.numbers);
   const decimal = decimalOf(numbers, usual);
   const commas = numbers.filter(cell => COMMA_NUMBER.test(cell));
-  const areDoubtful = commas.every(cell => isDoubtful(cell) || /^[+-]?0,\d{3}$/.test(cell));
+  const areDoubtful = commas.every(cell => /^[+-]?\d{1,3},\d{3}$/.test(cell));
   if (decimal) return { decimal, doubtful: areDoubtful ? commas[0] : undefined };
   const [i, row] = found[0].cell;
   const expected =

@@ -7,8 +7,8 @@ const TOTAL =
   /^(?:(?:grand |sub)?totals?|sum|summe|somme|gesamt(?:summe)?|(?:arithmetic )?mean|mittel(?:wert)?|average|avg|durchschnitt|moyenne|median|std\w*|st[dn]?abw\w*|rsd)(?:[\s.:(].*)?$/i;
 /** Words that are units beyond doubt. */
 const UNIT = /^[[(].*[\])]$|[°%µ/]|^(?:k?g|mg|[cmk]?m|k?Pa|m?bar|m?s|min|h|m?[VA]|[kM]?Hz|k?W|N|K)$/;
-/** Fewer rows tell nothing. */
-const MIN_ROWS = 4;
+/** Fewer rows tell nothing, and further ones no more. */
+const [MIN_ROWS, MAX_LOOKED_AT] = [4, 1000];
 const mayBeMissing = missingTest();
 
 /**
@@ -18,7 +18,8 @@ const mayBeMissing = missingTest();
 export function refuseOddRows(columns: readonly (readonly string[])[], places: readonly RowPlace[]): void {
   if (places.length < MIN_ROWS) return;
   const isWord = (cell: string) => !mayBeMissing(cell) && !isNumeric(cell);
-  const measured = columns.filter(([, ...rest]) => 2 * rest.filter(isNumeric).length > rest.length);
+  const start = columns.map(column => column.slice(0, MAX_LOOKED_AT));
+  const measured = start.filter(([, ...rest]) => 2 * rest.filter(isNumeric).length > rest.length);
   const words = measured.filter(([first, ...rest]) => isWord(first) && !rest.includes(first));
   const areUnits = words.length > 1 || words.some(([first]) => UNIT.test(first));
   if (areUnits && 2 * words.length >= measured.length && !measured.some(([first]) => isNumeric(first)))
@@ -30,10 +31,9 @@ export function refuseOddRows(columns: readonly (readonly string[])[], places: r
   const isTotal = (row: number) => {
     const filled = columns.filter(column => !mayBeMissing(column[row]));
     const [named, ...others] = filled;
-    if (others.length === 0 || !isWord(named[row]) || !others.every(column => isNumeric(column[row])))
-      return false;
-    if (named.indexOf(named[row]) < row) return false;
+    if (others.length === 0 || !others.every(column => isNumeric(column[row]))) return false;
     const above = named.slice(0, row);
+    if (!isWord(named[row]) || above.includes(named[row])) return false;
     const isEmpty = (column: readonly string[]) =>
       mayBeMissing(column[row]) && !column.slice(0, row).some(mayBeMissing);
     // no name like those above it

@@ -60,7 +60,8 @@ export function namesRows(column: Column): boolean {
   const counts = [...countsOf(cells.filter(isValue)).values()];
   const isUsual = USUAL.lot.test(name) || isNamed(column);
   // kinds, such as towns, are rarely side by side, or equally often the same
-  const areEven = formsBlocks(column) || Math.max(...counts) <= (isUsual ? 2 : 1) * Math.min(...counts);
+  const most = (isUsual ? 2 : 1) * counts.reduce((least, count) => Math.min(least, count));
+  const areEven = formsBlocks(column) || counts.every(count => count <= most);
   return isUsual ? !isNumber || areEven : numbersKinds(column) && areEven;
 }
 

@@ -14,7 +14,7 @@ import { atNamedPlace, withFileErrors } from '../../util/system-errors.js';
 import { counted, printable } from '../../util/words.js';
 import { optionsOf, programName, quoted } from '../command/command-line.js';
 import { choice, defineVerb, flag, text } from '../command/verb.js';
-import { filesNamedIn, refuseLabelsApart, refuseNames } from '../init/beside.js';
+import { filesNamedIn, labelsInNames, refuseLabelsApart, refuseNames } from '../init/beside.js';
 import { blocksIn } from '../init/blocks.js';
 import { type Columns, readColumns } from '../init/columns.js';
 import { described, labelled, nextBest, type OtherReading } from '../init/description.js';
@@ -144,15 +144,11 @@ interface Made {
   readonly others?: readonly OtherReading[];
 }
 
-/** How cells are written. */
-interface Written {
-  readonly dateFormat?: string | undefined;
-  readonly decimal?: Decimal | undefined;
-}
-
-interface Wish extends Choice, Written {
+interface Wish extends Choice {
   /** The config. */
   readonly path: string;
+  readonly dateFormat?: string | undefined;
+  readonly decimal?: Decimal | undefined;
   /** Those that were read already, by their path. */
   readonly tables: Map<string, Columns>;
 }
@@ -226,7 +222,8 @@ async function made(data: string, { path, dateFormat, decimal, tables, ...choice
       got: dateFormat,
     });
   const otherFiles = others.map(({ file }) => file);
-  const table = tables.get(data) ?? (await readColumns(data, { dateForm: dateFormat, decimal, others: otherFiles }));
+  const table =
+    tables.get(data) ?? (await readColumns(data, { dateForm: dateFormat, decimal, others: otherFiles }));
   tables.set(data, table);
   const listed = await listPlan(table);
   if (listed) return listed;
@@ -245,19 +242,12 @@ async function made(data: string, { path, dateFormat, decimal, tables, ...choice
     ? [labelled('header', `none: the columns are called ${table.columnNames.slice(0, 3).join(', ')}, …`)]
     : [];
   const unnamed = table.columns.filter(one => one !== readings[0].layout.group);
-  const beside = isFolder ? undefined : filesNamedIn(unnamed, data);
-  const files = beside === undefined ? [] : [labelled('note', beside.message)];
-  const { doubtful } = table;
-  const comma = `numbers such as ${doubtful} have a decimal comma; with --decimal ., it is between thousands`;
-  const marks = doubtful === undefined ? [] : [labelled('note', comma)];
-  const lines = [
-    ...(await filesLeftOut(data)),
-    ...unlabelled,
-    ...header,
-    ...described(readings[0]),
-    ...files,
-    ...marks,
-  ];
+  const beside = isFolder ? labelsInNames(table, data) : filesNamedIn(unnamed, data)?.message;
+  const comma =
+    table.doubtful &&
+    `numbers such as ${table.doubtful} have a decimal comma; with --decimal ., it is between thousands`;
+  const more = [beside, comma].flatMap(text => (text === undefined ? [] : [labelled('note', text)]));
+  const lines = [...(await filesLeftOut(data)), ...unlabelled, ...header, ...described(readings[0]), ...more];
   const splits = others.filter(({ file }) => kind !== 'series' && !predicted.lackedBy.includes(file));
   return withSplits({ plan, lines, others: nextBest(readings, choice) }, splits, placeOf);
 }
@@ -336,7 +326,7 @@ function withSplits(made: Made, others: readonly OtherSplit[], placeOf: (file: s
 function otherReadings(
   init: string,
   others: readonly OtherReading[],
-  { dateFormat, decimal }: Written,
+  { dateFormat, decimal }: Pick<Wish, 'dateFormat' | 'decimal'>,
 ): string[] {
   const commands = others.map(({ choice, what }) => {
     const flags = optionsOf({ ...choice, 'date-format': dateFormat, decimal }).map(quoted);

@@ -27,18 +27,14 @@ export function plainNumber(cell: string, decimal: Decimal): string {
   return decimal === '.' ? text.replaceAll(',', '') : text.replaceAll('.', '').replace(',', '.');
 }
 
-/** True for 5.123 and 5,123, whose mark may be either; 0,844 has no thousands. */
-export function isDoubtful(cell: string): boolean {
-  return /^[+-]?(?!0)\d{1,3}[.,]\d{3}$/.test(cell);
-}
-
 /**
  * The mark before the decimals of some numbers with commas: undefined if they are written in both
  * ways, or may be.
  * @param usual the mark if they may be written in both ways, but none has a point
  */
 export function decimalOf(cells: readonly string[], usual?: Decimal): Decimal | undefined {
-  const sure = cells.filter(cell => !isDoubtful(cell) && !/^[+-]?\d+$/.test(cell));
+  // 5.123 and 5,123 may be either; 0,844 has no thousands
+  const sure = cells.filter(cell => !/^[+-]?(?!0)\d{1,3}[.,]\d{3}$/.test(cell) && !/^[+-]?\d+$/.test(cell));
   const fitting = DECIMALS.filter(one => sure.every(cell => NUMBER.test(plainNumber(cell, one))));
   const [decimal] = fitting.filter(one => one === '.' || !sure.some(cell => NUMBER.test(cell)));
   if (sure.some(cell => COMMA_NUMBER.test(cell))) return decimal;
