@@ -395,12 +395,12 @@ t.test('merged cells are no gaps: they have to be filled', async t => {
       const cwd = dirname(work.file('merged.csv', csv));
       t.match(await cellrun(cwd, 'init', '--from', 'merged.csv', '--force'), {
         code: 0,
-        stdout: /^not used +Charge: as if its cells were merged in a spreadsheet: fill them down first$/m,
+        stdout: /^not used +Charge: its cells seem to be merged in a spreadsheet: fill them down first$/m,
       });
       t.match(await cellrun(cwd, 'init', '--from', 'merged.csv', '--force', '--group', 'Charge'), {
         code: 2,
         stderr: new RegExp(
-          `Charge belong together, and it has no value in ${240 - 240 / every} rows, first in line 3, as if its cells were merged`,
+          `Charge belong together, and it has no value in ${240 - 240 / every} rows, first in line 3; its cells seem to be merged`,
         ),
       });
     }
@@ -470,4 +470,19 @@ t.test('labels in the names of tables are not read, and a note says so', async t
     t.equal(code, 0, stderr);
     t.notMatch(stdout, note);
   }
+});
+
+t.test('a forecast of series in files of their own is refused', async t => {
+  const cwd = work.folder();
+  mkdirSync(join(cwd, 'shops'));
+  for (let shop = 0; shop < 6; shop++)
+    writeFileSync(
+      join(cwd, 'shops', `s${shop}.csv`),
+      table('t,sales', 60, i => `${i},${(10 + Math.sin(i + shop)).toFixed(3)}`),
+    );
+  t.match(await cellrun(cwd, 'init', '--from', 'shops'), {
+    code: 2,
+    stderr:
+      /^shops: cannot write a config for this table: a forecast reads one table, in which a column names the series/,
+  });
 });

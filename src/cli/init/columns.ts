@@ -243,8 +243,9 @@ function decimalIn(
   const numbers = found.flatMap(one => one.numbers);
   const decimal = decimalOf(numbers, usual);
   const commas = numbers.filter(cell => COMMA_NUMBER.test(cell));
+  const isFraction = (cell: string) => /^[+-]?0/.test(cell);
   const areDoubtful = commas.every(cell => /^[+-]?\d{1,3},\d{3}$/.test(cell));
-  if (decimal) return { decimal, doubtful: areDoubtful ? commas[0] : undefined };
+  if (decimal) return { decimal, doubtful: areDoubtful ? (commas.find(isFraction) ?? commas[0]) : undefined };
   const [i, row] = found[0].cell;
   const expected =
     'a decimal point, as in 0.5, or the mark before decimals: `--decimal ,`, or `--decimal .` if commas are between thousands';
@@ -362,14 +363,14 @@ export function columnOf(
     gaps:
       missing === 0
         ? undefined
-        : `no ${noDates.size > 0 ? 'date' : 'value'} in ${rowsOf(cell => !isValue(cell))}${noDates.size > 0 ? `: ${JSON.stringify([...noDates][0])}` : ''}${areMerged ? `, as if ${MERGED}` : ''}`,
+        : `no ${noDates.size > 0 ? 'date' : 'value'} in ${rowsOf(cell => !isValue(cell))}${noDates.size > 0 ? `: ${JSON.stringify([...noDates][0])}` : ''}${areMerged ? `; ${MERGED}` : ''}`,
     areMerged,
     /** The name of a row. */
     nameOf: (row: number) => rowName(places[row]),
   };
 }
 
-export const MERGED = 'its cells were merged in a spreadsheet: fill them down first';
+export const MERGED = 'its cells seem to be merged in a spreadsheet: fill them down first';
 
 /** Rows of a merged cell, and merged cells, from which on they are no accident. */
 const [MIN_ROWS, MIN_MERGED] = [3, 5];

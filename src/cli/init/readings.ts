@@ -255,7 +255,10 @@ function candidatesFor(
       (isShort ? 10 : 0) -
       (isRare ? 3 : 0) -
       (isAgain ? 6 : 0);
-    add('series', score, [...named, ...dated], bad ?? unplaced ?? (isShort ? short : undefined));
+    const files =
+      layout.perFile &&
+      'a forecast reads one table, in which a column names the series, and no files of one each';
+    add('series', score, [...named, ...dated], bad ?? unplaced ?? (isShort ? short : files || undefined));
   }
   if (text)
     add('texts', (group ? 1 : 3) + hinted - (isClass ? 0 : 0.5), [...reasons, `${text.name} has texts`], bad);
@@ -409,7 +412,7 @@ function featuresOf(
       [numbersRows(column), 'it numbers the rows'],
       [name === '', 'the header has no name for it'],
       [problem !== undefined, String(problem)],
-      [column.areMerged && !isFact, `as if ${MERGED}`],
+      [column.areMerged && !isFact, MERGED],
       [missing > MAX_MISSING * column.cells.length, `${gaps}: too few values`],
       [clockOf(column) !== undefined, 'times without a date: the rows keep the order of the file'],
       [isTime, 'dates, which are features with `encode: calendar` or `elapsed`'],

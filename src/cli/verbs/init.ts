@@ -243,9 +243,9 @@ async function made(data: string, { path, dateFormat, decimal, tables, ...choice
     : [];
   const unnamed = table.columns.filter(one => one !== readings[0].layout.group);
   const beside = isFolder ? labelsInNames(table, data) : filesNamedIn(unnamed, data)?.message;
-  const comma =
-    table.doubtful &&
-    `numbers such as ${table.doubtful} have a decimal comma; with --decimal ., it is between thousands`;
+  const { doubtful } = table;
+  const tail = /^\W?0/.test(doubtful ?? '') ? '' : '; with --decimal ., it is between thousands';
+  const comma = doubtful && `numbers such as ${doubtful} have a decimal comma${tail}`;
   const more = [beside, comma].flatMap(text => (text === undefined ? [] : [labelled('note', text)]));
   const lines = [...(await filesLeftOut(data)), ...unlabelled, ...header, ...described(readings[0]), ...more];
   const splits = others.filter(({ file }) => kind !== 'series' && !predicted.lackedBy.includes(file));
