@@ -202,7 +202,8 @@ export class Part extends ArraySequences implements FileLabels {
     const { integer, shape } = y;
     const [rows, steps] = shape;
     this.perStep = !isSequence && shape.length === (integer ? 2 : 3) && steps === layout.steps;
-    this.hasClasses = !isSequence && integer && rows === count && (shape.length === 1 || this.perStep);
+    const isVector = shape.length === 1 || (shape.length === 2 && steps === 1);
+    this.hasClasses = !isSequence && integer && rows === count && (isVector || this.perStep);
     const hasStepClasses = this.hasClasses && this.perStep;
     if (hasStepClasses) problems.attempt(() => y.refuseFortranOrder());
     this.y = hasStepClasses ? y : y.loaded();

@@ -111,15 +111,19 @@ class Unfit extends Error {
   }
 }
 
-/** Reads a field of a record; adds an invalid or missing value to `problems` at its position. */
+/**
+ * Reads a field of a record; adds an invalid or missing value to `problems` at its position.
+ * @param isOptional true if a record without the field is read as if it were null
+ */
 export function attemptField<T>(
   line: RecordLine,
   name: string,
   problems: Problems,
   read: (value: unknown) => T,
+  isOptional = false,
 ): T | undefined {
   try {
-    if (Object.hasOwn(line.record, name)) return read(line.record[name]);
+    if (isOptional || Object.hasOwn(line.record, name)) return read(line.record[name] ?? null);
     throw new Unfit('this field in every record', undefined, { code: 'data/jsonl-missing-field' });
   } catch (error) {
     const field = `field ${JSON.stringify(name)}`;
@@ -143,6 +147,19 @@ export function attemptField<T>(
     });
     return undefined;
   }
+}
+
+/** Reads the static features of a record; one that may be missing may also be absent. */
+export function attemptStatics(
+  line: RecordLine,
+  columns: readonly FeatureColumn[],
+  problems: Problems,
+  read: (value: unknown, index: number) => readonly number[],
+): readonly number[] {
+  return columns.flatMap((column, i) => {
+    const isOptional = column.isFilled || hasCategories(column);
+    return attemptField(line, column.name, problems, value => read(value, i), isOptional) ?? [];
+  });
 }
 
 interface Steps {
@@ -242,9 +259,9 @@ export function isEmpty(value: unknown, { level }: JsonlConfig): boolean {
   return value === null || (Array.isArray(value) && value.length === 0);
 }
 
-/** True if a target is null, or null in every step. */
+/** True if a target is null or absent, or null in every step. */
 export function hasNoTarget(value: unknown, { per_step }: JsonlConfig): boolean {
-  if (!per_step) return value === null;
+  if (!per_step) return (value ?? null) === null;
   return Array.isArray(value) && value.length > 0 && value.every(one => one === null);
 }
 
@@ -292,7 +309,7 @@ export function staticReader(
   const unknowns = new UnknownCategories();
   return (value, index, warn) => {
     const column = columns[index];
-    const text = value === null ? '' : textOf(value, 'a number, a text, a boolean or null').trim();
+    const text = (value ?? null) === null ? '' : textOf(value, 'a number, a text, a boolean or null').trim();
     const isHole = column.isMissing?.(text) ?? false;
     if (isHole && !column.isFilled && !hasCategories(column))
       throw new Unfit(VALUE_NEEDED, value, { code: MISSING_VALUE });

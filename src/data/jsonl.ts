@@ -42,6 +42,7 @@ import {
 import {
   addSteps,
   attemptField,
+  attemptStatics,
   hasNoTarget,
   isEmpty,
   type JsonRecord,
@@ -262,9 +263,8 @@ function newSequences(
         const warnings: Diagnostic[] = [];
         const warnAt = (field: string) => (warning: Diagnostic | TargetWarning) =>
           void warnings.push({ ...warning, ...line.place(field) });
-        const statics = columns.flatMap(
-          ({ name }, i) =>
-            attemptField(line, name, problems, value => staticOf(value, i, warnAt(name))) ?? [],
+        const statics = attemptStatics(line, columns, problems, (value, i) =>
+          staticOf(value, i, warnAt(columns[i].name)),
         );
         const out = new FloatList(64);
         const place = line.place();
@@ -281,11 +281,8 @@ function newSequences(
         const length = attemptField(line, config.input, problems, value =>
           addSteps(value, config, { shape, statics, codeOf: keptCode, out }),
         );
-        const own =
-          targetsOf &&
-          attemptField(line, config.target, problems, value =>
-            targetsOf(value, length ?? 0, warnAt(config.target)),
-          );
+        const target = (value: unknown) => targetsOf?.(value, length ?? 0, warnAt(config.target));
+        const own = targetsOf && attemptField(line, config.target, problems, target, !config.per_step);
         if (problems.all.length > 0) return { problems: problems.all, ...named };
         const labelled = own && { targets: own };
         const spelled = data.vocabulary && { symbols };
@@ -408,6 +405,8 @@ class TableReader {
   private firstUnlabelled: string | undefined;
   private readonly features = new FloatList();
   private readonly targets = new FloatList();
+  /** Fields that no record has had yet, and that not all need to have. */
+  private lacking: ReturnType<typeof fieldsLacking> = [];
   /** Number of symbols of each target that is a sequence. */
   private readonly targetLengths: number[] = [];
   private readonly ids: string[] = [];
@@ -438,15 +437,17 @@ class TableReader {
   add(line: RecordLine, file: RangedFile | undefined): void {
     const { config, common, problems, features: out } = this;
     const at = line.place();
-    if (this.count === 0) checkFields(line.record, at.file, config);
+    if (this.count === 0) {
+      this.lacking = fieldsLacking(line.record, at.file, config);
+      refuseLacking(this.lacking.filter(({ isLate }) => !isLate));
+    } else if (this.lacking.length > 0)
+      this.lacking = this.lacking.filter(({ name }) => !Object.hasOwn(line.record, name));
     if (isEmpty(line.record[config.input], config)) {
       this.empty++;
       return;
     }
     const codeOf = (text: string): number => common.symbols.code(text);
-    const statics = common.columns.flatMap(
-      ({ name }, i) => attemptField(line, name, problems, value => common.staticOf(value, i)) ?? [],
-    );
+    const statics = attemptStatics(line, common.columns, problems, common.staticOf);
     const steps = { shape: common, statics, codeOf, out };
     const [rows, before] = [out.size, this.targets.size];
     const length = attemptField(line, config.input, problems, value => addSteps(value, config, steps)) ?? 0;
@@ -471,6 +472,7 @@ class TableReader {
 
   table(sources: readonly DataFile[]): SequenceTable {
     const { features, targets, lengths, labels, records, splits, splitValues, problems } = this;
+    refuseLacking(this.lacking);
     problems.throwIfAny();
     return {
       sources,
@@ -529,7 +531,8 @@ class TableReader {
 /** Maximum number of fields that a message lists. */
 const MAX_NAMED = 30;
 
-function checkFields(record: JsonRecord, file: string, config: JsonlConfig): void {
+/** The fields that the first record lacks; others may have those that are `late`. */
+function fieldsLacking(record: JsonRecord, file: string, config: JsonlConfig) {
   const names = Object.keys(record);
   const { input, target, id, static_features, missing: ofAll } = config;
   const given = Object.entries({ input, target, id }).flatMap(([key, name]) =>
@@ -542,14 +545,20 @@ function checkFields(record: JsonRecord, file: string, config: JsonlConfig): voi
   const missing = [...given, ...statics, ...splitColumns(config)].filter(
     ({ name }) => !Object.hasOwn(record, name),
   );
-  if (missing.length === 0) return;
-  throw configError(
-    ...missing.map(({ name, keyPath }) => ({
+  return missing.map(({ name, keyPath }) => ({
+    name,
+    isLate: ['target', 'static_features'].includes(String(keyPath[1])),
+    problem: {
       code: 'data/jsonl-missing-field',
       keyPath,
       message: `the first record of ${file} has no field ${JSON.stringify(name)}`,
       expected: `one of ${names.slice(0, MAX_NAMED).join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`,
       alternatives: names,
-    })),
-  );
+    },
+  }));
+}
+
+/** @throws UserError (exit 2) if there are any */
+function refuseLacking(fields: ReturnType<typeof fieldsLacking>): void {
+  if (fields.length > 0) throw configError(...fields.map(({ problem }) => problem));
 }

@@ -23,7 +23,7 @@ import { npyForm } from './formats/number-arrays.js';
 const targetKind = key.choice(['sequence'], {
   description:
     'Set if the targets are sequences with lengths of their own, for the `ctc` loss or a decoder: y is [N,S] integer symbols from 0, -100 after the end. Default: the shape of y says what they are.',
-  form: 'sequence, or no such key: y [N] or [N,T] integers are classes, y of floats are values',
+  form: 'sequence, or no such key: y [N], [N,1] or [N,T] integers are classes, y of floats are values',
   examples: ['sequence'],
   aliases: ['target_type'],
 });
@@ -53,7 +53,7 @@ const npzSettings = key.section(
   },
   {
     description:
-      'A NumPy archive with the arrays x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored; [N,C] or [N,T,C] float targets, NaN = ignored step; or with `target_kind: sequence` [N,S] integer symbols, -100 after the end), and optionally lengths [N], static [N,S] (features of each sequence, which the head reads), ids [N] (names of the sequences: strings or integers) and groups [N] (for `test.group` and `validation.group`). T may differ between splits. The test split is in x_test, y_test, …; with `validation_arrays`, the validation split is in x_validation, y_validation, …',
+      'A NumPy archive with the arrays x ([N,T,F] numbers or [N,T] integer symbols), y ([N], [N,1] or [N,T] integer classes, -100 = ignored; [N,C] or [N,T,C] float targets, NaN = ignored step; or with `target_kind: sequence` [N,S] integer symbols, -100 after the end), and optionally lengths [N], static [N,S] (features of each sequence, which the head reads), ids [N] (names of the sequences: strings or integers) and groups [N] (for `test.group` and `validation.group`). T may differ between splits. The test split is in x_test, y_test, …; with `validation_arrays`, the validation split is in x_validation, y_validation, …',
   },
 );
 
@@ -74,7 +74,7 @@ const npySettings = key.section(
     }),
     y: keys.givenFile({
       description:
-        'The targets: [N] or [N,T] integer classes, -100 = ignored, or [N,C] or [N,T,C] float targets, NaN = ignored step.',
+        'The targets: [N], [N,1] or [N,T] integer classes, -100 = ignored, or [N,C] or [N,T,C] float targets, NaN = ignored step.',
       examples: ['data/y.npy'],
     }),
     lengths: keys.file({

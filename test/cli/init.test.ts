@@ -904,6 +904,17 @@ t.test('arrays: groups, missing numbers', async t => {
   t.match(grouped, { test: split, validation: split, missing: undefined, test_fraction: undefined });
   const holes = await written(i => (i === 100 ? Number.NaN : Math.sin(i)), {});
   t.match(holes, { missing: { fill: 'forward', indicator: true }, test: undefined, test_fraction: 0.2 });
+  const facts = floats([60, 2], i => (i === 9 ? Number.NaN : i % 7));
+  t.match(await written(i => Math.sin(i), { static: facts }), { missing: { fill: 'forward' } });
+  const column = await written(i => Math.sin(i), { y: integers([60, 1], i => i % 2) });
+  t.match(column, { target_kind: undefined });
+  const ran = await cellrun(cwd, 'a.cellrun.yaml', '--set', 'training.num_epochs=1', '--json');
+  const { directory, metrics } = JSON.parse(ran.stdout);
+  t.type(metrics.test.accuracy, 'number');
+  const predicted = await cellrun(cwd, 'predict', directory, '--input', 'a.npz');
+  t.match(predicted, { code: 0, stdout: /^\{"index":0,"id":"x\[0\]","predicted":[01],"probability":/ });
+  t.equal(predicted.stdout.trim().split('\n').length, 60);
+  t.match(await cellrun(cwd, 'evaluate', directory, '--input', 'a.npz'), { code: 0 });
 });
 
 t.test('records: missing numbers, empty texts, classes that mean nothing', async t => {
@@ -930,6 +941,133 @@ t.test('records: missing numbers, empty texts, classes that mean nothing', async
     topic: i % 9 ? ['good', 'bad'][i % 2] : 'None',
   }));
   t.match(texts, { stderr: '', stdout: /^note +"None" is a class: no topic is null$/m });
+});
+
+const PLANS = ['free', 'pro', 'team'];
+const ACTIONS = ['view', 'cart', 'search', 'pay', 'help'];
+const date = (i: number) => `${day(i % 300)}T${String(i % 24).padStart(2, '0')}:00:00Z`;
+const visit = (i: number) => ({
+  ...{ session: `s${1000 + i}`, customer: `c${i % 60}` },
+  ...{ plan: PLANS[(i >> 1) % 3], age: 20 + ((7 * i) % 40) },
+});
+const list = <T>(i: number, one: (k: number) => T) => Array.from({ length: 4 + (i % 5) }, (_, k) => one(k));
+const group = { fraction: 0.2, group: 'customer' };
+
+/** Records that people have, the config that is wanted, and what `init` says. */
+const RECORDS: Readonly<
+  Record<string, { record: (i: number) => object; dataset: Record<string, unknown>; says?: RegExp }>
+> = {
+  values: {
+    record: i => ({ ...visit(i), values: list(i, k => Math.sin(i + k)), converted: i % 3 === 0 }),
+    dataset: {
+      ...{ input: 'values', target: 'converted', id: 'session', validation: group, test: group },
+      static_features: [{ column: 'plan', encode: 'one_hot' }, 'age'],
+    },
+    says: /^static +plan, age$/m,
+  },
+  actions: {
+    record: i => ({ ...visit(i), actions: list(i, k => ACTIONS[(i + k * k) % 5]), converted: i % 3 === 0 }),
+    dataset: { input: 'actions', target: 'converted', id: 'session', validation: group, test: group },
+    says: /^not used +plan: neither input nor target\nnot used +age/m,
+  },
+  // the boolean is not the last field, and some facts are absent
+  absent: {
+    record: i => ({
+      ...{ converted: i % 3 === 0, customer: visit(i).customer },
+      ...(i % 9 > 0 && { age: visit(i).age }),
+      ...(i % 7 > 0 && { plan: visit(i).plan }),
+      x: list(i, k => Math.cos(i + k)),
+    }),
+    dataset: {
+      ...{ target: 'converted', missing: { fill: 'forward', indicator: true }, validation: group },
+      static_features: ['age', { column: 'plan', encode: 'one_hot' }],
+    },
+    says: /^missing +values in 27 records/m,
+  },
+  tickets: {
+    record: i => ({
+      ...{ id: 5000 + 3 * i, created: date(i), opened: 1.7e9 + 977 * i },
+      text: `my ${ACTIONS[i % 5]} is ${PLANS[i % 3]} since ${i % 9} days`,
+      ...(i % 20 > 0 && { priority: ['low', 'mid', 'high'][i % 3] }),
+    }),
+    dataset: { input: 'text', target: 'priority', target_kind: 'class', id: 'id' },
+    says: /^not used +created: a time\nnot used +opened: a time\n(.*\n)*note +left out: 12 sequences/m,
+  },
+  devices: {
+    record: i => ({
+      ...{ device: `dev-${i % 12}`, readings: list(i, k => [i % 7, k]), faulty: Number(i % 5 === 0) },
+    }),
+    dataset: { target: 'faulty', target_kind: 'class', test: { fraction: 0.2, group: 'device' } },
+  },
+  two: {
+    record: i => ({
+      run: `r${i}`,
+      speed: list(i, k => i + k / 3),
+      load: list(i, k => i / 7 + k),
+      wear: i / 9,
+    }),
+    dataset: { input: 'speed', target: 'wear', target_kind: 'value', per_step: undefined },
+    says: /^not used +load: one list is read: \[\[speed, load\], …\]/m,
+  },
+  tagged: {
+    record: i => ({
+      ...{ tokens: list(i, k => ACTIONS[(i + k) % 5]), ner_tags: list(i, k => (i + k) % 3) },
+      source: PLANS[i % 2],
+    }),
+    dataset: { input: 'tokens', target: 'ner_tags', target_kind: 'class', per_step: true },
+  },
+  steps: {
+    record: i => ({ run: `r${i}`, speed: list(i, k => i + k / 3), load: list(i, k => i / 7 + k) }),
+    dataset: { input: 'speed', target: 'load', target_kind: 'value', per_step: true, id: 'run' },
+  },
+};
+
+for (const [name, { record, dataset, says = /./ }] of Object.entries(RECORDS))
+  t.test(`records: ${name}`, async t => {
+    const cwd = work.folder();
+    const lines = Array.from({ length: 240 }, (_, i) => `${JSON.stringify(record(i))}\n`);
+    writeFileSync(join(cwd, `${name}.jsonl`), lines.join(''));
+    const config = `${name}.cellrun.yaml`;
+    t.match(await cellrun(cwd, 'init', '--from', `${name}.jsonl`), { code: 0, stdout: says, stderr: '' });
+    const found = parse(readFileSync(join(cwd, config), 'utf8')).dataset;
+    for (const [key, value] of Object.entries(dataset)) t.same(found[key], value, key);
+    t.equal((await cellrun(cwd, 'validate', config)).code, 0);
+    const ran = await cellrun(cwd, config, '--set', 'training.num_epochs=1', '--json');
+    t.match(ran, { code: /^[03]$/ }, ran.stderr);
+    const { directory } = JSON.parse(ran.stdout);
+    const predicted = await cellrun(cwd, 'predict', directory, '--input', `${name}.jsonl`);
+    t.equal(predicted.code, 0, predicted.stderr);
+    t.equal(predicted.stdout.trim().split('\n').length, 240);
+    t.equal((await cellrun(cwd, 'evaluate', directory, '--input', `${name}.jsonl`)).code, 0);
+  });
+
+t.test('records that are nested, or rows of sequences, are refused with what helps', async t => {
+  const cwd = work.folder();
+  const refused = async (record: (i: number) => object, stderr: RegExp) => {
+    const lines = Array.from({ length: 240 }, (_, i) => `${JSON.stringify(record(i))}\n`);
+    writeFileSync(join(cwd, 'x.jsonl'), lines.join(''));
+    t.match(await cellrun(cwd, 'init', '--from', 'x.jsonl'), { code: 2, stderr });
+    t.notOk(existsSync(join(cwd, 'x.cellrun.yaml')));
+  };
+  const events = (i: number) => list(i, k => ({ action: ACTIONS[k % 5], value: k }));
+  await refused(
+    i => ({ session: `s${i}`, user: { plan: PLANS[i % 3] }, events: events(i), converted: i % 3 === 0 }),
+    /: user and events are nested, .*\n.*a list with the numbers of each step, .*; can be read: session, converted\n/,
+  );
+  const step = (i: number) => ({
+    session: `s${i >> 2}`,
+    time: date(i),
+    action: ACTIONS[i % 5],
+    value: i % 7,
+  });
+  await refused(
+    i => ({ width: i / 7, height: i % 9, kind: PLANS[i % 3] }),
+    /each is a row of a table, .*\n.*expected: a table, .*to_csv/,
+  );
+  await refused(
+    i => ({ ...step(i), plan: PLANS[(i >> 2) % 3] }),
+    /each is one step of a session, .*\n.*one record for each session, with lists; or a table.*to_csv/,
+  );
 });
 
 t.test('records and arrays whose targets are sequences', async t => {

@@ -173,8 +173,8 @@ t.test('jsonl: what is wrong is told with its line and field', async t => {
     ],
     [
       'a field that is missing',
-      [good, '{"words": ["a"]}'],
-      {},
+      ['{"words": ["a"], "class": [1]}', '{"words": ["a"]}'],
+      { per_step: true },
       [/^data\/jsonl-missing-field 2:1\+16 \| the record has no field "class"/],
     ],
     ['no steps', ['{"words": [], "class": 1}'], {}, [/^data\/no-targets \| no sequence has a step$/]],
@@ -419,6 +419,24 @@ t.test('a column of texts is read as the same texts in JSON Lines', async t => {
   }
   t.match(await complaints(2, () => open({ ...table, level: 'word', features: ['text', 'stars'] })), [
     /texts are read from one column/,
+  ]);
+});
+
+t.test('a record without the field of the target has no target', async t => {
+  const path = join(t.testdir(), 'a.jsonl');
+  const lines = (...all: object[]) => writeFileSync(path, all.map(one => JSON.stringify(one)).join('\n'));
+  lines(
+    { words: ['a'] },
+    { words: ['b'], class: 1 },
+    { words: ['c'], class: null },
+    { words: ['d'], class: 2 },
+  );
+  const config = records({ path, test_path: path });
+  const data = await open(config);
+  t.same([data.train.count, data.train.id!(0), data.train.id!(1)], [2, 'line 2', 'line 4']);
+  lines({ words: ['a'] }, { words: ['b'], kind: 1 });
+  t.match(await complaints(2, () => open(config)), [
+    /^data\/jsonl-missing-field \| the first record of .* has no field "class"/,
   ]);
 });
 

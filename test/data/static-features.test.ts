@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import t from 'tap';
 import type { ForecastConfig } from '../../src/data/forecast.js';
+import type { DatasetConfig } from '../../src/data/index.js';
 import { loadModel, type Prediction } from '../../src/index.js';
 import { floats, integers, jsonLines, npz } from '../support/cli.js';
 import { complaints, fixture, open, sequence } from '../support/data-files.js';
@@ -274,6 +275,19 @@ t.test('problems of static fields and arrays', async t => {
   write(40, undefined);
   t.match(await complaints(5, () => open(config)), [/2:.*the record has no field "age"/]);
   t.match(await complaints(2, () => open({ ...config, static_features: ['agee'] })), [/has no field "agee"/]);
+  const openWith = (column: object) =>
+    open({ ...config, static_features: [{ column: 'age', ...column }] } as DatasetConfig);
+  // an absent field is read like null, also that of the first record
+  for (const column of [{ missing: { fill: -7 } }, { encode: 'one_hot' }]) {
+    write(undefined, 40, 50);
+    const absent = await openWith(column);
+    write(null, 40, 50);
+    const empty = await openWith(column);
+    for (const i of [0, 1, 2])
+      t.same(sequence(absent, absent.train, i), sequence(empty, empty.train, i), JSON.stringify(column));
+  }
+  write(undefined, 40);
+  t.match(await complaints(5, () => openWith({})), [/1:.*the record has no field "age"/]);
   const given = {
     ...config,
     static_features: [{ column: 'age', encode: 'calendar', calendar: ['month'] }],

@@ -2,7 +2,7 @@
 
 export const USUAL = {
   group:
-    /(^|[_ .-])(ids?|group|series|sequence|seq|sentence|session|subject|recording|trial|store|device|sensor|station|user|patient|ticker|symbol|episode|item|person|participant|speaker|case|unit|machine|run|visit)#?$|[a-z](Id|ID)$/i,
+    /(^|[_ .-])(ids?|group|series|sequence|seq|sentence|session|subject|recording|trial|store|device|sensor|station|user|customer|client|account|patient|ticker|symbol|episode|item|person|participant|speaker|case|unit|machine|run|visit)#?$|[a-z](Id|ID)$/i,
   subject: /(subject|patient|person|participant|user|speaker|rider|driver|volunteer|animal|subj)/i,
   time: /^(time|times|timepoint|timestamp|datetime|date|day|hour|week|month|year|step|t|second|seconds|minute|sample|order|index|frame|tick|ts|ds|iculos)$|(^|_)(time|timestamp|step|frame|second|minute|hour)s?([_ ]?[[(]?(ms|us|s|sec|min|h|index|step)[\])]?)?$|^t[_ ]?[[(]?(ms|us|s|sec|min|h)[\])]?$|^(ms|msec|millis|milliseconds)$/i,
   year: /^(year|yr)$/i,

@@ -301,7 +301,7 @@ function ofFile({ path, delimiter, decimal, columnNames }: SourceFile, reading: 
     column_names: columnNames && list(columnNames.filter(name => name !== BLOCK)),
     target: scalar(target.name),
     features: flow([...read.map(one => featureOf(reading, one)), ...elapsed]),
-    static_features: flow(reading.statics.map(one => featureOf(reading, one))),
+    static_features: featuresText(reading, reading.statics),
     missing: missingOf(reading),
     id: reading.id && scalar(reading.id.name),
     unused: notUsed.length > 0 && notUsed.join('\n  '),
@@ -323,7 +323,14 @@ function missingOf(reading: Reading): string | undefined {
   return keys.length === 0 ? undefined : `{ ${keys.join(', ')} }`;
 }
 
-function featureOf(reading: Reading, column: Column): string {
+type Read = Pick<Reading, 'inputKind' | 'target'>;
+
+/** Features as a list; undefined if there are none. */
+export function featuresText(reading: Read, columns: readonly Column[]): string | undefined {
+  return flow(columns.map(one => featureOf(reading, one)));
+}
+
+function featureOf(reading: Read, column: Column): string {
   const name = scalar(column.name);
   if (isEncoded(reading, column))
     return isVocabulary(column) ? embedded(column, '8') : `{ column: ${name}, encode: one_hot }`;

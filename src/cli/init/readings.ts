@@ -386,10 +386,12 @@ function completed(
   };
 }
 
-function featuresOf(
-  { kind, layout, subject, target }: Candidate,
+/** @param areNumbers true if each step has numbers besides `columns` */
+export function featuresOf(
+  { kind, layout, subject, target }: Pick<Candidate, 'kind' | 'layout' | 'subject' | 'target'>,
   columns: readonly Column[],
   grouping: Column | undefined,
+  areNumbers = false,
 ) {
   const { group, order, rows } = layout;
   const ordering = kind === 'series' || order?.isColumn ? (order?.columns ?? []) : [];
@@ -443,7 +445,7 @@ function featuresOf(
     else (isFact ? statics : features).push(column);
   }
   // words alone are symbols or texts, which are read alone
-  if (!features.some(({ isNumber }) => isNumber)) {
+  if (!areNumbers && !features.some(({ isNumber }) => isNumber)) {
     for (const { name } of features.splice(0)) unused.push({ name, reason: 'not numbers' });
     for (const { name } of statics.splice(0))
       unused.push({ name, reason: `the same in all rows of each ${group?.name}` });
@@ -505,7 +507,7 @@ export function isSequence(kind: ReadingKind): boolean {
 }
 
 /** True for words that are features beside numbers. */
-export function isEncoded({ inputKind }: Reading, column: Column): boolean {
+export function isEncoded({ inputKind }: Pick<Reading, 'inputKind'>, column: Column): boolean {
   return inputKind === 'number' && !column.isNumber;
 }
 

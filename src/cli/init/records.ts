@@ -8,11 +8,13 @@ import { RangedFile } from '../../data/reading/ranged-file.js';
 import { damagedErrors, usageError } from '../../util/errors.js';
 import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
-import { type Columns, columnNamed, columnOf } from './columns.js';
+import { type Column, type Columns, columnNamed, columnOf, isFactOf, isWhole } from './columns.js';
 import { FILLED, labelled, type OtherReading } from './description.js';
-import { isTarget, MIN_SUBJECTS, USUAL } from './names.js';
+import { isCode, isIdentifier, isLabel, isVocabulary, numbersKinds, textOf as sentencesOf } from './kinds.js';
+import { ATTRIBUTE, isPartOfDate, isTarget, MIN_SUBJECTS, USUAL } from './names.js';
 import {
   apart,
+  featuresText,
   levelOfTargets,
   levelOfTexts,
   list,
@@ -24,7 +26,8 @@ import {
   type Task,
   taskPlan,
 } from './plan.js';
-import type { Choice, ReadingKind } from './readings.js';
+import { type Choice, featuresOf, type ReadingKind } from './readings.js';
+import { coarsest, isNamed } from './subjects.js';
 
 /** A plan, and what `init` says of the data. */
 export interface Found {
@@ -37,7 +40,12 @@ interface Field {
   readonly name: string;
   readonly values: readonly unknown[];
   /** The only type of its values that are not null. */
-  readonly type: 'number' | 'boolean' | 'text' | 'symbols' | 'numbers' | 'vectors' | 'other';
+  readonly type: 'number' | 'boolean' | 'text' | 'symbols' | 'numbers' | 'vectors' | 'nested' | 'other';
+  /** Its values as cells of a table. */
+  readonly column: Column;
+  /** True if it names records, or what they are of: neither an input nor a target. */
+  readonly isIdentity: boolean;
+  readonly isTime: boolean;
   readonly distinct: number;
   readonly missing: number;
 }
@@ -48,24 +56,24 @@ interface RecordsFile {
   readonly file: string;
   /** The file, as the config names it. */
   readonly place: string;
+  readonly columns: readonly Column[];
   readonly choice: Choice;
   /** Files of other splits. */
   readonly others: readonly { readonly file: string; readonly bytes: Buffer }[];
 }
 
-export function recordsPlan(bytes: Buffer, { file, place, choice, others }: RecordsFile): Found {
+export function recordsPlan(bytes: Buffer, { file, place, columns, choice, others }: RecordsFile): Found {
   const records = recordsOf(bytes, file);
-  const names = [...new Set(records.flatMap(record => Object.keys(record)))];
-  const fields = names.map(name =>
+  const fields = columns.map(column =>
     fieldOf(
-      name,
-      records.map(record => record[name]),
+      column,
+      records.map(record => record[column.name]),
     ),
   );
   const named = choice.target;
   columnNamed('target', named, fields, place);
   const inputs = fields
-    .filter(({ type, name }) => INPUT_TYPES.includes(type) && name !== named)
+    .filter(one => isInput(one) && one.name !== named)
     .toSorted((a, b) => worth(b) - worth(a));
   const targets = targetsFor(inputs[0], fields, choice);
   // the text to read comes before the one to write
@@ -73,29 +81,22 @@ export function recordsPlan(bytes: Buffer, { file, place, choice, others }: Reco
   const input =
     isSwapped && fields.indexOf(targets[0].field) < fields.indexOf(inputs[0]) ? targets[0].field : inputs[0];
   const [target, ...rest] = targetsFor(input, fields, choice);
-  if (input === undefined || target === undefined)
-    throw usageError('init/nothing-to-learn', 'no config can be made for these records', {
-      file,
-      expected:
-        'a field with a text or a list, and one with a class, a number, a list or a text to write; --target names it',
-      got: names.join(', '),
-    });
+  if (input === undefined || target === undefined) throw nothingIn(fields, input, file);
   const { field, kind, targetKind } = target;
   const perStep = kind === 'steps';
   const isClass = targetKind === 'class';
   const targetLevel =
     kind === 'pairs' && field.type === 'text' ? levelOfTargets(field.values.map(textOf)) : undefined;
   const inputKind = inputKindOf(input);
-  const id = fields.find(({ name, distinct }) => NAME.test(name) && distinct === records.length);
-  const subject = fields.find(
-    one =>
-      ![input, field, id].includes(one) &&
-      USUAL.subject.test(one.name) &&
-      one.missing === 0 &&
-      one.distinct >= MIN_SUBJECTS &&
-      one.distinct < records.length,
-  );
-  const unused = fields.filter(one => ![input, field, id, subject].includes(one));
+  const free = fields.filter(one => one !== input && one !== field);
+  const names = free.filter(one => NAME.test(one.name) || one.isIdentity);
+  const id = names.find(({ distinct }) => distinct === records.length);
+  const subjects = free
+    .filter(one => tellsSubjects(one) && !(isClass && isFactOf(field.column, one.column)))
+    .toSorted((a, b) => Number(isNamed(b)) - Number(isNamed(a)) || b.distinct - a.distinct);
+  const subject = coarsest(subjects.map(({ column }) => column));
+  const left = free.filter(one => one !== id && one.column !== subject);
+  const { statics, unused } = factsOf(left, input, { kind, target: field.column, subject });
   const classes = perStep ? new Set(field.values.flat()).size : field.distinct;
   const task = {
     target: field.name,
@@ -108,10 +109,11 @@ export function recordsPlan(bytes: Buffer, { file, place, choice, others }: Reco
     sequences: records.length,
     steps: longest(input),
   } as const;
-  const read = [records, ...others.map(other => recordsOf(other.bytes, other.file))].flatMap(all =>
-    all.map(record => record[input.name]),
-  );
-  const holes = inputKind === 'number' ? read.filter(hasHole).length : 0;
+  const read = [records, ...others.map(other => recordsOf(other.bytes, other.file))].flat();
+  const filled = statics.filter(({ isNumber }) => isNumber);
+  const lacks = (record: JsonRecord) =>
+    hasHole(record[input.name]) || filled.some(({ name }) => (record[name] ?? null) === null);
+  const holes = inputKind === 'number' ? read.filter(lacks).length : 0;
   const isRead =
     kind === 'pairs' &&
     inputKind === 'number' &&
@@ -121,11 +123,12 @@ export function recordsPlan(bytes: Buffer, { file, place, choice, others }: Reco
     ...(hasAlternatives ? apart(scalar(input.name)) : subject && apart(scalar(subject.name))),
     kind: 'jsonl',
     input: scalar(input.name),
+    static_features: featuresText({ inputKind, target: field.column }, statics),
     missing: holes > 0 && '{ fill: forward, indicator: true }',
     numbers: inputKind === 'number' && inputKind,
     min_count: inputKind !== 'number' && minCountOf(input.values),
     target: scalar(field.name),
-    id: id && id !== field && id !== input && scalar(id.name),
+    id: id && scalar(id.name),
     targets: perStep && 'true',
     unused: unused.length > 0 && `# not used: ${list(unused.map(({ name }) => name))}`,
     ...isRead,
@@ -140,15 +143,13 @@ export function recordsPlan(bytes: Buffer, { file, place, choice, others }: Reco
       `${input.name} (${inputKind === 'text' ? `texts, as ${levelOfTexts(input.values)}s` : inputKind === 'symbol' ? 'lists of symbols' : 'lists of numbers'})`,
     ],
     ['target', `${field.name} (${sort}${perStep ? ' at every step' : ''})`],
+    ...(statics.length > 0 ? [['static', statics.map(({ name }) => name).join(', ')]] : []),
     ...(input.missing > 0 ? [['left out', `${counted(input.missing, 'record')} without ${input.name}`]] : []),
     ...(holes > 0 ? [['missing', `values in ${counted(holes, 'record')}: ${FILLED.sequence}`]] : []),
     ...(subject && !hasAlternatives
       ? [['splits', `the records of each ${subject.name} are in one split (\`group: ${subject.name}\`)`]]
       : []),
-    ...unused.map(({ name, type }) => [
-      'not used',
-      `${name}: ${type === 'other' ? 'values of several types' : 'neither input nor target'}`,
-    ]),
+    ...unused.map(({ name, reason }) => ['not used', `${name}: ${reason}`]),
     ...(absent.length > 0
       ? [
           [
@@ -167,6 +168,61 @@ export function recordsPlan(bytes: Buffer, { file, place, choice, others }: Reco
     what: `${NOUNS[one.targetKind]} ${one.field.name} of each ${one.kind === 'steps' ? 'step' : 'record'}`,
   }));
   return { plan, lines, others: next };
+}
+
+/** The static features among fields, and why the others are not used. */
+function factsOf(
+  fields: readonly Field[],
+  { name, column, values, type }: Field,
+  of: { kind: ReadingKind; target: Column; subject: Column | undefined },
+) {
+  const reasonOf = (one: Field): string | undefined => {
+    if (one.type === 'nested') return 'nested, which is not read';
+    if (one.type === 'other') return 'values of several types';
+    if (LISTS.includes(one.type))
+      return `one list is read${type === one.type && type === 'numbers' ? `: [[${name}, ${one.name}], …] would be both in each step` : ''}`;
+    if (one.isIdentity || one.isTime) return one.isTime ? 'a time' : 'it names something';
+    if (!['numbers', 'vectors'].includes(type) || of.kind === 'pairs') return 'neither input nor target';
+    const isText = one.type === 'text' && !isLabel(one.column) && !isVocabulary(one.column);
+    return isText ? 'words of many kinds' : undefined;
+  };
+  const known = fields.map(one => ({ ...one, reason: reasonOf(one) }));
+  const columns = known.flatMap(one => (one.reason === undefined ? [one.column] : []));
+  const rows = values.map((_, row) => [row]);
+  const alone = { perFile: false, why: undefined, order: undefined, rows, shortest: 1 };
+  const layout = { ...alone, group: { ...column, name: 'record' } };
+  const { statics, unused } = featuresOf({ ...of, layout }, columns, undefined, true);
+  const others = known.flatMap(one =>
+    one.reason === undefined ? [] : { name: one.name, reason: one.reason },
+  );
+  return { statics, unused: [...others, ...unused] };
+}
+
+/** Why records cannot be read, and what helps. */
+function nothingIn(fields: readonly Field[], input: Field | undefined, file: string) {
+  const [nested, readable] = [true, false].map(is =>
+    fields.filter(({ type }) => (type === 'nested') === is).map(({ name }) => name),
+  );
+  const group = fields.find(one => tellsSubjects(one) && 2 * one.distinct <= one.values.length)?.name;
+  let why = '';
+  let expected =
+    'a field with a text or a list, and one with a class, a number, a list or a text to write; --target names it';
+  if (nested.length > 0) {
+    why = `: ${nested.join(' and ')} ${nested.length > 1 ? 'are' : 'is'} nested, which is not read`;
+    expected = `instead of mappings, a list with the numbers of each step, such as "${nested.at(-1)}": [[0, 3.5], [1, 2]]; can be read: ${readable.join(', ')}`;
+  } else if (input === undefined && fields.length > 1) {
+    why = `: each is ${group ? `one step of a ${group}` : 'a row of a table'}, and kind jsonl reads one sequence per record`;
+    expected = `${group ? `one record for each ${group}, with lists; or ` : ''}a table, whose rows may have a group: pandas.read_json("${file}", lines=True).to_csv("DATA.csv", index=False), then --from DATA.csv`;
+  }
+  return usageError('init/nothing-to-learn', `no config can be made for these records${why}`, {
+    ...{ file, expected, got: fields.map(({ name }) => name).join(', ') },
+  });
+}
+
+/** True for names of what several records are of. */
+function tellsSubjects({ name, column, isIdentity, distinct, missing, values }: Field): boolean {
+  if (column.isTime || missing > 0 || !(isIdentity || USUAL.subject.test(name))) return false;
+  return distinct >= MIN_SUBJECTS && distinct < values.length;
 }
 
 /** Usual names of what names a record. */
@@ -192,7 +248,13 @@ function hasHole(value: unknown): boolean {
   return Array.isArray(value) && value.flat().includes(null);
 }
 
-const INPUT_TYPES: readonly Field['type'][] = ['vectors', 'numbers', 'symbols', 'text'];
+const LISTS: readonly Field['type'][] = ['vectors', 'numbers', 'symbols'];
+const INPUT_TYPES: readonly Field['type'][] = [...LISTS, 'text'];
+
+/** Lists, and texts but for names, times and words of few kinds. */
+function isInput({ type, column, isIdentity, isTime }: Field): boolean {
+  return LISTS.includes(type) || (type === 'text' && !isIdentity && !isTime && !isLabel(column));
+}
 
 function recordsOf(bytes: Buffer, path: string): readonly JsonRecord[] {
   return linesOf(bytes, path).map(({ record }) => record);
@@ -216,7 +278,10 @@ function linesOf(bytes: Buffer, path: string): readonly RecordLine[] {
 export function recordColumns(bytes: Buffer, path: string): Columns {
   const lines = linesOf(bytes, path);
   const places = lines.map(({ number }) => ({ file: path, line: number }));
-  const names = [...new Set(lines.flatMap(({ record }) => Object.keys(record)))];
+  const all = lines.map(({ record }) => Object.keys(record));
+  // a field that the first records lack is not the last one
+  const most = all.reduce((a, b) => (b.length > a.length ? b : a));
+  const names = [...new Set([most, ...all].flat())];
   const columns = names.map(name =>
     columnOf(
       name,
@@ -234,18 +299,25 @@ export function recordColumns(bytes: Buffer, path: string): Columns {
   };
 }
 
-function fieldOf(name: string, values: readonly unknown[]): Field {
+function fieldOf(column: Column, values: readonly unknown[]): Field {
+  const { name, isNumber } = column;
   const present = values.filter(
     value => value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0),
   );
   const types = new Set(present.map(typeOf));
   const [first = 'other'] = types;
   const distinct = new Set(present.map(value => (Array.isArray(value) ? value : String(value)))).size;
+  const type = types.size === 1 ? first : 'other';
+  const isStamp =
+    type === 'number' && present.every(value => /^[12]\d{9}(\d{3})?(\.\d+)?$/.test(String(value)));
+  const isScalar = type === 'number' || type === 'text';
+  const isText = type === 'text' && (INPUT_NAME.test(name) || sentencesOf([column]) !== undefined);
+  const areKinds = numbersKinds(column) && !isLabel(column) && levelOfTexts(column.cells) === 'character';
+  const isWord = type === 'text' && areKinds && 2 * distinct <= values.length;
   return {
-    name,
-    values,
-    type: types.size === 1 ? first : 'other',
-    distinct,
+    ...{ name, values, type, column, distinct },
+    isIdentity: !isTarget(name) && (isWord || (isScalar && !isText && isIdentifier(column))),
+    isTime: column.isTime || isStamp || (isNumber && type === 'number' && isPartOfDate(name)),
     missing: values.length - present.length,
   };
 }
@@ -254,6 +326,8 @@ function typeOf(value: unknown): Field['type'] {
   if (typeof value === 'number') return 'number';
   if (typeof value === 'boolean') return 'boolean';
   if (typeof value === 'string') return 'text';
+  const isMapping = (one: unknown) => typeof one === 'object' && one !== null && !Array.isArray(one);
+  if (isMapping(value) || (Array.isArray(value) && value.some(isMapping))) return 'nested';
   if (!Array.isArray(value) || value.length === 0) return 'other';
   const isAll = (test: (one: unknown) => boolean) => value.every(one => one === null || test(one));
   if (isAll(one => typeof one === 'string')) return 'symbols';
@@ -263,6 +337,8 @@ function typeOf(value: unknown): Field['type'] {
     : 'other';
 }
 
+const INPUT_NAME = /^(input|inputs|x|text|tokens|words|sentence|utterance|values|series|seq|sequence)$/i;
+
 /** How likely a field is the input: lists before texts, long and different ones before others. */
 function worth({ name, type, values, distinct }: Field): number {
   const rank = INPUT_TYPES.length - INPUT_TYPES.indexOf(type);
@@ -270,7 +346,7 @@ function worth({ name, type, values, distinct }: Field): number {
     (sum, value) => sum + (Array.isArray(value) ? value.length : String(value).length),
     0,
   );
-  const isUsual = /^(input|inputs|x|text|tokens|words|sentence|utterance|values|series)$/i.test(name);
+  const isUsual = INPUT_NAME.test(name);
   const isTags = isTarget(name) || /tags$/i.test(name);
   if (type === 'text' && 2 * distinct < values.length) return -1;
   return (isUsual ? 100 : 0) - (isTags ? 100 : 0) + 10 * rank + Math.log1p(size / values.length);
@@ -290,49 +366,61 @@ function targetsFor(
   fields: readonly Field[],
   { target: named, as }: Choice,
 ): readonly Target[] {
+  const isPossible = ({ isIdentity, isTime }: Field) => !isIdentity && !isTime;
+  const last = fields.findLast(isPossible);
   return fields
-    .filter(field => field !== input && (named === undefined || field.name === named))
-    .flatMap(field => targetsOf(field, input).map(one => ({ field, ...one })))
+    .filter(field => field !== input && (named === undefined ? isPossible(field) : field.name === named))
+    .flatMap(field => targetsOf(field, input, field === last).map(one => ({ field, ...one })))
     .filter(({ kind, score }) => (as === undefined ? score > 0 || named !== undefined : kind === as))
     .toSorted((a, b) => b.score - a.score);
 }
 
+/** Of the scores of facts that are known before, and of fields that most records lack. */
+const UNLIKELY = 0.1;
+/** Score of what is measured in each step. */
+const MEASURED = 0.5;
+
 function targetsOf(
-  { name, type, values, distinct, missing }: Field,
+  { name, type, values, column, distinct, missing }: Field,
   input: Field | undefined,
+  isLast: boolean,
 ): readonly Omit<Target, 'field'>[] {
-  const isUsual = isTarget(name) || /^(tags|labels|topic|tag)$/i.test(name);
-  const named = isUsual ? 3 : 0;
-  const usual = `${name} is a usual name of a target`;
+  const isUsual = isTarget(name) || /^(topic|ner|pos)$|(^|_)(tags?|labels)$/i.test(name);
+  const isFact = ATTRIBUTE.test(name) || USUAL.place.test(name) || numbersKinds(column);
+  const isUnlikely = !isUsual && (isFact || 2 * missing > values.length);
+  const score = (base: number) =>
+    base === 0 && !isUsual ? 0 : (isUnlikely ? UNLIKELY : 1) * (base + (isUsual ? 3 : 0) + (isLast ? 1 : 0));
   const isFew = distinct >= 2 && distinct <= MAX_CLASSES && 2 * distinct <= values.length;
   const pair = (score: number, why: string) =>
     ({ kind: 'pairs', targetKind: 'sequence', score, why }) as const;
   if (type === 'symbols' || type === 'numbers') {
     const fits = values.every((value, i) => sizeOf(value) === sizeOf(input?.values[i]));
     const isClass = type === 'symbols' || values.flat().every(Number.isInteger);
+    const areTags = type === 'symbols' && INPUT_NAME.test(String(input?.name));
     const steps = {
       kind: 'steps',
       targetKind: isClass ? 'class' : 'value',
-      score: 5 + named,
+      // what is measured beside the input is rarely predicted from it
+      score: areTags || isUsual ? 8 : MEASURED,
       why: `${name} is as long as ${input?.name} in every record`,
     } as const;
-    const own = `${name} has lists with lengths of their own`;
-    return [...(fits ? [steps] : []), ...(type === 'symbols' ? [pair(1 + named, own)] : [])];
+    const own = pair(fits ? MEASURED / 2 : score(1), `${name} has lists with lengths of their own`);
+    return [...(fits ? [steps] : []), ...(type === 'symbols' ? [own] : [])];
   }
   const kind = input?.type === 'text' ? 'texts' : 'sequences';
-  const why = isUsual ? usual : isFew ? `${name} has few values` : `${name} has numbers`;
+  const why = isUsual
+    ? `${name} is a usual name of a target`
+    : `${isLast ? `${name} is the last field, and` : name} has ${isFew ? 'few values' : 'numbers'}`;
   const one = { kind, targetKind: 'class', why } as const;
-  if (type === 'boolean') return [{ ...one, score: isFew ? 2 + named : 0 }];
-  const [asClass, asText] = isFew ? [2 + named, 0] : [0, 1 + named];
+  if (type === 'boolean') return [{ ...one, score: score(isFew ? 2.5 : 0) }];
   const areUnique = distinct === values.length;
-  const differ = `${name} has ${distinct} different texts`;
-  if (type === 'text')
-    return [{ ...one, score: asClass }, pair(NAME.test(name) && areUnique ? 0 : asText, differ)];
+  const written = isFew || (NAME.test(name) && areUnique) ? 0 : 1;
+  const asText = pair(score(written), `${name} has ${distinct} different texts`);
+  if (type === 'text') return [{ ...one, score: score(isFew ? 2 : 0) }, asText];
   if (type !== 'number') return [];
-  const isId = /(^|_)id$/i.test(name) || (areUnique && values.every(Number.isInteger));
-  const isClass = isFew && distinct <= 20 && values.every(value => value === null || Number.isInteger(value));
-  const targetKind = isClass ? 'class' : 'value';
-  return [{ ...one, targetKind, score: !isId && missing < values.length ? 1 + named : named }];
+  const isClass = isFew && distinct <= 20 && isWhole(column);
+  const base = areUnique && isWhole(column) ? 0 : isClass && isCode(column) ? 2.5 : 1;
+  return [{ ...one, targetKind: isClass ? 'class' : 'value', score: score(base) }];
 }
 
 function longest({ values, type }: Field): number {
@@ -351,14 +439,14 @@ export async function archivePlan(path: string, place: string, { as }: Choice): 
   const missing = ['x', 'y'].filter(name => !archive.has(name)).map(name => archive.missing(name, expected));
   if (missing.length > 0) throw damagedErrors(missing);
   const problems = new Problems();
-  const { x, y } = openArrays(archive, { x: 'x', y: 'y' }, problems);
+  const { x, y, statics } = openArrays(archive, { x: 'x', y: 'y', statics: 'static' }, problems);
   problems.throwIfAny();
   if (!x || !y) throw damagedErrors(problems.all);
   const [hasTest, hasGroups] = [archive.has('x_test'), archive.has('groups')];
   const isSymbol = x.integer && x.shape.length === 2;
   const isClass = y.integer;
   const hasSteps = y.shape.length === (isClass ? 2 : 3) && y.shape[1] === x.shape[1];
-  const mayBeWritten = isClass && y.shape.length === 2;
+  const mayBeWritten = isClass && y.shape.length === 2 && y.shape[1] !== 1;
   const kinds: readonly ReadingKind[] = [
     ...(hasSteps ? (['steps'] as const) : []),
     ...(mayBeWritten ? (['pairs'] as const) : []),
@@ -390,7 +478,7 @@ export async function archivePlan(path: string, place: string, { as }: Choice): 
     symbols: false,
     classes: false,
     number: false,
-    missing: hasNaN(x) && '{ fill: forward, indicator: true }',
+    missing: [x, statics].some(hasNaN) && '{ fill: forward, indicator: true }',
     by: hasGroups ? ', group: groups' : '',
     test: !hasTest && hasGroups && 0.2,
     test_fraction: !hasTest && !hasGroups && 0.2,
@@ -433,8 +521,8 @@ function shapeOf({ shape, integer }: FileArray): string {
   return `[${shape.join(', ')}] ${integer ? 'integers' : 'numbers'}`;
 }
 
-function hasNaN(x: FileArray): boolean {
-  if (x.integer) return false;
+function hasNaN(x: FileArray | undefined): boolean {
+  if (x === undefined || x.integer) return false;
   for (let index = 0; index < x.shape[0]; index++) if (x.row(index).some(Number.isNaN)) return true;
   return false;
 }

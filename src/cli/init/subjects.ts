@@ -66,7 +66,7 @@ export function namesRows(column: Column): boolean {
 }
 
 /** True for a name that tells subjects. */
-export function isNamed({ name }: Column): boolean {
+export function isNamed({ name }: Pick<Column, 'name'>): boolean {
   return USUAL.subject.test(name);
 }
 

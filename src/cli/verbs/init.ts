@@ -170,12 +170,14 @@ async function made(data: string, { path, dateFormat, decimal, tables, ...choice
   };
   if (/\.jsonl(\.gz)?$/i.test(data)) {
     const bytes = await bytesOf(data);
-    const listed = await listPlan(recordColumns(bytes, data));
+    const table = recordColumns(bytes, data);
+    const listed = await listPlan(table);
     if (listed) return listed;
     refuseOptions(data, ofTables);
     const found = recordsPlan(bytes, {
       file: data,
       place,
+      columns: table.columns,
       choice,
       others: await Promise.all(others.map(async ({ file }) => ({ file, bytes: await bytesOf(file) }))),
     });
