@@ -136,17 +136,22 @@ function embeddedSummary(
 type Unprepared = NonNullable<Dataset['unprepared']>;
 
 function missingIn(dataset: Dataset, { splits, nameOf }: Unprepared): MissingCounts[] {
-  const { sequenceLength } = dataset;
+  const { sequenceLength, preparation } = dataset;
   const width = dataWidth(dataset);
+  // a sequence has its static values once
+  const isStatic = (column: number) => preparation?.columns[column].static === true;
   const counts = Object.entries(splits).map(([name, split]) => {
     const missing = new Float64Array(width);
-    stepsOf(split, { width, sequenceLength })((values, at) => {
-      for (let c = 0; c < width; c++) if (Number.isNaN(values[at + c])) missing[c]++;
+    stepsOf(split, { width, sequenceLength })((values, at, step = 0) => {
+      for (let c = 0; c < width; c++)
+        if (Number.isNaN(values[at + c]) && (step === 0 || !isStatic(c))) missing[c]++;
     });
     return [name as SplitName, missing] as const;
   });
+  const sequences = Object.fromEntries(Object.entries(splits).map(([name, { count }]) => [name, count]));
   return Array.from({ length: width }, (_, c) => ({
     name: nameOf(c),
+    ...(isStatic(c) && { rows: sequences }),
     counts: Object.fromEntries(counts.map(([name, missing]) => [name, missing[c]])),
   }));
 }

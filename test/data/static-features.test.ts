@@ -169,11 +169,12 @@ const EMBEDDED: Case = {
 
 for (const [name, { dataset, input, step }] of Object.entries({ ...CASES, 'embedded csv': EMBEDDED }))
   t.test(`${name}: a run reads static features everywhere`, async t => {
-    const run = await work.train({
+    const config = {
       dataset,
       model: { cell: 'gru', hidden_size: 4, head: { from: 'mean', hidden_sizes: [3] } },
       training: { num_epochs: 2, batch_size: 4 },
-    });
+    };
+    const run = await work.train(config);
     const predict = async (...options: string[]): Promise<number[][]> => {
       const { stdout } = await work.cellrun('predict', run.directory, '--format', 'jsonl', ...options);
       const lines = stdout.trim().split('\n');
@@ -184,6 +185,12 @@ for (const [name, { dataset, input, step }] of Object.entries({ ...CASES, 'embed
     const evaluate = async (...options: string[]) =>
       JSON.parse((await work.cellrun('evaluate', run.directory, '--json', ...options)).stdout).metrics;
     t.same((await evaluate('--input', input)).input, (await evaluate('--split', 'test')).test);
+
+    const { stdout } = await work.cellrun('data', work.config(config), '--json');
+    const { missing } = JSON.parse(stdout);
+    const holes = (of: string) => recordingsOf(of).filter(({ age }) => age === null).length;
+    const age = missing.find(({ name }: { name: string }) => /age|static/.test(name));
+    t.same(age.counts, { train: holes('train'), test: holes('test') }, 'once for each sequence');
 
     const model = await loadModel(run.directory);
     for (const [i, recording] of recordingsOf('test').entries()) {
