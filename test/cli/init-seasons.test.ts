@@ -86,3 +86,22 @@ t.test('opening hours and missing steps', async t => {
     'always open',
   );
 });
+
+t.test('what is the same in all rows of a series is static, and known beside what changes', async t => {
+  const rows = Array.from({ length: 400 }, (_, i) => {
+    const [shop, day] = [i % 8, Math.floor(i / 8)];
+    const date = new Date(Date.UTC(2023, 0, 1 + day)).toISOString().slice(0, 10);
+    const sales = day < 46 ? (50 + 7 * shop + 9 * Math.sin(day * 0.9)).toFixed(1) : '';
+    return `${date},shop${shop},${400 + shop * 57},${shop % 2 ? 'north' : 'south'},${(i * 7) % 3 === 0 ? 1 : 0},${sales}`;
+  });
+  const cwd = dirname(work.file('shops.csv', ['day,shop,surface,region,promo,sales', ...rows].join('\n')));
+  const init = await callInProcess(['init', '--from', 'shops.csv'], { ...work.place, cwd });
+  t.match(init, { code: 0, stdout: /^static +surface, region \(words\)\nknown +promo$/m });
+  const { dataset } = parse(readFileSync(join(cwd, 'shops.cellrun.yaml'), 'utf8'));
+  t.match(dataset, {
+    known: ['promo'],
+    static_features: ['surface', { column: 'region', encode: 'one_hot' }],
+  });
+  const valid = await callInProcess(['validate', 'shops.cellrun.yaml'], { ...work.place, cwd });
+  t.match(valid, { code: 0 }, valid.stderr);
+});

@@ -404,11 +404,11 @@ export function featuresOf(
   for (const column of columns) {
     const { name, problem, missing, gaps, isNumber, isTime, distinct, unit, lackedBy } = column;
     if (column === target || column === group || column === subject || ordering.includes(column)) continue;
-    const isFact =
-      group !== undefined && kind !== 'series' && rows.length > 1 && isConstantWithin(rows, column);
+    const isFact = group !== undefined && rows.length > 1 && isConstantWithin(rows, column);
     const areFew = 2 * distinct <= (isFact ? rows.length : column.cells.length);
     const isWords =
-      canEncode && ((areFew && isLabel(column)) || ((areFew || !isFact) && isVocabulary(column)));
+      (canEncode || (isFact && kind === 'series')) &&
+      ((areFew && isLabel(column)) || ((areFew || !isFact) && isVocabulary(column)));
     const own = isNumber ? 'numbers' : 'words';
     const reasons: readonly (readonly [boolean, string])[] = [
       [numbersRows(column), 'it numbers the rows'],
