@@ -249,3 +249,21 @@ t.test('the files of a folder have the same columns', async t => {
     },
   );
 });
+
+t.test('columns of the files of a folder may be in any order', async t => {
+  const cwd = work.folder();
+  mkdirSync(join(cwd, 'rides'));
+  for (let ride = 0; ride < 12; ride++) {
+    const label = ride % 3 ? 'hill' : 'flat';
+    const rows = Array.from({ length: 9 }, (_, i) => [i, i * 0.5 + ride, label] as const);
+    const isSame = ride % 2 === 0;
+    const lines = rows.map(([t, speed, own]) => (isSame ? [t, speed, own] : [own, t, speed]).join());
+    const header = isSame ? 't,speed,label' : 'label,t,speed';
+    writeFileSync(join(cwd, 'rides', `${ride}.csv`), [header, ...lines].join('\n'));
+  }
+  t.match(await callInProcess(['init', '--from', 'rides'], { ...work.place, cwd }), {
+    code: 0,
+    stdout: /^target +label \(2 classes\)\nsequences +12, the rows of each file\norder +t\nfeatures +speed$/m,
+  });
+  t.match(await callInProcess(['validate', 'rides.cellrun.yaml'], { ...work.place, cwd }), { code: 0 });
+});

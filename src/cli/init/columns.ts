@@ -73,7 +73,7 @@ interface Sources {
 export async function readColumns(path: string, { dateForm, decimal, others }: Sources): Promise<Columns> {
   const all: FileColumns[] = [];
   for (const file of await inputFiles(path, TABLE_NAME))
-    all.push(await readFile(file, { columnNames: all[0]?.columnNames, decimal }));
+    all.push(inOrderOf(all[0], await readFile(file, { columnNames: all[0]?.columnNames, decimal })));
   const odd = oddOne(all);
   const tables = all.filter(one => one !== odd);
   const files = tables.map(one => one.path);
@@ -127,6 +127,17 @@ export async function readColumns(path: string, { dateForm, decimal, others }: S
       files.length > 1
         ? columnOf('file', fileOfRow, { places: tables.flatMap(table => table.places) })
         : undefined,
+  };
+}
+
+/** The columns of `file` in the order of the `first` one, if it has the same. */
+function inOrderOf(first: FileColumns | undefined, file: FileColumns): FileColumns {
+  const { names, cells, unreadable } = file;
+  const order = first?.names.map(name => names.indexOf(name)) ?? [];
+  if (first === undefined || new Set(order).size < names.length || order.includes(-1)) return file;
+  return {
+    ...file,
+    ...{ names: first.names, cells: order.map(i => cells[i]), unreadable: order.map(i => unreadable[i]) },
   };
 }
 
