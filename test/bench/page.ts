@@ -1,11 +1,10 @@
 /** Training in a page of `web`, over the same run in Node. */
-import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Page } from 'playwright-core';
 import type { Summary } from '../../src/run/summary.js';
 import { packageRoot } from '../../src/util/root.js';
-import { chromiumMissing } from '../support/browser.js';
+import { checkpointDigests } from '../soak/pages.js';
+import { chromiumMissing, ISOLATED } from '../support/browser.js';
 import { peersFolder } from './contenders.js';
 import { inChromium, onPage, START_TRAINER } from './exported.js';
 import { inFolder, launcher, runProgram } from './programs.js';
@@ -82,12 +81,6 @@ export function measurePage(rounds: number, note: (text: string) => void): Promi
 
 const REFERENCE = join(packageRoot, 'configs', 'mnist-lstm.yaml');
 
-/** With these, a page may share memory between threads. */
-const ISOLATED = {
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Embedder-Policy': 'require-corp',
-};
-
 /** Milliseconds of steps of TensorFlow.js on random batches, by backend; the first one compiles. */
 const STEPS_OF_TFJS = `(async () => {
   const load = async src => {
@@ -147,8 +140,8 @@ export function measureReferencePage(
     const args = ['run', REFERENCE, '--portable', '--threads', `${threads}`, '--output', folder, '--json'];
     const node = await runProgram(launcher, args);
     const { directory }: Summary = JSON.parse(node.stdout);
-    const expected = digestsIn(join(directory, 'checkpoints'));
-    if (ours.digests.toSorted().join() !== expected.join())
+    const expected = checkpointDigests(directory);
+    if (ours.digests.join() !== expected.join())
       throw new Error(`the page has the checkpoints ${ours.digests.join()} instead of ${expected.join()}`);
     const page = spreadOf([ours.seconds]);
     const figures: Figure[] = [
@@ -202,15 +195,4 @@ async function trainOn(page: Page) {
   const digests = await page.locator('.digests code').allInnerTexts();
   const [, step] = /([\d.]+) ms per step/.exec((await page.locator('main').textContent()) ?? '') ?? [];
   return { seconds, digests, step: Number(step), busy: await page.evaluate<number[]>('busy') };
-}
-
-function digestsIn(checkpoints: string): string[] {
-  return readdirSync(checkpoints)
-    .filter(name => name !== 'index.json')
-    .map(name =>
-      createHash('sha256')
-        .update(readFileSync(join(checkpoints, name)))
-        .digest('hex'),
-    )
-    .sort();
 }

@@ -17,7 +17,11 @@ export async function digestsOfNode(
   const given = ['run', config, '--portable', '--output', work.folder(), '--json', ...settings];
   const { stdout, stderr } = await work.cellrun(...given);
   if (stdout === '') throw new Error(stderr);
-  const { directory } = JSON.parse(stdout);
+  return checkpointDigests(JSON.parse(stdout).directory);
+}
+
+/** SHA-256 of the checkpoints of a run, in the order of their names. */
+export function checkpointDigests(directory: string): string[] {
   const index = JSON.parse(readFileSync(join(directory, 'checkpoints/index.json'), 'utf8'));
   const names: string[] = index.checkpoints.map(({ file }: { file: string }) => file).sort();
   return names.map(name =>

@@ -34,6 +34,12 @@ export function startChromium(...flags: readonly string[]): Promise<Browser> {
   });
 }
 
+/** Headers with which a page may share memory between threads. */
+export const ISOLATED = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+};
+
 const FIREFOX = '/usr/bin/firefox-esr';
 
 /** Why the tests cannot run in Firefox; undefined if Debian's is installed. */

@@ -16,6 +16,7 @@ import {
   checkLooks,
   chromiumMissing,
   firefoxMissing,
+  ISOLATED,
   openFirefox,
   part,
   startChromium,
@@ -97,11 +98,6 @@ fetch('/site.json').then(answer => answer.json()).then(site =>
 
 let told: (body: unknown) => void = () => {};
 
-/** With these, a page may share memory between threads. */
-const ISOLATED = {
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Embedder-Policy': 'require-corp',
-};
 let headers: Readonly<Record<string, string>> = {};
 
 /** Serves the site; any server would do. */

@@ -386,7 +386,7 @@ export const MERGED = 'its cells seem to be merged in a spreadsheet: fill them d
 /** Rows of a merged cell, and merged cells, from which on they are no accident. */
 const [MIN_ROWS, MIN_MERGED] = [3, 5];
 
-/** True if only the first of each so many rows has a value. */
+/** True if values stand at regular distances, with empty cells between them. */
 function seemMerged(areFilled: readonly boolean[]): boolean {
   const rows = [...areFilled.keys()].filter(row => areFilled[row]);
   const every = rows[1] - rows[0];
