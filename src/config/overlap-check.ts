@@ -14,7 +14,8 @@ type Splits = readonly (readonly [name: string, split: Split])[];
 const MAX_NAMED = 3;
 
 /**
- * Warns of identical files, or of sequences with equal names, or of equal sequences in two splits.
+ * Warns of identical files, or of sequences with equal names, or of sequences in two splits that
+ * are equal or overlap.
  * @param splits by name; the first is the training split
  */
 export function checkOverlap(
@@ -27,7 +28,9 @@ export function checkOverlap(
   const copied = [...copies(dataset, digests, locator)];
   if (copied.length > 0) return copied;
   const shared = [...sharedNames(dataset, all, locator)];
-  return shared.length > 0 ? shared : equalSequences(dataset, all, shape, locator);
+  if (shared.length > 0) return shared;
+  const overlapping = dataset.kind === 'forecast' || dataset.kind === 'audio' ? [] : all;
+  return [...equalSequences(dataset, all, shape, locator), ...overlaps(dataset, overlapping, shape, locator)];
 }
 
 /** The key that makes a held-out split. */
@@ -127,6 +130,23 @@ function equalSequences(
   );
 }
 
+function* overlaps(
+  dataset: DatasetConfig,
+  all: Splits,
+  shape: SequenceShape,
+  locator: Locator,
+): Iterable<Diagnostic> {
+  const splits = all.flatMap(([name, { count, targets, read, lengths, id }]) =>
+    id ? [{ name, count, targets, read, lengths, id }] : [],
+  );
+  for (const { of, among, count, example } of overlappingSequences(splits, shape)) {
+    const message = `${counted(count, 'sequence')} of the ${of.name} split ${count === 1 ? 'begins' : 'begin'} within a sequence of the ${among.name} split: the first ${example.steps} steps of ${of.id(example.of)} are the last of ${among.id(example.among)}`;
+    const expected =
+      'sequences that overlap in the same split, such as all of a recording (`group`) or the last ones (`select: last`)';
+    yield locator.atValue(keyOf(dataset, of.name), 'data/overlapping-sequences', message, { expected });
+  }
+}
+
 /** If equal inputs may have several right targets, they are a leak whatever their targets are. */
 function hasAlternatives({ kind }: Targets): boolean {
   return kind === 'sequence';
@@ -202,6 +222,66 @@ export function sharedSequences<Split extends ComparedSequences>(
     });
   });
   return found.length > 0 && isRepetitive(splits[0], shape) ? [] : found;
+}
+
+/** Steps that sequences must share to overlap; all differ, so that it is no coincidence. */
+const OVERLAP = 8;
+
+/**
+ * Returns pairs of splits in which sequences of the later one begin within sequences of the earlier
+ * one: their first steps, {@link OVERLAP} or more, are the last steps of the other, as in windows
+ * with overlap that are drawn at random. Linear in time, bounded in memory.
+ */
+export function overlappingSequences<Split extends ComparedSequences>(
+  splits: readonly Split[],
+  { steps, width }: SequenceShape,
+) {
+  if (steps <= OVERLAP) return [];
+  const readers = splits.map(split => stepReader(split, { steps, width }));
+  return splits.flatMap((of, later) => {
+    if (later === 0) return [];
+    const beginnings = new Map<number, number>();
+    for (let index = 0; index < Math.min(of.count, MAX_HASHED); index++) {
+      const hashes = readers[later](index).subarray(0, OVERLAP);
+      if (new Set(hashes).size === OVERLAP) beginnings.set(windowHash(hashes, 0), index);
+    }
+    if (beginnings.size === 0) return [];
+    return splits.slice(0, later).flatMap((among, earlier) => {
+      const found = new Map<number, { readonly among: number; readonly steps: number }>();
+      for (let index = 0; index < among.count; index++) {
+        const hashes = readers[earlier](index);
+        for (let start = 1; start <= hashes.length - OVERLAP; start++) {
+          const match = beginnings.get(windowHash(hashes, start));
+          if (match === undefined || found.has(match)) continue;
+          const end = hashes.subarray(start);
+          const other = readers[later](match);
+          if (end.every((hash, step) => other[step] === hash))
+            found.set(match, { among: index, steps: end.length });
+        }
+      }
+      const [first] = found;
+      return first ? [{ of, among, count: found.size, example: { of: first[0], ...first[1] } }] : [];
+    });
+  });
+}
+
+/** Returns a function to the hash of each step of a sequence, in a buffer of its own. */
+function stepReader({ read, lengths }: ComparedSequences, { steps, width }: SequenceShape) {
+  const numbers = new Float32Array(steps * width);
+  const bits = new Uint32Array(numbers.buffer);
+  const hashes = new Uint32Array(steps);
+  return (index: number): Uint32Array => {
+    read(index, numbers, 0, width);
+    const length = lengths?.[index] ?? steps;
+    for (let step = 0; step < length; step++)
+      hashes[step] = hashOf(bits.subarray(step * width, (step + 1) * width));
+    return hashes.subarray(0, length);
+  };
+}
+
+/** Hash of the {@link OVERLAP} steps from `start`. */
+function windowHash(hashes: Uint32Array, start: number): number {
+  return hashOf(hashes.subarray(start, start + OVERLAP));
 }
 
 function isRepetitive(split: ComparedSequences, shape: SequenceShape): boolean {

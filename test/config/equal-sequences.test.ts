@@ -2,7 +2,11 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import t from 'tap';
-import { type ComparedSequences, sharedSequences } from '../../src/config/overlap-check.js';
+import {
+  type ComparedSequences,
+  overlappingSequences,
+  sharedSequences,
+} from '../../src/config/overlap-check.js';
 import { floats, integers, type NpyContent, npz } from '../support/cli.js';
 import { work } from '../support/work.js';
 
@@ -44,6 +48,43 @@ t.test('shared sequences are those that comparing all pairs finds', async () => 
 t.test('no warning if few sequences are distinct', async t => {
   const categories = split(Array.from({ length: 40 }, (_, i) => [i % 3, 0, 0]));
   t.same(sharedSequences([categories, categories], { steps: STEPS, width: 1 }), []);
+});
+
+t.test('overlapping sequences are those that comparing all windows finds', async () => {
+  const [steps, width] = [20, 2];
+  const windows = (starts: readonly number[], lengths: readonly number[]): ComparedSequences => ({
+    ...split(starts.map(() => [0, 0, 0])),
+    lengths: Int32Array.from(lengths),
+    read(index, out, offset, stepStride) {
+      out.fill(0, offset, offset + steps * stepStride);
+      for (let step = 0; step < lengths[index]; step++)
+        // four series, each of 250 places
+        for (let f = 0; f < width; f++)
+          out[offset + step * stepStride + f] = Math.sin(starts[index] + step) + f;
+    },
+  });
+  const window = fc.tuple(fc.nat(3), fc.nat(40), fc.integer({ min: 4, max: steps }));
+  const some = fc.uniqueArray(window, { minLength: 1, maxLength: 8, selector: ([a, b]) => 250 * a + b });
+  const property = fc.property(some, some, (train, held) => {
+    const startOf = ([series, place]: readonly number[]) => 250 * series + place;
+    const [known, tested] = [train, held].map(all =>
+      windows(
+        all.map(startOf),
+        all.map(one => one[2]),
+      ),
+    );
+    const shared = (one: (typeof held)[number], other: (typeof train)[number]) => {
+      const after = startOf(one) - startOf(other);
+      const common = other[2] - after;
+      return after > 0 && common >= 8 && one[2] >= common ? common : 0;
+    };
+    const expected = held.filter(one => train.some(other => shared(one, other) > 0)).length;
+    const [found] = overlappingSequences([known, tested], { steps, width });
+    if (found === undefined) return expected === 0;
+    const { of, among, steps: example } = found.example;
+    return expected === found.count && shared(held[of], train[among]) === example;
+  });
+  fc.assert(property, { numRuns: 1000 });
 });
 
 const config = (dataset: object, loss = 'cross_entropy') => ({
@@ -182,4 +223,30 @@ t.test('shared names are reported before equal sequences', async t => {
     named.stdout + named.stderr,
     `config.yaml:${line}:18: warning: 1 id is in both the training and the test split`,
   );
+});
+
+t.test('a warning counts windows of a series that overlap between splits', async t => {
+  const windows = (width: number, stride: number) =>
+    [...Array(30).keys()].flatMap(window =>
+      [...Array(width).keys()].map(
+        step => `${window},${Math.sin((window * stride + step) ** 2)},${window % 2}`,
+      ),
+    );
+  const found = async (width: number, stride: number, select: string) => {
+    const dataset = {
+      ...{ kind: 'csv', features: ['x'], target: 'y', target_kind: 'class', sequence: { group: 'window' } },
+      path: work.file('windows.csv', ['window,x,y', ...windows(width, stride)].join('\n')),
+      test: { select, count: 6 },
+    };
+    const { stdout, stderr } = await work.cellrun('validate', work.config(config(dataset)));
+    const pattern =
+      /(\d+) sequences? of the test split begins? within .*: the first (\d+) steps of (\d+) are the last of (\d+)/;
+    return pattern.exec(`${stdout}${stderr}`)?.slice(1).map(Number);
+  };
+  const [count, steps, one, other] = (await found(16, 8, 'random')) ?? [];
+  t.ok(count >= 2 && count <= 6, `${count}`);
+  t.equal(steps, 8);
+  t.equal(one, other + 1, 'a window and the one before it');
+  t.same(await found(16, 8, 'last'), [1, 8, 24, 23], 'windows at the border of the splits');
+  t.equal(await found(16, 16, 'random'), undefined, 'windows that only touch');
 });
