@@ -440,6 +440,17 @@ const GUESSES: readonly {
     stdout: /^note +time is uneven: each row is a step, /m,
   },
   {
+    what: 'times say their offset from UTC in part, and it changes',
+    csv: table('time,price', 24 * 60, i => {
+      const [offset, zone] = i < 700 ? [2, '+02:00'] : i < 1400 ? [1, '+01:00'] : [0, ''];
+      const local = new Date(Date.UTC(2024, 9, 1, offset) + 3_600_000 * i).toISOString();
+      return `${local.slice(0, 16)}${zone},${(50 + 20 * Math.sin(i / 4) + Math.sin(i * i)).toFixed(1)}`;
+    }),
+    dataset: { kind: 'forecast', target: 'price' },
+    stdout:
+      /^note +40 of 1440 times in time have no offset from UTC and are taken as UTC\nnote +times in time have different offsets from UTC \(\+02:00, \+01:00\): hours of the day are those of UTC$/m,
+  },
+  {
     what: 'few bad cells drop no column, whatever words they have',
     csv: table('a,b,c,kind', 800, i => {
       const a = i % 90 === 5 ? `word ${i}` : (i * 7) % 61;

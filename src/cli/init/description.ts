@@ -1,6 +1,6 @@
 /** What `init` says of a table: what it is taken for and why, and what else it could be. */
 
-import { MARKERS } from '../../data/core/cells.js';
+import { MARKERS, ZONED } from '../../data/core/cells.js';
 import { BLOCK } from '../../data/formats/archives.js';
 import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
@@ -155,6 +155,7 @@ function obstaclesOf(reading: Reading): string[] {
   }
   if (kind === 'series' && lacksTargets(reading))
     found.push(`${target.name} has gaps, so each step of a forecast is predicted alone (\`per_step: true\`)`);
+  if (order?.isDate) for (const column of order.columns) found.push(...offsetProblems(column));
   const uneven = kind === 'series' && !reading.regular && unevenTimes(reading)?.name;
   if (uneven)
     found.push(
@@ -194,6 +195,27 @@ const LIMIT = /^[<>≤≥]\s*=?\s*[-+.\d]/;
 function namedWithin({ name, parts }: Column, key = 'group'): string {
   if (name === BLOCK) return 'block of lines (`blank_lines`)';
   return parts ? `${name} (\`${key}: ${columnsOf({ name, parts })}\`)` : name;
+}
+
+/** Times that are read otherwise than their clocks showed them. */
+function offsetProblems({ name, cells, isValue }: Column): string[] {
+  const times = cells.filter(cell => isValue(cell) && /\d:\d/.test(cell));
+  const zoned = times.filter(cell => ZONED.test(cell));
+  if (zoned.length === 0) return [];
+  const local = times.length - zoned.length;
+  const offsets = [...new Set(zoned.map(cell => ZONED.exec(cell)?.[0]))];
+  return [
+    ...(local > 0
+      ? [
+          `${local} of ${counted(times.length, 'time')} in ${name} have no offset from UTC and are taken as UTC`,
+        ]
+      : []),
+    ...(offsets.length > 1
+      ? [
+          `times in ${name} have different offsets from UTC (${offsets.join(', ')}): hours of the day are those of UTC`,
+        ]
+      : []),
+  ];
 }
 
 const FEW_STEPS = 200;
