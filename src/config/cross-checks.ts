@@ -489,7 +489,11 @@ function* checkFolds({ folds, repeat, dataset, optimizer }: PartialExperiment, l
   if (dataset === undefined) return;
   if (!canFold(dataset)) {
     const message = `\`dataset.kind: ${dataset.kind}\` cannot be divided into folds`;
-    yield locator.atKey(['folds'], code, message, { expected: 'a table, arrays or recordings' });
+    yield locator.atKey(['folds'], code, message, { expected: 'a table, arrays, recordings or series' });
+  } else if (dataset.kind === 'forecast') {
+    const key = by !== undefined && by !== 'time' ? 'by' : group === undefined ? undefined : 'group';
+    const message = 'the folds of a series follow each other in time';
+    if (key) yield locator.atKey(['folds', key], code, message, { expected: '`by: time`, without `group`' });
   } else if (by === 'group' && (dataset as TestPartConfig).test?.group === undefined) {
     const expected = '`group`, such as `group: subject`';
     yield locator.atValue(['folds', 'by'], code, '`by: group` needs a column', { expected });

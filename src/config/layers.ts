@@ -199,8 +199,12 @@ export function withFirstFold(tree: MapNode) {
   const [by, group, count] = ['by', 'group', 'count'].map(keyOf);
   const select = by?.kind === 'scalar' ? SELECTED[by.value as keyof typeof SELECTED] : undefined;
   const fold = scalarNode(1, folds.place);
-  const selected = by && scalarNode(select ?? 'random', by.place);
-  const value = mapNode({ fold, of: count, group, select: selected }, folds.place);
+  const isSeries = Object(plain.dataset).kind === 'forecast';
+  const selected = isSeries ? undefined : by && scalarNode(select ?? 'random', by.place);
+  const value = mapNode(
+    { fold, of: count, group: isSeries ? undefined : group, select: selected },
+    folds.place,
+  );
   const held = applyAssignments(tree, [{ key: 'dataset.test', keyPlace, value }]);
   const groups = group ?? nodeAt(held.tree, ['dataset', 'test', 'group'])?.value;
   const validation = nodeAt(held.tree, ['dataset', 'validation'])?.value;

@@ -19,7 +19,7 @@ export function exampleText(dataset: Dataset, name: SplitName): string | undefin
   const { sequenceLength, vocabulary, preparation, unprepared } = dataset;
   const split = unprepared?.splits[name] ?? dataset[name];
   const width = dataWidth(dataset);
-  if (!split || dataset.recordings || sequenceLength * width > MAX_VALUES) return undefined;
+  if (!split?.count || dataset.recordings || sequenceLength * width > MAX_VALUES) return undefined;
   const symbols = vocabulary && split.symbols?.(0);
   if (symbols) return textOf(symbols, vocabulary.level);
   if (split.table) return tableOf(split.table(0));

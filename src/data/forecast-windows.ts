@@ -69,6 +69,8 @@ export interface Window {
 export interface Cuts {
   readonly validation: number | undefined;
   readonly test: number;
+  /** First point in time that no split has. */
+  readonly end: number;
 }
 
 /** True if a point in time belongs to a split. */
@@ -77,11 +79,11 @@ export function isIn(key: number, name: SplitName, cuts: Cuts): boolean {
   return key >= from && key < to;
 }
 
-function periodOf(name: SplitName, { validation, test }: Cuts): readonly [from: number, to: number] {
+function periodOf(name: SplitName, { validation, test, end }: Cuts): readonly [from: number, to: number] {
   const periods = {
     train: [Number.NEGATIVE_INFINITY, validation ?? test],
     validation: [validation ?? test, test],
-    test: [test, Number.POSITIVE_INFINITY],
+    test: [test, end],
   } as const;
   return periods[name];
 }

@@ -31,7 +31,7 @@ import {
 import { missingInSeries, seriesColumns, staticColumns } from './core/feature-keys.js';
 import { featureName } from './core/preparation.js';
 import { CellProblems, type ConfigDiagnostic, configError } from './core/problems.js';
-import { requestedCount } from './core/selection.js';
+import { type HeldOutConfig, requestedCount } from './core/selection.js';
 import * as keys from './core/settings.js';
 import { TextCodes } from './core/store.js';
 import { FILLED } from './csv-columns.js';
@@ -168,10 +168,7 @@ const settings = key.section(
       examples: [0.1],
       excludes: ['test'],
     }),
-    test: keys.testAtEnd('The last time points, held out for the final result', [
-      'Number of time points.',
-      365,
-    ]),
+    test: keys.seriesTest(['Number of time points.', 365]),
     validation: keys.validationAtEnd(
       'The last time points before the test split, held out for model selection, as a `fraction` or a `count`.',
       'Fraction of the time points outside the test split.',
@@ -216,14 +213,15 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
   const table = await readTrainingTable(config.path, columnsRead);
   const { rows: cells } = table;
   const keys = timeKeys(table, config);
-  const given = table.lists.flatMap((list, i) => {
-    const rows = list.slice(0, 1 + lastTarget(list, cells, config));
+  const known = table.lists.map(list => list.slice(0, 1 + lastTarget(list, cells, config)));
+  const cuts = cutsOf(new Set(known.flatMap(list => list.map(row => keys[row]))), config);
+  const given = known.flatMap((list, i) => {
+    const rows = list.filter(row => keys[row] < cuts.end);
     return rows.length === 0 ? [] : [{ name: cells.groupNames.texts[i], rows }];
   });
   // in the order of the file, in which statistics are computed
   const rows = given.flatMap(one => one.rows).sort((a, b) => a - b);
   checkCells(cells, rows, config);
-  const cuts = cutsOf(new Set(rows.map(row => keys[row])), config);
   const trainEnd = cuts.validation ?? cuts.test;
   const { preparation, pooled, series, statistics } = fittedSeries(cells, given, {
     ...{ config, names },
@@ -235,7 +233,7 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
     const found = windowsOf(series, keys, cuts, name, config);
     const windows = found.filter(window => hasTarget(window, config));
     unlabelled += found.length - windows.length;
-    if (windows.length === 0) throw noWindow(name, config);
+    if (windows.length === 0 && (name !== 'test' || cuts.test < cuts.end)) throw noWindow(name, config);
     return name === 'train' ? windows.slice(0, config.limit) : windows;
   };
   const split = (windows: readonly Window[]): Split =>
@@ -383,7 +381,8 @@ function timeKeys({ rows, lists }: TrainingTable, { calendar = [], time }: Forec
 }
 
 function cutsOf(keys: ReadonlySet<number>, config: ForecastConfig): Cuts {
-  const { test_fraction, test = { fraction: test_fraction ?? 0 }, validation } = config;
+  const { test_fraction, validation } = config;
+  const test: HeldOutConfig = config.test ?? { fraction: test_fraction ?? 0 };
   const times = [...keys].sort((a, b) => a - b);
   const parts = validation === undefined ? 2 : 3;
   if (times.length < parts) {
@@ -396,11 +395,33 @@ function cutsOf(keys: ReadonlySet<number>, config: ForecastConfig): Cuts {
   }
   if (test.count !== undefined && test.count > times.length - parts + 1)
     throw noneLeft('test', times.length - parts + 1, test.count);
-  const before = Math.max(parts - 1, times.length - requestedCount(test, times.length));
-  if (validation === undefined) return { validation: undefined, test: times[before] };
+  const size = requestedCount(test, times.length);
+  const [before, after] =
+    test.fold === undefined
+      ? [Math.max(parts - 1, times.length - size), times.length]
+      : foldOf(times.length, test.fold, test.of);
+  const timeAt = (place: number) => times[place] ?? Number.POSITIVE_INFINITY;
+  const [start, end] = [timeAt(before), timeAt(after)];
+  if (validation === undefined) return { validation: undefined, test: start, end };
   const held = requestedCount(validation, before);
   if (held >= before) throw noneLeft('validation', before - 1, held);
-  return { validation: times[before - held], test: times[before] };
+  return { validation: times[before - held], test: start, end };
+}
+
+/** Where a fold begins and ends, as in TimeSeriesSplit of scikit-learn; fold 0 is empty. */
+function foldOf(count: number, fold: number, of: number | undefined): readonly [from: number, to: number] {
+  const folds = of ?? count - 1;
+  const size = Math.floor(count / (folds + 1));
+  if (size === 0 || fold > folds)
+    throw configError({
+      code: 'data/test',
+      keyPath: ['dataset', 'test', size === 0 ? 'of' : 'fold'],
+      message: 'there are fewer points in time than folds',
+      expected: `at most ${count - 1}`,
+      got: String(size === 0 ? folds : fold),
+    });
+  const from = count - (folds - fold + 1) * size;
+  return fold === 0 ? [count, count] : [from, from + size];
 }
 
 /** @param most number of points in time that the split may have */

@@ -25,7 +25,7 @@ export const outOfFold = s.document(
         value: s.number('Its value.'),
         interval: s.nullable(
           s.struct(
-            '95 % interval by the percentiles of 1,000 bootstrap resamples of the sequences, or of the groups if the folds have whole groups; null for fewer than five, or for many predictions. It leaves out how much models differ with their training data.',
+            '95 % interval by the percentiles of 1,000 bootstrap resamples of the sequences, or of the groups if the folds have whole groups; null for fewer than five, for many predictions, and for forecasts, whose windows overlap. It leaves out how much models differ with their training data.',
             { low: s.number('Lower end.'), high: s.number('Upper end.') },
           ),
         ),
@@ -55,7 +55,7 @@ export async function predictFolds(
   /** The predictions of each sequence, or of each group. */
   const units = new Map<string, Scored[]>();
   let make: (() => ReturnType<typeof accumulators>) | undefined;
-  let [sequences, count] = [0, 0];
+  let [sequences, count, overlaps] = [0, 0, false];
   for (const { fold, path } of runs) {
     const opened = await openWithData(openModel(path), options);
     const model = new Model(opened);
@@ -75,6 +75,7 @@ export async function predictFolds(
         },
       });
       sequences += test.count;
+      overlaps ||= test.forecast !== undefined;
       const size = targetSize(run.loss, run.spec.outputSize);
       make ??= () => accumulators(taskOf(run.loss), measuredMetrics(experiment), size);
     } finally {
@@ -90,7 +91,7 @@ export async function predictFolds(
     return metrics.values;
   };
   const isMany = count * RESAMPLES_OF_SEQUENCES > MAX_ADDED;
-  const intervals = isMany ? {} : resampled(all, valuesOf, RandomStream.of(0, 'out of fold'));
+  const intervals = isMany || overlaps ? {} : resampled(all, valuesOf, RandomStream.of(0, 'out of fold'));
   const metrics = Object.entries(valuesOf(all)).map(([name, value]) => ({
     metric: `test.${name}`,
     value,

@@ -183,7 +183,8 @@ export function splitsSentence(results: SweepResults): string {
  * @param config of one of them
  */
 export function foldRatio({ dataset }: Readonly<Record<string, unknown>>, folds: number): number {
-  if (Object(Object(dataset).test).select !== 'last') return 1 / (folds - 1);
+  const { kind, test } = Object(dataset);
+  if (kind !== 'forecast' && Object(test).select !== 'last') return 1 / (folds - 1);
   // fold i is trained on about as many sequences as i folds have
   return Array.from({ length: folds }, (_, i) => 1 / (i + 1) / folds).reduce((sum, part) => sum + part, 0);
 }

@@ -107,6 +107,38 @@ t.test('the test split is a fraction or a number of the last times', async t => 
   ]);
 });
 
+t.test('folds of a series are those of scikit-learn, and none reads what comes after it', async t => {
+  const { of_time } = JSON.parse(
+    readFileSync(join(packageRoot, 'test/fixtures/splits/scikit-learn.json'), 'utf8'),
+  );
+  for (const { count, splits, parts } of of_time) {
+    // no window fits into a single day
+    if (parts[0][0].length < 2) continue;
+    const path = work.file('days.csv', `y\n${[...Array(count).keys()].join('\n')}\n`);
+    const days: ForecastConfig = {
+      ...{ kind: 'forecast', path, target: 'y', input_steps: 1, horizon: 1, normalize: 'standard' },
+      ...{ delimiter: ',', per_step: false, stride: 1 },
+    };
+    const opened = (fold: number) => open({ ...days, test: { fold, of: splits } });
+    const daysIn = (split: Split) =>
+      Array.from({ length: split.count }, (_, i) => Math.round(targetsOf(split, i).values[0]));
+    for (const [i, [train, test]] of parts.entries()) {
+      const dataset = await opened(i + 1);
+      // the first day is only read
+      t.same(daysIn(dataset.train), train.slice(1));
+      t.same(daysIn(dataset.test), test);
+      const mean = train.reduce((sum: number, one: number) => sum + one, 0) / train.length;
+      t.ok(closeTo(dataset.seriesFacts?.columns[0].mean ?? 0, mean, 1e-9), 'scaled by its own past');
+    }
+    const whole = await opened(0);
+    t.equal(whole.train.count, count - 1);
+    t.equal(whole.test.count, 0);
+    t.match(await complaints(2, () => open({ ...days, test: { fold: 1, of: count } })), [
+      new RegExp(`^data/test \\| there are fewer points in time than folds.*at most ${count - 1}`),
+    ]);
+  }
+});
+
 t.test('windows, scaling and naive forecasts are those of NumPy', async t => {
   const data = await open(sales);
   t.same(data.input, { kind: 'number', size: 6 });

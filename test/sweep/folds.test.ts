@@ -59,9 +59,9 @@ async function namesIn(run: string, split: string): Promise<string[]> {
 }
 
 /** `run` with these folds. */
-async function folded(folds: object) {
+async function folded(folds: object, more: object = {}) {
   const output = work.folder();
-  const ended = await work.cellrun('run', work.config({ ...config, folds }), '--output', output);
+  const ended = await work.cellrun('run', work.config({ ...config, ...more, folds }), '--output', output);
   return { ...ended, directory: onlyIn(output, 'sweeps', 'folded') };
 }
 
@@ -201,6 +201,35 @@ t.test('the final model is trained on all data for the median of the steps that 
   t.match(sides, [{ folds: [1, 2, 3] }, { folds: [1, 2, 3] }]);
 });
 
+t.test('the folds of a series follow each other, and the final model forecasts what comes next', async t => {
+  const days = Array.from({ length: 64 }, (_, i) => new Date(864e5 * i).toISOString().slice(0, 10));
+  const lines = days.map((day, i) => `${day},${Math.sin(i) + (i % 7)}`);
+  const dataset = {
+    ...{ kind: 'forecast', path: work.file('days.csv', `day,y\n${lines.join('\n')}\n`), target: 'y' },
+    ...{ time: 'day', input_steps: 4, horizon: 3, validation: { count: 6 }, test_fraction: 0.2 },
+  };
+  const folds = { count: 3, by: 'time', final: true };
+  const { directory } = await folded(folds, { dataset, loss: { kind: 'mse' } });
+  const times = (fold: number) =>
+    jsonLines(predictions(directory))
+      .filter(line => line.fold === fold)
+      .map(({ time }) => time);
+  for (const fold of [1, 2, 3]) {
+    const first = 16 * fold;
+    // windows of three days within 16 days
+    t.same(
+      times(fold),
+      [...Array(14).keys()].map(i => days.slice(first + i, first + i + 3)),
+    );
+  }
+  const { metrics, sequences } = json(directory, 'out_of_fold.json');
+  t.equal(sequences, 42);
+  t.ok(metrics.length > 0);
+  t.ok(metrics.every(({ interval }: { interval: unknown }) => interval === null));
+  const { stdout } = await work.cellrun('predict', directory);
+  t.same(JSON.parse(stdout).time, ['1970-03-06', '1970-03-07', '1970-03-08']);
+});
+
 t.test('a stopped final model resumes to the same weights', async t => {
   const file = sweepOf({ count: 3, final: true });
   const output = work.folder();
@@ -289,6 +318,14 @@ t.test('folds that are not possible are refused with their place', async t => {
     [
       { folds: { count: 3 }, dataset: synthetic, loss: { kind: 'mse' } },
       /`dataset\.kind: synthetic` cannot be divided into folds/,
+    ],
+    [
+      {
+        folds: { count: 3, by: 'random' },
+        dataset: { kind: 'forecast', path, target: 'a', input_steps: 2, horizon: 1, test_fraction: 0.2 },
+        loss: { kind: 'mse' },
+      },
+      /the folds of a series follow each other in time/,
     ],
     [
       { folds: { count: 3 }, dataset: { ...config.dataset, test_fraction: undefined, test_path: path } },

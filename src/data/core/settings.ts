@@ -326,7 +326,7 @@ export const validation = key.section(selected('training '), VALIDATION_HEADING)
 const folds = {
   fold: key.integer({
     description:
-      'Number of the fold to hold out, from 1, of the `of` folds that the seed divides the sequences into. `folds` of the config trains a run for each. 0 holds out none: there is no test split.',
+      'Number of the fold to hold out, from 1, of the `of` folds that the seed divides the sequences into, or that follow each other in time. `folds` of the config trains a run for each. 0 holds out none: there is no test split.',
     min: 0,
     max: 2 ** 32 - 1,
     examples: [1],
@@ -423,6 +423,18 @@ export const testAtEnd = (
     examples: [{ fraction: 0.1 }],
     excludes: ['test_fraction', ...others],
   });
+
+/** `test` of series, whose folds follow each other in time. */
+export const seriesTest = (size: readonly [description: string, example: number]) =>
+  key.section(
+    { ...sizes('Fraction of all of them.', size), ...folds },
+    {
+      description:
+        'The last time points, held out for the final result, as a `fraction` or a `count`; or a `fold` of all.',
+      examples: [{ fraction: 0.1 }],
+      excludes: ['test_fraction'],
+    },
+  );
 
 /** `validation` that holds out the end of a text or of the time. */
 export const validationAtEnd = (
