@@ -64,7 +64,8 @@ export class TemperatureFit {
     }
   };
 
-  get temperatures(): number[] {
+  /** Undefined if all predictions are right. */
+  get temperatures(): (number | undefined)[] {
     const { kept } = this.sample;
     if (taskOf(this.run.loss) === 'classes') {
       const labels = kept.map(({ targets }) => targets[0]);

@@ -273,10 +273,13 @@ async function fitConfidence(
   };
   const { calibrate, intervals } = settings;
   let temperatures: number[] | undefined;
+  let right: number[] = [];
   if (calibrate) {
     const fit = new TemperatureFit(run);
     if (!(await evaluated({ observe: fit.add }))) return false;
-    temperatures = fit.temperatures;
+    const found = fit.temperatures;
+    right = [...found.keys()].filter(i => found[i] === undefined);
+    temperatures = found.map((one = 1) => one);
     await trainer.divideLogits(temperatures);
   }
   const { seriesFacts, firstPrediction = 0 } = dataset;
@@ -296,7 +299,7 @@ async function fitConfidence(
   if (!last) return false;
   state.metrics = { ...state.metrics, validation: { loss: last.loss, ...last.metrics } };
   state.confidence = found;
-  await observer?.confidence?.(found, missed);
+  await observer?.confidence?.(found, { missed, right });
   return true;
 }
 

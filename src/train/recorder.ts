@@ -77,16 +77,27 @@ export class Recorder {
     this.parts.observer.line?.(earlyStopSentence(position, stop, min_delta));
   }
 
-  /** What was fitted on the validation split. @param missed labels whose aim is not reached */
-  async confidence(found: Confidence, missed: readonly number[]): Promise<void> {
+  /**
+   * What was fitted on the validation split.
+   * @param limits labels whose aim no threshold reaches, and those whose predictions are all right
+   */
+  async confidence(
+    found: Confidence,
+    { missed, right }: Readonly<Record<'missed' | 'right', readonly number[]>>,
+  ): Promise<void> {
     const { events, directory, observer } = this.parts;
     await retryWrite(events, 'confidence/retry', () => directory.write('confidence', found));
     observer.line?.(`Fitted on the validation split: ${confidenceSentence(found)}.`);
-    if (missed.length === 0) return;
-    const of =
-      missed.length === 1 && found.thresholds?.length === 1 ? '' : ` of ${listed(missed.map(String))}`;
-    const message = `no threshold${of} reaches what \`threshold\` asks for; the one that comes nearest is used`;
-    events.warn('confidence/threshold', message);
+    const of = (labels: readonly number[], { length }: readonly number[] = labels) =>
+      length === 1 ? '' : ` of ${labels.length === 1 ? 'label' : 'labels'} ${listed(labels.map(String))}`;
+    if (missed.length > 0) {
+      const message = `no threshold${of(missed, found.thresholds)} reaches what \`threshold\` asks for; the one that comes nearest is used`;
+      events.warn('confidence/threshold', message);
+    }
+    if (right.length > 0) {
+      const message = `all predictions${of(right, found.temperatures)} for the validation split are right, which tells nothing about their probabilities: \`calibrate\` leaves them as they are`;
+      events.warn('confidence/calibrate', message);
+    }
   }
 
   async end(end: LoopEnd): Promise<void> {

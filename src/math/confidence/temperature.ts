@@ -3,7 +3,7 @@
  * cross-entropy on held-out predictions. It is convex in b = 1 / T.
  */
 
-/** Bounds of b: beyond, all probabilities are equal, or 0 and 1. */
+/** Bounds of b: at the lower one, all probabilities are about equal. */
 const [LEAST, MOST] = [0.01, 100];
 
 /** Predictions of one of several classes: logits `[C]` of each, and the class. */
@@ -12,8 +12,14 @@ export interface ScoredClasses {
   readonly labels: readonly number[];
 }
 
-/** T for softmax(z / T), the same for all classes. */
-export function classTemperature({ logits, labels }: ScoredClasses): number {
+/**
+ * T for softmax(z / T), the same for all classes; undefined if all predictions are right: the
+ * smaller T, the better they then seem.
+ */
+export function classTemperature({ logits, labels }: ScoredClasses): number | undefined {
+  const isRight = (z: ArrayLike<number>, label: number) =>
+    Array.from(z).every((one, k) => one < z[label] || k === label);
+  if (logits.every((z, n) => isRight(z, labels[n]))) return undefined;
   return temperatureOf(b => {
     let [slope, curvature] = [0, 0];
     for (let n = 0; n < labels.length; n++) {
@@ -36,8 +42,12 @@ export function classTemperature({ logits, labels }: ScoredClasses): number {
   });
 }
 
-/** T for sigma(z / T) of one label, with targets from 0 to 1. */
-export function labelTemperature(logits: ArrayLike<number>, targets: ArrayLike<number>): number {
+/**
+ * T for sigma(z / T) of one label, with targets from 0 to 1; undefined if all predictions are
+ * right.
+ */
+export function labelTemperature(logits: readonly number[], targets: ArrayLike<number>): number | undefined {
+  if (logits.every((z, n) => z !== 0 && targets[n] === Number(z > 0))) return undefined;
   return temperatureOf(b => {
     let [slope, curvature] = [0, 0];
     for (let n = 0; n < logits.length; n++) {

@@ -57,31 +57,36 @@ interface Counts {
 }
 
 /**
- * The value that the best threshold maximizes. If the required precision or recall is missed, it
- * is negative, and the closer to 0 the less is missing.
+ * The value that the best threshold maximizes, and the one that decides between equal ones. If the
+ * required precision or recall is missed, the value is negative, and the closer to 0 the less is
+ * missing.
  */
-function valueFor(aim: ThresholdAim, { right, predicted, positives, all }: Counts): number {
+function valueFor(
+  aim: ThresholdAim,
+  { right, predicted, positives, all }: Counts,
+): readonly [value: number, other: number] {
   const precision = predicted === 0 ? 0 : right / predicted;
   const recall = positives === 0 ? 0 : right / positives;
   switch (aim.for) {
     case 'f1':
-      return predicted + positives === 0 ? 0 : (2 * right) / (predicted + positives);
+      return [predicted + positives === 0 ? 0 : (2 * right) / (predicted + positives), 0];
     case 'recall':
-      return precision >= aim.precision ? recall : precision - 1;
+      return [precision >= aim.precision ? recall : precision - 1, precision];
     case 'precision':
-      return recall >= aim.recall ? precision : recall - 1;
+      return [recall >= aim.recall ? precision : recall - 1, recall];
     case 'cost': {
       const [[trueNegative, falsePositive], [falseNegative, truePositive]] = aim.costs;
       const missed = positives - right;
       const kept = all - predicted - missed;
       const sum = kept * trueNegative + (predicted - right) * falsePositive;
-      return -(sum + missed * falseNegative + right * truePositive) / all;
+      return [-(sum + missed * falseNegative + right * truePositive) / all, 0];
     }
   }
 }
 
 /**
- * The threshold with the best value; of equally good ones that nearest to 0.5. It lies between the
+ * The threshold with the best value; of equally good ones that with the larger precision or recall,
+ * whichever the aim leaves open, then that nearest to 0.5. It lies between the
  * probabilities of two cases, and cases with at least this probability count as positive. `isMet`
  * is false if no threshold reaches the precision or recall that the aim asks for.
  * @param cases probability and truth of each
@@ -92,7 +97,7 @@ export function chooseThreshold(
 ): { readonly threshold: number; readonly isMet: boolean } {
   const sorted = cases.toSorted(([a], [b]) => b - a);
   const positives = cases.reduce((sum, [, isPositive]) => sum + Number(isPositive), 0);
-  let best = { threshold: 0.5, value: Number.NEGATIVE_INFINITY };
+  let best = { threshold: 0.5, value: Number.NEGATIVE_INFINITY, other: 0 };
   let right = 0;
   for (let predicted = 0; predicted <= sorted.length; predicted++) {
     if (predicted > 0) right += Number(sorted[predicted - 1][1]);
@@ -101,9 +106,9 @@ export function chooseThreshold(
     if (above === below) continue;
     const middle = (above + below) / 2;
     const threshold = middle > below ? middle : above;
-    const value = valueFor(aim, { right, predicted, positives, all: sorted.length });
-    const isNearer = Math.abs(threshold - 0.5) < Math.abs(best.threshold - 0.5);
-    if (value > best.value || (value === best.value && isNearer)) best = { threshold, value };
+    const [value, other] = valueFor(aim, { right, predicted, positives, all: sorted.length });
+    const nearer = Math.abs(best.threshold - 0.5) - Math.abs(threshold - 0.5);
+    if ((value - best.value || other - best.other || nearer) > 0) best = { threshold, value, other };
   }
   return { threshold: best.threshold, isMet: aim.for === 'cost' || best.value >= 0 };
 }
