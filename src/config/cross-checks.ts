@@ -469,10 +469,17 @@ function* checkGate(
   }
 }
 
-function* checkFolds({ folds, repeat, dataset, optimizer }: PartialExperiment, locator: Locator): Found {
+function* checkFolds(experiment: PartialExperiment, locator: Locator): Found {
+  const { folds, repeat, dataset, optimizer } = experiment;
   if (folds === undefined) return;
   const { count, by, group, final } = folds;
   const code = 'config/folds';
+  for (const key of final ? (['calibrate', 'threshold', 'intervals'] as const) : []) {
+    if (!experiment[key]) continue;
+    const message = `\`${key}\` needs data that training does not see, but the final model is trained on all`;
+    const expected = 'no `final`: the models of the folds then predict together';
+    yield locator.atKey(['folds', 'final'], code, message, { expected });
+  }
   if (final && optimizer?.schedule?.kind === 'plateau') {
     const message = 'the final model has no metrics that a `plateau` schedule could follow';
     yield locator.atValue(['folds', 'final'], code, message, { expected: 'another schedule' });

@@ -314,6 +314,10 @@ t.test('folds that are not possible are refused with their place', async t => {
       },
       /the final model has no metrics that a `plateau` schedule could follow/,
     ],
+    [
+      { folds: { count: 3, final: true }, calibrate: true },
+      /`calibrate` needs data that training does not see/,
+    ],
     [{ folds: { count: 3 }, repeat: 2 }, /`repeat` and `folds` cannot be combined/],
     [
       { folds: { count: 3 }, dataset: synthetic, loss: { kind: 'mse' } },

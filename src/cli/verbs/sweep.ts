@@ -135,7 +135,7 @@ async function runToEnd(
         signal: stop.signal,
       });
       view.end();
-      if (result.exitCode === EXIT.done) await predictOutOfFold(directory, options, io);
+      if (result.end !== 'interrupted') await predictOutOfFold(directory, options, io);
       const results = print(directory, options, io);
       if (result.end === 'interrupted') io.err(hint);
       const judged = repeatedRuns(results);
@@ -162,6 +162,7 @@ async function predictOutOfFold(
   const { predictFolds } = await import('../../predict/out-of-fold.js');
   const { jsonLine } = await import('../../predict/lines.js');
   const runs = runsOfResult(readSweepResults(path)).map((run, i) => ({ fold: i + 1, path: run }));
+  if (runs.length === 0) return;
   if (!quiet) io.err('predicting each sequence with the run that did not see it\n');
   const lines: string[] = [];
   const found = await predictFolds(runs, { backend, threads }, (fold, form, predictions) => {
