@@ -166,11 +166,12 @@ export function forecastSplit(
     const start = origin - input_steps;
     return levelAt(levels, one => values[(one - start) * width + target], { origin, step });
   };
-  /** The values of a step that its time determines: calendar features and the flag. */
-  const rest = (row: number, isFuture: boolean): number[] => [
-    ...calendarValues(keys[row], calendar),
-    ...(hasFuture ? [isFuture ? 1 : 0] : []),
-  ];
+  // each row is in many windows
+  const dateWidth = 2 * calendar.length;
+  const dates = new Float32Array(keys.length * dateWidth);
+  if (dateWidth > 0)
+    for (let row = 0; row < keys.length; row++)
+      dates.set(calendarValues(keys[row], calendar), row * dateWidth);
   // with `per_step`, a window has one prediction per step
   const [predictions, first] = per_step ? [steps, input_steps] : [1, 0];
   const perPrediction = per_step ? numTargets : horizon * numTargets;
@@ -289,7 +290,8 @@ export function forecastSplit(
           const level = c < numTargets ? levelOf(window, { step: at, target: c }) : 0;
           out[to + c] = isFuture && columns[c].column < observed ? 0 : values[step * width + c] - level;
         }
-        if (size > width + statics) out.set(rest(rows[at], isFuture), to + width);
+        for (let d = 0; d < dateWidth; d++) out[to + width + d] = dates[rows[at] * dateWidth + d];
+        if (hasFuture) out[to + width + dateWidth] = isFuture ? 1 : 0;
         if (statics > 0) out.set(window.series.statics, to + size - statics);
       }
     },
