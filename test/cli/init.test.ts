@@ -1211,6 +1211,26 @@ t.test('a comma before three decimals is told from one between thousands, or ask
     });
 });
 
+t.test('points between thousands are told from decimal ones by numbers that need neither', async t => {
+  const guests = (i: number) => 870 + ((37 * i) % 900);
+  const csv = (written: (guests: number) => string, more = 'day') =>
+    table(`month;${more};guests`, 120, i => `${day(31 * i).slice(0, 7)};${i % 9};${written(guests(i))}`);
+  const german = (n: number) => (n < 1000 ? `${n}` : `1.${String(n).slice(1)}`);
+  for (const [text, decimal, ...flags] of [
+    [csv(german), ','],
+    [csv(german), '.', '--decimal', '.'],
+    // of these, each may be a decimal number: none ends with a 0 that no one would write
+    [csv(n => String(n / 1000)), undefined],
+    [csv(n => (n / 1000).toFixed(3)), undefined],
+  ] as const) {
+    const { found, config, stdout, stderr } = await from(text, ...flags);
+    t.equal(found, 'exit 0', stderr);
+    t.equal(config.dataset.decimal, decimal);
+    const note = /^note +numbers such as 1\.\d{3} have a point between thousands; with --decimal \.,/m;
+    t.equal(note.test(stdout), decimal === ',', stdout);
+  }
+});
+
 /** A table of measurements. */
 const MEASURED = table('lot;pressure;temp;purity;mass', 60, i =>
   [`L${i}`, (i * 7) % 31, (i * i) % 37, (i * 5) % 23, 100 + ((i * 11) % 13)].join(';'),

@@ -5,7 +5,7 @@ import { joinedText } from '../../data/core/columns.js';
 import { Problems } from '../../data/core/problems.js';
 import { likelyMarkers, MAY_BE_MEASURED } from '../../data/core/statistics.js';
 import { repeatedHeader } from '../../data/csv-columns.js';
-import { COMMA_NUMBER, type Decimal, decimalOf, plainNumber } from '../../data/formats/numbers.js';
+import { COMMA_NUMBER, type Decimal, decimalOf, NUMBER, plainNumber } from '../../data/formats/numbers.js';
 import { isParquet } from '../../data/formats/parquet.js';
 import {
   type Delimiter,
@@ -250,7 +250,10 @@ function decimalIn(
     const row = column.findIndex(cell => COMMA_NUMBER.test(cell));
     return row < 0 || 2 * numbers.length <= column.length ? [] : [{ numbers, cell: [i, row] as const }];
   });
-  if (found.length === 0) return {};
+  if (found.length === 0) {
+    const marked = thousandsIn(columns);
+    return marked === undefined ? {} : { decimal: ',', doubtful: marked };
+  }
   const numbers = found.flatMap(one => one.numbers);
   const decimal = decimalOf(numbers, usual);
   const commas = numbers.filter(cell => COMMA_NUMBER.test(cell));
@@ -261,6 +264,23 @@ function decimalIn(
   const expected =
     'a decimal point, as in 0.5, or the mark before decimals: `--decimal ,`, or `--decimal .` if commas are between thousands';
   throw damagedErrors([{ ...badNumber(columns[i][row], placeOf([i, row])), expected }]);
+}
+
+const THOUSANDS = /^[+-]?[1-9]\d{0,2}(?:\.\d{3})+$/;
+
+/**
+ * A number with a point between its thousands, if all with a point may have it there and some surely
+ * do: where 1.130 keeps its last 0, 987 is no 987.000.
+ */
+function thousandsIn(columns: readonly (readonly string[])[]): string | undefined {
+  const all = columns.map(column => column.filter(cell => NUMBER.test(cell)));
+  const pointed = all.map(numbers => numbers.filter(cell => cell.includes('.')));
+  if (!pointed.flat().every(cell => THOUSANDS.test(cell))) return undefined;
+  const isMarked = (numbers: readonly string[], i: number) =>
+    numbers.length > pointed[i].length &&
+    pointed[i].some(cell => cell.endsWith('0')) &&
+    numbers.every(cell => cell.includes('.') || /^[+-]?(?:0|[1-9]\d{0,2})$/.test(cell));
+  return pointed[all.findIndex(isMarked)]?.[0];
 }
 
 /** Maximum number of different words in texts of few symbols, such as sounds. */

@@ -247,8 +247,11 @@ async function made(data: string, { path, dateFormat, decimal, tables, ...choice
   const beside = isFolder ? labelsInNames(table, data) : filesNamedIn(unnamed, data)?.message;
   const { doubtful } = table;
   const tail = /^\W?0/.test(doubtful ?? '') ? '' : '; with --decimal ., it is between thousands';
-  const comma = doubtful && `numbers such as ${doubtful} have a decimal comma${tail}`;
-  const more = [beside, comma].flatMap(text => (text === undefined ? [] : [labelled('note', text)]));
+  const mark = doubtful?.includes('.')
+    ? 'a point between thousands; with --decimal ., it is before decimals'
+    : `a decimal comma${tail}`;
+  const marked = doubtful && `numbers such as ${doubtful} have ${mark}`;
+  const more = [beside, marked].flatMap(text => (text === undefined ? [] : [labelled('note', text)]));
   const lines = [...(await filesLeftOut(data)), ...unlabelled, ...header, ...described(readings[0]), ...more];
   const splits = others.filter(({ file }) => kind !== 'series' && !predicted.lackedBy.includes(file));
   return withSplits({ plan, lines, others: nextBest(readings, choice) }, splits, placeOf);
