@@ -440,6 +440,13 @@ const GUESSES: readonly {
     stdout: /^note +time is uneven: each row is a step, /m,
   },
   {
+    what: 'quarters are dates',
+    csv: table('quarter,gdp', 190, i => {
+      return `${1975 + (i >> 2)}-Q${1 + (i % 4)},${(100 + i / 2 + 5 * (i % 4) + Math.sin(i * i)).toFixed(2)}`;
+    }),
+    dataset: { kind: 'forecast', time: 'quarter', date_format: '%Y-Q%q', season: 4 },
+  },
+  {
     what: 'times say their offset from UTC in part, and it changes',
     csv: table('time,price', 24 * 60, i => {
       const [offset, zone] = i < 700 ? [2, '+02:00'] : i < 1400 ? [1, '+01:00'] : [0, ''];

@@ -28,6 +28,21 @@ t.test('dates in a format of their own are what strptime reads', async t => {
   }
 });
 
+t.test('weeks and quarters begin when Python and pandas say', async t => {
+  // datetime.strptime(f'{cell}-1', '%G-W%V-%u'), and pandas.Period(cell).start_time
+  for (const [format, cell, day] of [
+    ['%G-W%V', '2012-W01', '2012-01-02'],
+    ['%G-W%V', '2009-W01', '2008-12-29'],
+    ['%G-W%V', '2020-W53', '2020-12-28'],
+    ['%G-W%V', '2021-W53', undefined],
+    ['%G-W%V', '2021-W54', undefined],
+    ['%YQ%q', '2024Q3', '2024-07-01'],
+    ['%Y-Q%q', '1975-Q1', '1975-01-01'],
+    ['%Y-Q%q', '1975-Q5', undefined],
+  ] as const)
+    t.equal(dateReader(format)(cell), day, cell);
+});
+
 t.test('numbers with other marks are what pandas reads', async t => {
   const path = join(t.testdir(), 'data.csv');
   const rest = { kind: 'csv', path, features: ['b'], target: 'y', target_kind: 'class', test_fraction: 0.5 };

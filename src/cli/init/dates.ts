@@ -12,7 +12,9 @@ const TIMES = [
   ...['', ' %H:%M', ' %H:%M:%S', ' %H.%M', ' %H.%M.%S', 'T%H:%M:%S'],
   ...[' %I:%M %p', ' %I:%M:%S %p', ' %H:%M:%S.%f', ' %H'],
 ];
-const FORMS = DAYS.flatMap(day => TIMES.map(time => `${day}${time}`));
+/** Months, weeks and quarters, as offices of statistics write them. */
+const PARTS = ['%YM%m', '%Y-M%m', '%G-W%V', '%GW%V', '%Y-Q%q', '%YQ%q', '%Y Q%q', 'Q%q %Y'];
+const FORMS = [...DAYS.flatMap(day => TIMES.map(time => `${day}${time}`)), ...PARTS];
 
 /**
  * Days and months that look like numbers: only cells that can all be such days are read with this

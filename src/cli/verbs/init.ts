@@ -220,7 +220,7 @@ async function made(data: string, { path, dateFormat, decimal, tables, ...choice
   if (dateFormat !== undefined && !new RegExp(DATE_FORMAT).test(dateFormat))
     throw usageError('init/date-format', 'this is no format of dates', {
       file: '--date-format',
-      expected: 'a year (%Y or %y) and other codes of strptime, such as %d/%m/%Y %H:%M',
+      expected: 'a year (%Y, %y, or %G with %V) and other codes of strptime, such as %d/%m/%Y %H:%M',
       got: dateFormat,
     });
   const otherFiles = others.map(({ file }) => file);

@@ -202,7 +202,7 @@ export const dateFormat = key.text({
   description:
     'How dates and times are written, in codes of strptime, as in pandas: `%d/%m/%Y` for 31/12/2024. Dates in ISO 8601 need no key, and predictions have them in ISO 8601.',
   pattern: DATE_FORMAT,
-  form: 'a year (%Y or %y) and other codes of strptime, such as %d/%m/%Y %H:%M',
+  form: 'a year (%Y, %y, or %G with %V) and other codes of strptime, such as %d/%m/%Y %H:%M',
   maxLength: 100,
   examples: ['%d/%m/%Y'],
   aliases: ['time_format', 'datetime_format', 'dateformat', 'date_parser'],

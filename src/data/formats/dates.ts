@@ -9,10 +9,13 @@ const DAYS = 'Monday Tuesday Wednesday Thursday Friday Saturday Sunday';
 const abbreviations = (names: string) => names.split(' ').map(name => name.slice(0, 3));
 const oneOf = (names: readonly string[]) => names.join('|');
 
-/** What each code matches, as in Python. */
+/** What each code matches, as in Python; a quarter as in pandas. */
 const CODES: Readonly<Record<string, string>> = {
   Y: '(?<Y>\\d{4})',
   y: '(?<y>\\d{2})',
+  G: '(?<G>\\d{4})',
+  V: '(?<V>5[0-3]|[1-4]\\d|0?[1-9])',
+  q: '(?<q>[1-4])',
   m: '(?<m>1[0-2]|0?[1-9])',
   d: '(?<d>3[01]|[12]\\d|0?[1-9]| [1-9])',
   b: `(?<b>${oneOf(abbreviations(MONTHS))})`,
@@ -31,7 +34,7 @@ const CODES: Readonly<Record<string, string>> = {
 };
 
 /** A pattern for formats with a year, and with no other codes than those above. */
-export const DATE_FORMAT = `^(?=.*%[Yy])(?:[^%]|%[${Object.keys(CODES).join('')}])+$`;
+export const DATE_FORMAT = `^(?=.*(?:%[Yy]|%G.*%V|%V.*%G))(?:[^%]|%[${Object.keys(CODES).join('')}])+$`;
 
 /**
  * Returns the function from a cell to its date in ISO 8601, undefined for a cell in another format.
@@ -59,16 +62,30 @@ export function dateReader(format: string): (cell: string) => string | undefined
 
 /** True if dates in this format may look like numbers: `20241231`. */
 export function isOfDigits(format: string): boolean {
-  return !/[^\d.]/.test(format.replaceAll(/%[YymdjHIMSf]/g, ''));
+  return !/[^\d.]/.test(format.replaceAll(/%[YymdjGVqHIMSf]/g, ''));
 }
 
 type Groups = Readonly<Record<string, string | undefined>>;
 
+/**
+ * The day on which a week of ISO 8601 begins; undefined for a week that the year does not have: the
+ * year of a week is that of its Thursday.
+ */
+function mondayOf(year: number, week: number): string | undefined {
+  const date = new Date(0);
+  date.setUTCFullYear(year, 0, 4);
+  date.setUTCDate(4 + 7 * (week - 1) - ((date.getUTCDay() + 6) % 7) + 3);
+  if (date.getUTCFullYear() !== year) return undefined;
+  date.setUTCDate(date.getUTCDate() - 3);
+  return date.toISOString().slice(0, 'YYYY-MM-DD'.length);
+}
+
 /** `2024-02-29`; undefined for a day that the month does not have. */
-function dayOf({ Y, y, m, b, B, d, j }: Groups): string | undefined {
+function dayOf({ Y, y, G, V, m, q, b, B, d, j }: Groups): string | undefined {
+  if (G !== undefined && V !== undefined) return mondayOf(Number(G), Number(V));
   // as POSIX has it: 69 to 99 are of the last century
   const year = Y === undefined ? Number(y) + (Number(y) < 69 ? 2000 : 1900) : Number(Y);
-  const month = monthOf(B ?? b ?? m ?? '1');
+  const month = monthOf(B ?? b ?? m ?? String(3 * Number(q ?? 1) - 2));
   const day = j === undefined ? Number(d ?? 1) : Number(j);
   const date = new Date(0);
   date.setUTCFullYear(year, j === undefined ? month - 1 : 0, day);
