@@ -440,6 +440,12 @@ const GUESSES: readonly {
     stdout: /^note +time is uneven: each row is a step, /m,
   },
   {
+    what: 'seconds since 1970 are an order, which could be dates',
+    csv: table('timestamp,visitors', 400, i => `${1_704_067_200 + 3600 * i},${(i * i) % 83}`),
+    dataset: { kind: 'forecast', time: 'timestamp' },
+    stdout: /^note +timestamp seems to count from 1970: it orders the steps, but only dates/m,
+  },
+  {
     what: 'quarters are dates',
     csv: table('quarter,gdp', 190, i => {
       return `${1975 + (i >> 2)}-Q${1 + (i % 4)},${(100 + i / 2 + 5 * (i % 4) + Math.sin(i * i)).toFixed(2)}`;

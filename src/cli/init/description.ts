@@ -156,6 +156,10 @@ function obstaclesOf(reading: Reading): string[] {
   if (kind === 'series' && lacksTargets(reading))
     found.push(`${target.name} has gaps, so each step of a forecast is predicted alone (\`per_step: true\`)`);
   if (order?.isDate) for (const column of order.columns) found.push(...offsetProblems(column));
+  else if (order?.columns.length === 1 && order.columns[0].cells.every(cell => SINCE_1970.test(cell)))
+    found.push(
+      `${order.columns[0].name} seems to count from 1970: it orders the steps, but only dates (2025-03-01T12:00) have a season and calendar features`,
+    );
   const uneven = kind === 'series' && !reading.regular && unevenTimes(reading)?.name;
   if (uneven)
     found.push(
@@ -196,6 +200,9 @@ function namedWithin({ name, parts }: Column, key = 'group'): string {
   if (name === BLOCK) return 'block of lines (`blank_lines`)';
   return parts ? `${name} (\`${key}: ${columnsOf({ name, parts })}\`)` : name;
 }
+
+/** Seconds or milliseconds from 2001 to 2033. */
+const SINCE_1970 = /^1\d{9}(?:\d{3})?(?:\.\d+)?$/;
 
 /** Times that are read otherwise than their clocks showed them. */
 function offsetProblems({ name, cells, isValue }: Column): string[] {
