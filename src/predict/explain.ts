@@ -5,7 +5,7 @@ import type { Split, SplitName } from '../data/index.js';
 import { lossOf } from '../math/losses/index.js';
 import { cellOf, encoderSize, hasAttention, stepsRead } from '../math/model/spec.js';
 import { traceCells } from '../math/model/trace.js';
-import type { Explanation } from '../run/explanation.js';
+import { type Explanation, exceedsChance } from '../run/explanation.js';
 import { writeJsonAtomic } from '../run/files.js';
 import { Run } from '../run/run.js';
 import { Evaluator } from '../train/evaluator.js';
@@ -78,17 +78,13 @@ const CARRIES = 0.9;
 
 /** Often such a feature is known only after what it predicts. */
 function carriedBy({ features }: Explanation, file: string): Diagnostic[] {
-  const changes = features.map(({ scores: [{ change, low, floor }] }) =>
-    change !== null && low !== null && low > 0 && change > (floor ?? 0) ? change : 0,
-  );
-  const total = sumOf(changes);
-  const at = changes.findIndex(change => total > 0 && change >= CARRIES * total);
-  if (features.length < 2 || at < 0) return [];
-  const share = percent(changes[at] / total, 0);
+  const [{ name, scores }] = features;
+  const share = (scores[0].change ?? 0) / sumOf(features.map(one => Math.max(0, one.scores[0].change ?? 0)));
+  if (features.length < 2 || !exceedsChance(scores[0]) || share < CARRIES) return [];
   return [
     {
       code: 'explain/one-feature',
-      message: `the feature ${features[at].name} carries the model: ${share} of the importance of all features`,
+      message: `the feature ${name} carries the model: ${percent(share, 1)} of the importance of all features`,
       file,
       expected: 'that it is known before what it predicts, and not made from the target',
     },
@@ -241,13 +237,15 @@ class SequenceExplainer {
   }
 
   get of(): Explanations['of'] {
-    return outputExplained(this.model.run);
+    const of = outputExplained(this.model.run);
+    return of === 'value' && this.unit === undefined ? 'scaled_value' : of;
   }
 
-  /** That of the data if one target has one scaling; else values stay as they are scaled. */
+  /** That of the data; undefined if the targets have several scales. */
   private get unit() {
-    const { scale = [], offset = [] } = (this.of === 'value' && this.model.scaling?.targets) || {};
-    return scale.length === 1 ? { scale: scale[0], offset: offset[0] } : { scale: 1, offset: 0 };
+    const isValue = outputExplained(this.model.run) === 'value';
+    const { scale = [1], offset = [0] } = (isValue && this.model.scaling?.targets) || {};
+    return scale.every(one => one === scale[0]) ? { scale: scale[0], offset: meanOf(offset) } : undefined;
   }
 
   async explain(prediction: SequencePrediction, { row, length, parts }: SequenceRead) {
@@ -271,7 +269,7 @@ class SequenceExplainer {
           ];
     const explained = explainedOf(prediction, this.model);
     const found = await this.attributor.attribute(row, { length, explained, reference, masks });
-    const { scale, offset } = this.unit;
+    const { scale, offset } = this.unit ?? { scale: 1, offset: 0 };
     const sumOf = (mask: Mask) =>
       found.values.reduce((sum, value, i) => sum + (mask(Math.floor(i / width), i % width) ? value : 0), 0);
     const steps = groups.map(({ inputs, is_static }) =>
@@ -295,7 +293,7 @@ class SequenceExplainer {
           contributions: steps,
         },
       },
-      pairs: masks.map((mask, i) => ({ sum: sumOf(mask), fall: found.occluded[i] })),
+      pairs: masks.map((mask, i) => ({ sum: scale * sumOf(mask), fall: scale * found.occluded[i] })),
     };
   }
 }

@@ -2,6 +2,16 @@
  * Permutation importance (Breiman, "Random Forests", Machine Learning 45, 2001; for any model
  * Fisher, Rudin and Dominici, JMLR 20, 2019): how much worse the scores become if a feature, or a
  * part of the sequence, is that of another sequence.
+ *
+ * The floor: if a feature says nothing of the target and the other features, its own value and that
+ * of another sequence are exchangeable, and the difference d_i that they make in sequence i has a
+ * random sign (Fisher, "The Design of Experiments", 1935, section 21; of losses with and without a
+ * feature: Watson and Wright, "Testing conditional independence in supervised learning algorithms",
+ * Machine Learning 110, 2021). With random signs, the sum of all d_i has mean 0 and the variance of
+ * the sum of their squares. The floor is its upper 5 % point, divided by the number of features
+ * (Bonferroni). To shuffle the targets instead needs a new training (Altmann et al., "Permutation
+ * importance", Bioinformatics 26, 2010): under the trained model, they measure how much the losses
+ * of a model that is always wrong change, which is the more the better the model is.
  */
 import { inputWidth, numberCount } from '../data/core/dataset.js';
 import { range } from '../data/core/drawing.js';
@@ -13,7 +23,8 @@ import { taskOf } from '../math/losses/index.js';
 import { largerIsBetter, trainedMetrics } from '../math/metrics/index.js';
 import type { Explanation, ScoreChange } from '../run/explanation.js';
 import { Evaluator, evaluationRows } from '../train/evaluator.js';
-import { sumOf } from '../util/numbers.js';
+import { normalQuantile } from '../util/normal.js';
+import { meanOf, sumOf } from '../util/numbers.js';
 import { RandomStream } from '../util/random.js';
 import { ratioInterval } from '../util/statistics.js';
 import type { OpenedModel } from './open.js';
@@ -117,7 +128,7 @@ interface Change {
   isChanged(step: number, length: number): boolean;
 }
 
-/** Sums of each score over the predictions of each unit, and their weights. */
+/** Sums of each score over the predictions of each sequence, and their weights. */
 interface Measured {
   readonly sums: readonly Float64Array[];
   readonly weights: readonly Float64Array[];
@@ -142,18 +153,17 @@ export async function permutationImportance(
   const names = ['loss', ...metrics.map(([name]) => name)];
   const units = unitsOf(model, split);
   const measure = async (of: Split): Promise<Measured> => {
-    const empty = () => names.map(() => new Float64Array(units.count));
+    const empty = () => names.map(() => new Float64Array(split.count));
     const [sums, weights] = [empty(), empty()];
     await evaluator.evaluate(of, {
       observe: ({ index, predictions }) => {
-        const unit = units.of[index];
         for (const prediction of predictions) {
           if (!prediction.counts) continue;
-          if (prediction.weight > 0) sums[0][unit] += prediction.loss;
-          weights[0][unit] += prediction.weight;
+          if (prediction.weight > 0) sums[0][index] += prediction.loss;
+          weights[0][index] += prediction.weight;
           metrics.forEach(([, metric], m) => {
-            sums[m + 1][unit] += metric(prediction);
-            weights[m + 1][unit]++;
+            sums[m + 1][index] += metric(prediction);
+            weights[m + 1][index]++;
           });
         }
       },
@@ -164,45 +174,41 @@ export async function permutationImportance(
   const parts = partsOf(model, split);
   const random = RandomStream.of(seed, 'explain');
   const order = () => random.shuffle(range(split.count));
-  const { targets } = subset(split, order(), run.sequenceLength);
-  const total = 2 + (groups.length + parts.length) * (repeats + 1);
+  const total = 1 + (groups.length + parts.length) * repeats;
   let done = 0;
   const counted = async (of: Split): Promise<Measured> => {
     const found = await measure(of);
     progress?.(++done, total);
     return found;
   };
-  const [base, chance] = [await counted(split), await counted({ ...split, targets })];
-  const changeOf = async (change: Change): Promise<ScoreChange[]> => {
+  const base = await counted(split);
+  /** @param rows of which the change is one */
+  const changeOf = async (change: Change, rows: readonly unknown[]): Promise<ScoreChange[]> => {
     const permuted = () => permutedSplit(split, { width, steps: run.sequenceLength }, order(), change);
     const all: Measured[] = [];
     for (let i = 0; i < repeats; i++) all.push(await counted(permuted()));
-    const shuffled = await counted({ ...permuted(), targets });
+    const z = normalQuantile(1 - 0.05 / rows.length);
     return names.map((score, k) => {
       const sign = largerIsBetter(score) ? -1 : 1;
-      const changes = ([before, after]: readonly [Measured, readonly Measured[]]) =>
-        ratioInterval(
-          Array.from(before.sums[k], (sum, unit) => {
-            const mean = after.reduce((of, one) => of + one.sums[k][unit], 0) / after.length;
-            return sign * (mean - sum);
-          }),
-          Array.from(before.weights[k]),
-        );
-      const { ratio, low, high } = changes([base, all]);
-      const floor = changes([chance, [shuffled]]).high;
+      const changes = Array.from(
+        base.sums[k],
+        (sum, i) => sign * (meanOf(all.map(one => one.sums[k][i])) - sum),
+      );
+      const { ratio, low, high } = ratioInterval(units.sumsOf(changes), units.sumsOf(base.weights[k]));
+      const floor = (z * Math.sqrt(sumOf(changes.map(one => one ** 2)))) / sumOf(base.weights[k]);
       return { score, change: known(ratio), low: known(low), high: known(high), floor: known(floor) };
     });
   };
   const features: Explanation['features'][number][] = [];
   for (const group of groups) {
-    const scores = await changeOf({ inputs: group.inputs, isChanged: () => true });
+    const scores = await changeOf({ inputs: group.inputs, isChanged: () => true }, groups);
     features.push({ ...group, scores });
   }
   const inputs = groups.flatMap(group => (group.is_static ? [] : group.inputs));
   const ofParts: Explanation['parts'][number][] = [];
   for (const part of parts) {
     const isChanged = (step: number, length: number) => isInPart(part, step, length);
-    ofParts.push({ ...part, scores: await changeOf({ inputs, isChanged }) });
+    ofParts.push({ ...part, scores: await changeOf({ inputs, isChanged }, parts) });
   }
   const lossOf = ({ scores: [{ change }] }: (typeof features)[number]) => change ?? Number.NEGATIVE_INFINITY;
   return {
@@ -228,7 +234,12 @@ function unitsOf({ experiment }: OpenedModel, { count, valueIn }: Split) {
     if (!numbers.has(unit)) numbers.set(unit, numbers.size);
     return numbers.get(unit) as number;
   });
-  return { of, count: numbers.size };
+  const sumsOf = (values: ArrayLike<number>): number[] => {
+    const sums = new Array<number>(numbers.size).fill(0);
+    for (const [i, unit] of of.entries()) sums[unit] += values[i];
+    return sums;
+  };
+  return { sumsOf };
 }
 
 /**

@@ -14,7 +14,7 @@ const score = s.namedStruct('score', 'How much a score becomes worse.', {
   ),
   high: finite('Upper end of the interval.'),
   floor: finite(
-    'Upper end of the same interval if the targets are shuffled over the sequences: what chance alone reaches. Null as above.',
+    'What chance reaches. If the features (or parts) say nothing, the difference that a permutation makes in a sequence has a random sign; the mean difference is then above this for any of them in at most one of 20 splits. Null if not finite.',
   ),
 });
 
@@ -105,8 +105,8 @@ export const explanation = s.document(
       'What contributes to single predictions, by integrated gradients: the difference of an output from that of a reference, divided among the values of the sequence.',
       {
         of: s.choice(
-          ['logit', 'log_probability', 'value'],
-          'What is explained. `logit`: the logit of the predicted class minus the mean of those of the others (for two classes, its log odds), or the logit of the likeliest label, a mean over steps. `log_probability`: the natural logarithm of the probability of the classes of all steps, or of the symbols of the sequence. `value`: the mean of the predicted values, in the units of the data if there is one target with one scaling.',
+          ['logit', 'log_probability', 'value', 'scaled_value'],
+          'What is explained. `logit`: the logit of the predicted class minus the mean of those of the others (for two classes, its log odds), or the logit of the likeliest label, a mean over steps. `log_probability`: the natural logarithm of the probability of the classes of all steps, or of the symbols of the sequence. `value`: the mean of the predicted values, in the units of the data. `scaled_value`: the same as the model computes them, for targets with several scales. Contributions and occlusion are in the same unit.',
         ),
         reference: s.list(
           s.number({}),
@@ -127,3 +127,16 @@ export const explanation = s.document(
 export type Explanation = s.TypeOf<typeof explanation>;
 export type ScoreChange = s.TypeOf<typeof score>;
 export type ExplainedSequence = Explanation['attributions']['sequences'][number];
+
+/** Whether a change is more than what chance reaches. */
+export function exceedsChance({ change, floor }: ScoreChange): boolean {
+  return change !== null && change > (floor ?? 0);
+}
+
+/** What is explained, with its unit. */
+export const OUTPUT_NAMES: Readonly<Record<Explanation['attributions']['of'], string>> = {
+  logit: 'logit',
+  log_probability: 'log probability',
+  value: 'value (in the units of the data)',
+  scaled_value: 'mean value (scaled, since the targets have several scales)',
+};

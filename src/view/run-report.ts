@@ -15,7 +15,7 @@ import {
   type SplitEvaluation,
   type ValueEvaluation,
 } from '../run/evaluation.js';
-import type { Explanation } from '../run/explanation.js';
+import { type Explanation, OUTPUT_NAMES } from '../run/explanation.js';
 import { gateName, requiredWords, type WrittenGate } from '../run/gates.js';
 import { finalName, type RunHistory } from '../run/history.js';
 import { nonFiniteName } from '../run/json.js';
@@ -376,7 +376,7 @@ function explanationOf({ split, step, scores, features, parts, attributions }: E
   const named = inSteps.length > MAX_NAMED ? [] : largest;
   return {
     place: `${split} split, step ${step}`,
-    of: { logit: 'logit', log_probability: 'log probability', value: 'value' }[of],
+    of: OUTPUT_NAMES[of],
     agreement,
     scores: scores.map(({ score }) => score),
     features: withContributions(features, both.features),

@@ -7,7 +7,7 @@ import { validateAgainst } from '../../src/config/schema/validator.js';
 import { loadModel } from '../../src/index.js';
 import type { PredictionExplanation } from '../../src/predict/predictions.js';
 import type { Explanation } from '../../src/run/explanation.js';
-import { formatMetric } from '../../src/util/numbers.js';
+import { formatMetric, meanOf, sumOf } from '../../src/util/numbers.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
 import { buildReport, renderPage } from '../../src/view/report.js';
@@ -156,6 +156,16 @@ t.test('the importance is the mean over all pairs of sequences', async t => {
       `${name}: ${changeOf(feature)}, ${total - base} ± ${error}`,
     );
     t.ok(name === 'a' || 10 * error < total - base, 'the expectation says something');
+    const norm = (values: readonly number[]) => Math.sqrt(sumOf(values.map(value => value ** 2)));
+    const spreads = matrix.map(row => norm(row.map(loss => loss - mean(row))) / Math.sqrt(COUNT * REPEATS));
+    // the 1 - 0.05 / 3 quantile of the normal distribution, by SciPy
+    const scale = 2.1280452342 / COUNT;
+    const floor = scale * norm(matrix.map((row, i) => mean(row) - row[i]));
+    const found = feature.scores[0].floor as number;
+    // the norm of a sum is at most the sum of the norms
+    const most = 2 * scale * norm(spreads);
+    t.ok(Math.abs(found - floor) < most, `${name}: chance reaches ${found}, ${floor} ± ${most}`);
+    t.ok(name === 'a' || most < 0.15 * floor, 'the expectation says something');
   }
 });
 
@@ -165,9 +175,83 @@ t.test('a feature that carries the model is warned of', async t => {
     dataset: { ...config.dataset, features: ['a', 'b'], missing: { fill: 'mean' } },
   };
   const { summary } = await train(work, leaking);
-  const { stderr } = await explained(summary.directory);
-  t.match(stderr, /the feature b carries the model: \d+ % of the importance/);
+  const { stderr, explanation } = await explained(summary.directory);
+  const [b, a] = explanation.features.map(one => changeOf(one));
+  const share = (100 * b) / (b + Math.max(0, a));
+  t.match(stderr, `the feature b carries the model: ${share.toFixed(1)} % of the importance`);
 });
+
+/** `strong` in step 2 and, by its factor less, `weak` in step 4 decide; `noise` says nothing. */
+const WEIGHTS = { strong: 3, weak: 0.6, noise: 0 };
+const valueAt = (name: string) => (name === 'strong' ? 2 : 4);
+const steps = Array.from({ length: 900 }, () =>
+  Array.from({ length: 6 }, () => Object.keys(WEIGHTS).map(() => Math.fround(random.normal()))),
+);
+
+for (const [group, weights] of [
+  [false, WEIGHTS],
+  [true, { ...WEIGHTS, strong: 1 }],
+] as const) {
+  const of = group ? 'three groups' : 'sequences';
+  t.test(`a good model of values: weak features are more than chance, over ${of}`, async t => {
+    const names = Object.keys(weights);
+    const targetOf = (rows: readonly (readonly number[])[]) =>
+      sumOf(Object.values(weights).map((weight, f) => weight * rows[valueAt(names[f])][f]));
+    const lines = steps.flatMap((rows, i) =>
+      rows.map((row, step) => `s${i},p${i % 15},${step},${row.join()},${targetOf(rows)}`),
+    );
+    const { summary } = await train(work, {
+      name: `values-${group}`,
+      seed: 1,
+      dataset: {
+        kind: 'csv',
+        path: work.file(`values-${group}.csv`, `id,person,step,${names},y\n${lines.join('\n')}\n`),
+        ...{ features: names, target: 'y', target_kind: 'value', normalize: 'standard' },
+        sequence: { group: 'id', order: 'step' },
+        test: { fraction: 0.2, ...(group && { group: 'person' }) },
+      },
+      model: { cell: 'gru', hidden_size: 12 },
+      loss: { kind: 'mse' },
+      optimizer: { kind: 'adam', learning_rate: 0.02 },
+      training: { num_epochs: 12, batch_size: 16 },
+    });
+    const { explanation, stderr } = await explained(summary.directory, '--sequences', '40');
+    const { features, attributions } = explanation;
+    t.same(
+      features.map(one => [one.name, changeOf(one) > (one.scores[0].floor as number)]),
+      [
+        ['strong', true],
+        ['weak', true],
+        ['noise', false],
+      ],
+    );
+    const shares = features.map(one => changeOf(one) / sumOf(features.map(of => Math.max(0, changeOf(of)))));
+    // of squared errors, a feature has the share of the variance: 0.96, 0.04 and 0.74, 0.26
+    const variance = sumOf(Object.values(weights).map(weight => weight ** 2));
+    for (const [f, { name }] of features.entries())
+      t.ok(Math.abs(shares[f] - weights[name as keyof typeof weights] ** 2 / variance) < 0.1, `${shares}`);
+    const carries = `the feature strong carries the model: ${(100 * shares[0]).toFixed(1)} % of`;
+    if (group) t.equal(stderr, '', 'no warning of 100 %');
+    else t.match(stderr, carries);
+    t.equal(attributions.of, 'value');
+    const text = await work.cellrun('explain', summary.directory, '--sequences', '1', ...webasm);
+    t.match(text.stdout, 'contribution to the value (in the units of the data) of a prediction');
+    // the mean step is near 0
+    for (const { name, contribution, occlusion } of attributions.features.filter(
+      one => one.name !== 'noise',
+    )) {
+      const f = names.indexOf(name);
+      const expected = meanOf(
+        attributions.sequences.map(({ id }) => {
+          const own = steps[Number(id?.slice(1))][valueAt(name)][f];
+          return Math.abs(weights[name as keyof typeof weights] * own);
+        }),
+      );
+      for (const found of [contribution, occlusion])
+        t.ok(Math.abs(found / expected - 1) < 0.15, `${name}: ${found}, ${expected}`);
+    }
+  });
+}
 
 t.test('predict --explain says the same of a split and of new sequences', async t => {
   const run = await trained();
@@ -345,8 +429,15 @@ for (const [name, { config }] of Object.entries({ ...predictionCases(work).cases
       ...['--repeats', '1', '--limit', '6', '--sequences', '4'],
     );
     t.same(validateAgainst('explanation', written), []);
-    const { sequences, agreement } = explanation.attributions;
+    const { sequences, agreement, groups, features } = explanation.attributions;
     t.ok(sequences.length > 0 && sequences.length <= 4);
+    for (const { name, contribution } of features) {
+      const sums = sequences.map(one => sumOf(one.contributions[groups.indexOf(name)]));
+      const mean = meanOf(sums.map(Math.abs));
+      // contributions have five digits, and may cancel each other
+      const most = Math.max(...sequences.flatMap(one => one.contributions.flat().map(Math.abs)));
+      t.ok(Math.abs(contribution - mean) < 1e-3 * most, `one unit: ${name}, ${contribution}, ${mean}`);
+    }
     for (const { output, reference, contributions, error } of sequences) {
       const sum = contributions.flat().reduce((total, value) => total + value, 0);
       t.ok(

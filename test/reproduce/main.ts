@@ -16,7 +16,7 @@ import { dirname, join, relative } from 'node:path';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
 import type { ForecastErrors } from '../../src/predict/backtest.js';
 import { readBaseline, summarizeSeeds } from '../../src/run/baseline.js';
-import type { Explanation } from '../../src/run/explanation.js';
+import { type Explanation, exceedsChance } from '../../src/run/explanation.js';
 import { Run } from '../../src/run/run.js';
 import type { Summary } from '../../src/run/summary.js';
 import type { SweepSummary } from '../../src/sweep/results.js';
@@ -170,9 +170,8 @@ function explainedOf(directory: string): Explained {
   const told: Explanation = JSON.parse(called(launcher, ['explain', directory, '--json']).stdout);
   const namesOf = (all: Explanation['features'] | Explanation['parts']) =>
     all
-      .map(({ name, scores: [{ change, low, floor }] }) => ({ name, change: change ?? 0, low, floor }))
-      .filter(({ change, low, floor }) => (low ?? 0) > 0 && change > (floor ?? 0))
-      .toSorted((a, b) => b.change - a.change)
+      .filter(({ scores: [loss] }) => exceedsChance(loss))
+      .toSorted((a, b) => (b.scores[0].change ?? 0) - (a.scores[0].change ?? 0))
       .map(({ name }) => name);
   return { features: namesOf(told.features), parts: namesOf(told.parts) };
 }

@@ -1,5 +1,6 @@
 /** `explain RUN`: measures what the predictions of a run rest on. */
-import type { Explanation, ScoreChange } from '../../run/explanation.js';
+import { type Explanation, OUTPUT_NAMES, type ScoreChange } from '../../run/explanation.js';
+import { predictingRuns } from '../../sweep/results.js';
 import { EXIT } from '../../util/errors.js';
 import { formatMetric, formatNumber } from '../../util/numbers.js';
 import { type Field, formatTable, tableOf } from '../../util/table.js';
@@ -22,12 +23,15 @@ export const verb = defineVerb({
     json: json('the explanation'),
     quiet,
   },
-  help: 'Writes explanation.json to the run directory; `report` shows it.',
+  help: 'Writes explanation.json to the run directory; `report` shows it. Of a sweep, explains the run that `predict` uses.',
   async action([run], options, { io }) {
     const { explain } = await import('../../predict/explain.js');
+    const [one, ...others] = predictingRuns([run]);
+    const path = others.length > 0 ? run : one;
+    if (path !== run) io.err(`note: this explains the run ${path}\n`);
     const display = createProgress(io, options.quiet);
     const { explanation, warnings } = await hintingAtMovedData(() =>
-      explain(run, options, (done, total) => display.evaluating({ done, total })),
+      explain(path, options, (done, total) => display.evaluating({ done, total })),
     ).finally(() => display.end());
     if (options.json) io.data(`${JSON.stringify(explanation)}\n`);
     else io.out(textOfExplanation(explanation, widthOf(io)));
@@ -69,8 +73,7 @@ function contributionsText(
   { of, agreement, features, parts, sequences }: Explanation['attributions'],
   width: number,
 ): string {
-  const explained = { logit: 'logit', log_probability: 'log probability', value: 'value' }[of];
-  const heading = `Mean size of the contribution to the ${explained} of a prediction, over ${counted(sequences.length, 'sequence')}, and of its change by occlusion:`;
+  const heading = `Mean size of the contribution to the ${OUTPUT_NAMES[of]} of a prediction, over ${counted(sequences.length, 'sequence')}, and of its change by occlusion:`;
   const fields: Field<(typeof features)[number]>[] = [
     { name: 'feature or part', of: row => row.name },
     { name: 'contribution', of: row => row.contribution, show: formatNumber },

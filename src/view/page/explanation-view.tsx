@@ -35,7 +35,7 @@ export function ExplanationView({ explanation }: { readonly explanation: Explain
   ];
   const both =
     agreement === null ? '' : ` Contributions and occlusion correlate with ${agreement.toFixed(2)}.`;
-  const note = `How much worse the scores are if a feature is that of another sequence, and what a shuffled target reaches by chance; the mean size of its contribution to the ${of} of a prediction, and of the change if it is occluded; ${place}.${both}`;
+  const note = `How much worse the scores are if a feature is that of another sequence, and what a feature that says nothing reaches by chance; the mean size of its contribution to the ${of} of a prediction, and of the change if it is occluded; ${place}.${both}`;
   return (
     <>
       <TableSection
