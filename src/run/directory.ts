@@ -253,17 +253,22 @@ function lost(file: string): UserError {
 
 const MAX_NAMED = 5;
 
-/** What to name instead of a sweep: a run of its best trial, or of a seed if it only has seeds. */
+/**
+ * What to name instead of a sweep: the run on all data, if there is one, and a run of its best
+ * trial, or of a seed or fold if it only has these.
+ */
 function severalRuns(path: string) {
   const read = (name: string) => Object(caught(() => parseJson(name, readText(join(path, name)))));
-  const hasSeedsOnly = read('plan.json').space?.parameters?.length === 0;
-  const { best, repeats = best?.runs ?? [] } = read('summary.json');
+  const { space, folds } = read('plan.json');
+  const hasOnly = space?.parameters?.length === 0 && (folds ? 'fold' : 'seed');
+  const { best, final, repeats = best?.runs ?? [] } = read('summary.json');
   const runs = repeats.map((run: string) => join(path, 'trials', basename(run)));
   const listed = runs.length > MAX_NAMED ? [...runs.slice(0, MAX_NAMED), '…'] : runs;
-  const which = hasSeedsOnly ? 'the run of one seed' : 'the run of a trial, such as the best';
+  const ofAll = final ? `the run on all data: ${join(path, basename(final))}; ` : '';
+  const which = hasOnly ? `the run of one ${hasOnly}` : 'the run of a trial, such as the best';
   return {
-    message: hasSeedsOnly ? 'this directory has a run for each seed' : 'this is a sweep, not a run',
-    expected: `${which}: ${listed.join(', ') || `a folder in ${join(path, 'trials')}`}; for all runs together: sweep resume, sweep status, compare, review, report`,
+    message: hasOnly ? `this directory has a run for each ${hasOnly}` : 'this is a sweep, not a run',
+    expected: `${ofAll}${which}: ${listed.join(', ') || `a folder in ${join(path, 'trials')}`}; for all runs together: sweep resume, sweep status, compare, review, report`,
   };
 }
 

@@ -1,5 +1,5 @@
 /** `folds`: cross-validation as the runs of a sweep, and their out-of-fold predictions. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/validator.js';
@@ -192,6 +192,14 @@ t.test('the final model is trained on all data for the median of the steps that 
   t.equal(linesIn(predicted.stdout).length, 36);
   t.equal(predicted.stdout, (await work.cellrun('predict', final, '--input', path)).stdout);
   t.match(await work.cellrun('evaluate', directory), { code: 2, stderr: /this run has no test split/ });
+  const folds =
+    /has a run for each fold\n.*expected: the run on all data: .*final; the run of one fold: .*t0000-f1/;
+  t.match(await work.cellrun('resume', directory), { code: 2, stderr: folds });
+  const explained = await work.cellrun('explain', directory, '--split', 'train', '--repeats', '1');
+  t.match(explained, { code: 0, stdout: /^36 sequences of the train split/, stderr: `the run ${final}\n` });
+  t.ok(existsSync(join(final, 'explanation.json')));
+  const several = await work.cellrun('explain', straight.directory);
+  t.match(several, { code: 2, stderr: /a run for each fold\n.*expected: the run of one fold: / });
   const exported = await work.cellrun('export', directory, '--format', 'js', '--output', work.folder());
   t.match(exported.stderr, /the predictions of 36 training sequences are equal/);
   t.match(await work.cellrun('report', final), { code: 0 });
