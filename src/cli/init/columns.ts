@@ -269,8 +269,8 @@ function decimalIn(
 const THOUSANDS = /^[+-]?[1-9]\d{0,2}(?:\.\d{3})+$/;
 
 /**
- * A number with a point between its thousands, if all with a point may have it there and some surely
- * do: where 1.130 keeps its last 0, 987 is no 987.000.
+ * A number with a point between its thousands, if all with a point may have it there and some
+ * surely do: where 1.130 keeps its last 0, 987 is no 987.000.
  */
 function thousandsIn(columns: readonly (readonly string[])[]): string | undefined {
   const all = columns.map(column => column.filter(cell => NUMBER.test(cell)));
