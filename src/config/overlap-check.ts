@@ -202,7 +202,7 @@ export function sharedSequences<Split extends ComparedSequences>(
   const found = splits.flatMap((of, later) => {
     if (later === 0) return [];
     const known = new Map<number, { readonly index: number; count: number }>();
-    for (const [index, hash] of hashes(of, shape, MAX_HASHED)) {
+    for (const [index, hash] of hashes(of, shape, { most: MAX_HASHED })) {
       const same = known.get(hash);
       if (same) same.count++;
       else known.set(hash, { index, count: 1 });
@@ -287,27 +287,56 @@ function windowHash(hashes: Uint32Array, start: number): number {
 function isRepetitive(split: ComparedSequences, shape: SequenceShape): boolean {
   const distinct = new Set<number>();
   const most = MAX_REPETITIVE * Math.min(split.count, MAX_HASHED);
-  for (const [, hash] of hashes(split, shape, MAX_HASHED)) if (distinct.add(hash).size > most) return false;
+  for (const [, hash] of hashes(split, shape, { most: MAX_HASHED }))
+    if (distinct.add(hash).size > most) return false;
   return true;
 }
 
 function* hashes(
   split: ComparedSequences,
   { steps, width }: SequenceShape,
-  most = split.count,
+  { most = split.count, withTargets = !hasAlternatives(split.targets) }: HashOptions = {},
 ): Generator<[index: number, hash: number]> {
   const { count, targets, lengths } = split;
-  const size = steps * width;
-  const targetWidth = hasAlternatives(targets) ? 0 : targets.values.length / count;
-  const numbers = new Float32Array(size + targetWidth + 1);
+  const targetWidth = withTargets ? targets.values.length / count : 0;
+  const numbers = new Float32Array(steps * width + targetWidth + 1);
   const bits = new Uint32Array(numbers.buffer);
   for (let index = 0; index < Math.min(count, most); index++) {
     split.read(index, numbers, 0, width);
-    numbers.set(targets.values.subarray(index * targetWidth, (index + 1) * targetWidth), size);
     // a step may be all zeros like padding
-    numbers[size + targetWidth] = lengths?.[index] ?? steps;
-    yield [index, hashOf(bits)];
+    const length = lengths?.[index] ?? steps;
+    const size = length * width;
+    numbers[size] = length;
+    numbers.set(targets.values.subarray(index * targetWidth, (index + 1) * targetWidth), size + 1);
+    yield [index, hashOf(bits.subarray(0, size + 1 + targetWidth))];
   }
+}
+
+interface HashOptions {
+  readonly most?: number;
+  readonly withTargets?: boolean;
+}
+
+/** Fewer numbers may be equal by chance. */
+const MIN_NUMBERS = 8;
+
+/**
+ * Returns the function that counts the sequences of a split whose features are those of a training
+ * sequence. Counts none if few training sequences are distinct.
+ */
+export function countsKnown(train: ComparedSequences, shape: SequenceShape) {
+  const known = new Set<number>();
+  for (const [, hash] of hashes(train, shape, { most: MAX_HASHED, withTargets: false })) known.add(hash);
+  const isRepetitive = known.size <= MAX_REPETITIVE * Math.min(train.count, MAX_HASHED);
+  return (split: ComparedSequences): number => {
+    const { lengths = new Int32Array() } = split;
+    const steps = Math.max(shape.steps, ...lengths);
+    let count = 0;
+    if (!isRepetitive)
+      for (const [index, hash] of hashes(split, { ...shape, steps }, { withTargets: false }))
+        if ((lengths[index] ?? steps) * shape.width >= MIN_NUMBERS && known.has(hash)) count++;
+    return count;
+  };
 }
 
 /** 53 bits: two FNV-1a hashes over 32-bit words, with the finalizer of MurmurHash3. */

@@ -4,6 +4,7 @@
  */
 import { configDifferences } from '../config/explain.js';
 import { type Experiment, type LoadedExperiment, measuredMetrics } from '../config/index.js';
+import { countsKnown } from '../config/overlap-check.js';
 import { MAX_BEAM } from '../config/schema/experiment.js';
 import { pathsIn } from '../config/schema/schema.js';
 import type { StepColumns } from '../data/core/columns.js';
@@ -14,6 +15,7 @@ import {
   digestOf,
   IGNORED,
   type InputSource,
+  inputWidth,
   isRejected,
   JoinedDoubts,
   kindOf,
@@ -365,7 +367,8 @@ export async function evaluateInput(
     };
     const baselines = await baselinesOf(saved, options);
     if ('problem' in baselines) warnings.push(baselines.problem);
-    const scores = 'scores' in baselines ? baselines.scores : undefined;
+    const { scores, knownIn } = 'problem' in baselines ? { scores: undefined } : baselines;
+    let [known, all] = [0, 0];
     const measured = async function* () {
       for await (const list of reader.read(sources)) {
         for (const sequence of list) {
@@ -385,6 +388,8 @@ export async function evaluateInput(
       { onRejected },
       (split, rows) => {
         scores?.add(split);
+        known += knownIn?.(split) ?? 0;
+        all += split.count;
         warnings.push(...rows.flatMap(row => row.warnings ?? []).filter(isNew));
         watch?.(split.count);
       },
@@ -404,6 +409,10 @@ export async function evaluateInput(
       warnings.push({ code: 'predict/left-out', message });
     }
     warnings.push(...doubts.all);
+    if (known > 0 && !warnings.some(({ code }) => code === TRAINED_ON)) {
+      const message = `${known} of ${counted(all, 'sequence')} have the features of training sequences: if they are the same, the metrics say little about new data`;
+      warnings.push({ code: TRAINED_ON, message });
+    }
     if (unlearned > 0) {
       const of = `${unlearned} of ${symbols} symbols (${percent(unlearned / symbols, 2)})`;
       const message = `${of} do not occur in the training split: the model has not learned to read them`;
@@ -414,6 +423,8 @@ export async function evaluateInput(
     await opened.pool.close();
   }
 }
+
+const TRAINED_ON = 'predict/training-data';
 
 /** Warns once of inputs that are files with training data of the run. */
 async function trainedOn({ manifest }: SavedModel, sources: readonly InputSource[]): Promise<Diagnostic[]> {
@@ -430,18 +441,27 @@ async function trainedOn({ manifest }: SavedModel, sources: readonly InputSource
     others.length === 0 ? 'this file has' : `this and ${counted(others.length, 'other file')} have`;
   const message = `${files} training data of the run, so the metrics say little about new data`;
   const expected = 'data that the run has not read, or `--split test`';
-  return [{ code: 'predict/training-data', message, file, expected }];
+  return [{ code: TRAINED_ON, message, file, expected }];
 }
 
 /** The baselines, fitted on the training data of the run; a warning if they cannot be read. */
 async function baselinesOf(
   { loaded, manifest }: SavedModel,
   options: BackendOptions,
-): Promise<{ readonly scores: BaselineScores } | { readonly problem: Diagnostic }> {
+): Promise<
+  | { readonly scores: BaselineScores; readonly knownIn: ((split: Split) => number) | undefined }
+  | { readonly problem: Diagnostic }
+> {
   try {
     const { run, dataset } = await openSession(loaded, { ...options, ...fittedBy(manifest) });
     if (manifest) checkSameData(dataset, manifest);
-    return { scores: fitBaselines(run, dataset)() };
+    const { train, input, sequenceLength: steps, vocabulary, recordings } = dataset;
+    const areCompared = vocabulary === undefined && recordings === undefined;
+    return {
+      scores: fitBaselines(run, dataset)(),
+      // rare symbols are one, so that other texts would be equal
+      knownIn: areCompared ? countsKnown(train, { steps, width: inputWidth(input) }) : undefined,
+    };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const [{ code, message, file, line }] = error.diagnostics;
