@@ -31,8 +31,9 @@ export function checkMembers(members: readonly SavedModel[], split?: SplitName):
     if (isAgain) return [{ code: 'predict/members', message: 'this model is given twice', file }];
     const of = members[0].path;
     if (key !== undefined) {
-      const message = `the models do not predict the same: their ${key} differs from that of ${of}`;
-      return [{ code: 'predict/members', message, file, expected: text(first[key]), got: text(facts[key]) }];
+      const message = `the models do not predict the same: \`${key}\` is not that of ${of}`;
+      const [expected, got] = [first, facts].map(one => (one[key] === null ? 'none' : text(one[key])));
+      return [{ code: 'predict/members', message, file, expected, got }];
     }
     if (split === undefined || divisionOf(members[0]) === divisionOf(members[i + 1])) return [];
     const message = `its ${split} split has other sequences than that of ${of}, which may have been trained on them`;

@@ -195,7 +195,7 @@ t.test('the runs of a cross-validation predict new data together, and not their 
 t.test('models that do not predict the same are refused', async t => {
   const [run, other] = await seeds(classes);
   const cases: [runs: string[], message: RegExp][] = [
-    [[run, await trained(values)], /their task differs from that of .*\n? *.*expected: "classes"/],
+    [[run, await trained(values)], /`task` is not that of .*\n? *.*expected: "classes"/],
     [[run, await trained(classes, 'dataset.seed=1')], /its test split has other sequences/],
     [[run, run], /this model is given twice/],
     [[run, other, '--generate'], /only language models can generate/],
@@ -246,7 +246,7 @@ t.test('one module has several models, and predicts as they do together', async 
   const [run] = await seeds(classes);
   const other = await trained(values);
   for (const [args, message] of [
-    [[run, other, '--format', 'js', '--output', work.folder()], /their task differs/],
+    [[run, other, '--format', 'js', '--output', work.folder()], /`task` is not that of/],
     [[run, '--format', 'onnx', '--output', work.folder()], /the format onnx has one model in each file/],
     [[run, '--format', 'js'], /--output/],
   ] as const) {
