@@ -1388,7 +1388,7 @@ const REFUSED: readonly (readonly [csv: string, code: number, stderr: RegExp, ..
   [
     table('shop,date,y', 160, i => `${'uv'[i % 2]},${day((i === 20 ? 18 : i) >> 1)},${(i * 7) % 31}`),
     2,
-    /: date orders the rows, and it has 1 row with the time of another, first line 22 after line 20: "2024-01-10"; .*`resample`\n/,
+    /: 1 row has the date of the row before in its shop, first line 22 after line 20: "2024-01-10"; .*`resample`\n/,
   ],
   [
     table('word,x,label', 20, i => `w${i},${i % 7},${i % 2}`),

@@ -471,6 +471,11 @@ export function isFactOf(of: Column, column: Column): boolean {
   });
 }
 
+/** The rows of a list in which a column has no value. */
+export function withoutValue({ cells, isValue }: Column, list: readonly number[]): number[] {
+  return list.filter(row => !isValue(cells[row]));
+}
+
 export function isWhole({ cells, isValue }: Column): boolean {
   return cells.every(cell => !isValue(cell) || Number.isInteger(Number(cell)));
 }

@@ -1,6 +1,7 @@
 /** Forms of dates in tables, as codes of strptime. */
 import { orderKey } from '../../data/core/cells.js';
 import { dateReader } from '../../data/formats/dates.js';
+import { damagedError } from '../../util/errors.js';
 
 const DAYS = [
   ...['/', '.', '-'].flatMap(mark => [['%d', '%m', '%Y'].join(mark), ['%m', '%d', '%Y'].join(mark)]),
@@ -42,6 +43,25 @@ export function formsOf(cells: readonly string[], maxBad: number): string[] {
   const left = exact.length > 0 ? exact : likely.filter(form => areDates(cells, timeReader(form), maxBad));
   // `%b` reads all that `%B` does in months with three letters
   return left.filter(form => form === left[0] || /%m/.test(form));
+}
+
+type Named = { readonly name: string };
+
+/** Refuses a table with a column for each date, such as a month, if one is its target. */
+export function refuseWide(columns: readonly Named[], target: Named, path: string): void {
+  const years = (name: string) => (/^(19|20)\d{2}$/.test(name) ? Number(name) : Number.NaN);
+  const names = columns.map(({ name }) => name);
+  // fewer may be features
+  const readers = names.length < 6 ? [] : [years, orderKey(false), ...FORMS.map(timeReader)];
+  const datedBy = (read: (cell: string) => number) => names.filter(name => !Number.isNaN(read(name)));
+  const dated = readers.map(datedBy).find(({ length }) => 2 * length > names.length);
+  if (!dated?.includes(target.name)) return;
+  const others = JSON.stringify(names.filter(name => !dated.includes(name)));
+  const message = `the table is wide: ${dated.length} of its ${names.length} columns are dates, ${dated[0]} to ${dated.at(-1)}`;
+  throw damagedError('init/wide', message, {
+    file: path,
+    expected: `a row for each value, as made by \`table.melt(${others}, var_name="date")\` of pandas; or --target, to predict one date from the others`,
+  });
 }
 
 /** True if `read` returns numbers for `cells`, apart from a fraction `maxBad` of them. */

@@ -4,8 +4,8 @@ import { MARKERS, ZONED } from '../../data/core/cells.js';
 import { BLOCK } from '../../data/formats/archives.js';
 import { grouped } from '../../util/numbers.js';
 import { counted } from '../../util/words.js';
-import { type Column, isFactOf } from './columns.js';
-import { contradictionsIn } from './layout.js';
+import { type Column, isFactOf, withoutValue } from './columns.js';
+import { areScattered, contradictionsIn } from './layout.js';
 import { classesOf, holesOf, listsMissing, markersOf, missingClassesOf } from './missing.js';
 import { columnsOf, levelOfTargets } from './plan.js';
 import {
@@ -18,7 +18,6 @@ import {
   lacksTargets,
   type Reading,
   unevenTimes,
-  withoutValue,
 } from './readings.js';
 import { seasonOf } from './seasons.js';
 import { subjectProblem, tellsSubjects } from './subjects.js';
@@ -140,9 +139,12 @@ function obstaclesOf(reading: Reading): string[] {
       const contradiction = contradictionsIn(rows, group, column);
       if (contradiction) found.push(`${contradiction}: without that, it would be a static feature`);
     }
+  if (isSequence(kind) && layout.repeated) found.push(`${layout.repeated}: rows keep the order of the file`);
   if (kind === 'rows' && order?.isDate)
     found.push(
-      `${order.columns[0].name} orders the rows, but no column says which belong together, so each is read alone: a column that numbers parts of the time can be --group`,
+      areScattered(layout)
+        ? `${order.columns[0].name} has irregular times, so each row is read alone; \`--as series\` reads all as one series`
+        : `${order.columns[0].name} orders the rows, but no column says which belong together, so each is read alone: a column that numbers parts of the time can be --group`,
     );
   const ahead = future.flat();
   for (const column of kind === 'series' && ahead.length > 0 ? features : []) {

@@ -84,32 +84,49 @@ function blocksOf(values: readonly unknown[]): number {
  * How alike neighbours in time are: 1 if equal, 0 if unrelated. Their correlation in tenths, over
  * at most 1000 pairs.
  */
-export function smoothness({ cells, isValue }: Column, rows: Rows): number {
+export function smoothness(column: Column, rows: Rows): number {
+  return Math.round(10 * alikeAfter(1, column, rows).alike) / 10;
+}
+
+/**
+ * True if values depend on the one before or on those of usual seasons: their correlation has more
+ * than 3.5 standard errors.
+ */
+export function dependsOnPast(column: Column, rows: Rows): boolean {
+  const all = [1, 7, 12, 24].map(lag => alikeAfter(lag, column, rows));
+  return all.some(({ alike, count }) => Math.abs(alike) * Math.sqrt(count) > 3.5);
+}
+
+/** The correlation of values with those `lag` steps before, over at most 1000 pairs. */
+function alikeAfter(lag: number, { cells, isValue }: Column, rows: Rows) {
   const pairs = rows
-    .flatMap(list => list.slice(1).map((row, i) => [list[i], row]))
+    .flatMap(list => list.slice(lag).map((row, i) => [list[i], row]))
     .slice(0, 1000)
     .filter(([a, b]) => isValue(cells[a]) && isValue(cells[b]))
     .map(([a, b]) => [Number(cells[a]), Number(cells[b])]);
   const mean = (values: readonly number[]) => values.reduce((sum, one) => sum + one, 0) / values.length;
   const centre = mean(pairs.map(([a]) => a));
   const variance = mean(pairs.map(([a]) => (a - centre) ** 2));
-  if (!(variance > 0)) return 0;
+  if (!(variance > 0)) return { alike: 0, count: pairs.length };
   const alike = mean(pairs.map(([a, b]) => (a - centre) * (b - centre))) / variance;
-  return Math.round(10 * Math.max(-1, Math.min(1, alike))) / 10;
+  return { alike: Math.max(-1, Math.min(1, alike)), count: pairs.length };
 }
 
-/** Equal times of equal values to be expected of numbers that are no names. */
+/** Equal times of equal values to be expected of values that are no names, for each one found. */
 const MIN_CHANCES = 5;
 
 /**
- * True if a column of numbers that tells rows of equal times apart does so as a name does: of
- * numbers that are measured, some would be equal at equal times.
+ * True if a column that tells rows of equal times apart does so as a name does: of values that are
+ * no names, some would be equal at equal times.
  * @param at the time of each row
  */
-export function tellsByName({ cells, distinct }: Column, at: readonly number[]): boolean {
+export function tellsByName(column: Column, at: readonly number[]): boolean {
+  const { cells } = column;
   const alone = [...countsOf(cells).values()].reduce((sum, count) => sum + (count / cells.length) ** 2, 0);
   const pairs = [...countsOf(at.map(String)).values()].reduce((sum, n) => sum + (n * (n - 1)) / 2, 0);
-  return distinct > 2 && pairs * alone >= MIN_CHANCES;
+  const rows = rowsOfEach(column);
+  const found = rows.reduce((sum, list) => sum + list.length - new Set(list.map(row => at[row])).size, 0);
+  return pairs * alone >= MIN_CHANCES * (1 + found);
 }
 
 /** True if equal values stand together. */

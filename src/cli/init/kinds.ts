@@ -20,12 +20,12 @@ export function areYears({ name, isNumber, cells, isValue }: Column): boolean {
 
 /** The longest column of words that differ from row to row and are several in each. */
 export function textOf(columns: readonly Column[]): Column | undefined {
-  const isText = ({ cells, isNumber, isTime, distinct }: Column): boolean =>
-    !isNumber &&
-    !isTime &&
-    2 * distinct > cells.length &&
-    cells.filter(cell => /\S\s+\S+\s+\S/.test(cell)).length > 0.5 * cells.length;
-  return longestOf(columns.filter(isText));
+  return longestOf(columns.filter(one => 2 * one.distinct > one.cells.length && isWordy(one)));
+}
+
+/** True for sentences and the like: a cell of several words is no symbol. */
+export function isWordy({ cells, isNumber, isTime }: Column): boolean {
+  return !isNumber && !isTime && 2 * cells.filter(cell => /\S\s+\S+\s+\S/.test(cell)).length > cells.length;
 }
 
 export function longestOf(columns: readonly Column[]): Column | undefined {
@@ -98,6 +98,11 @@ export function isName(column: Column): boolean {
   const { name, isNumber, distinct } = column;
   if (!USUAL.group.test(name) || isTarget(name) || (isNumber && !isWhole(column))) return false;
   return distinct > MAX_KINDS || /(^|[_ .-])ids?#?$|[a-z](Id|ID)$/i.test(name);
+}
+
+/** True for codes such as T-1042. */
+export function isOwnCode({ cells, isNumber, isTime }: Column): boolean {
+  return !isNumber && !isTime && cells.every(cell => /^\S*\d\S*$/.test(cell));
 }
 
 /**

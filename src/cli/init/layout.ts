@@ -1,4 +1,5 @@
 /** How the rows of a table belong together: which column groups them, and which orders them. */
+import { differences } from '../../data/forecast-times.js';
 import { usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { type Column, type Columns, columnNamed, countsOf, isWhole, keysOf } from './columns.js';
@@ -21,6 +22,7 @@ import {
 } from './groups.js';
 import { clockOf, isClock, isMeasure } from './kinds.js';
 import { isPartOfDate, isTarget, MIN_SUBJECTS, USUAL } from './names.js';
+import { unevenAmong } from './steps.js';
 
 export interface NamedColumns {
   readonly target?: string | undefined;
@@ -71,6 +73,10 @@ type Parts = Pick<Layout, 'obstacle' | 'parts' | 'mayBeAlone'>;
 const MIN_REPEATED = 0.25;
 /** Maximum fraction of rows with the time of another one of their group by mistake. */
 const MAX_REPEATED = 0.01;
+/** The same for groups with a usual name: two events of a user may have one time. */
+const MAX_TIED = 0.1;
+/** Minimum fraction of all times of all groups that have a row, if words tell series. */
+const MIN_FILLED = 0.75;
 /** Minimum difference between correlations of neighbours that tells series. */
 const MIN_ALIKE = 0.3;
 /** Fewer groups whose rows are in no order and not side by side are kinds of rows. */
@@ -105,8 +111,10 @@ export function layoutOf(table: Columns, named: NamedColumns, path: string): Lay
     const layout = order.isColumn && order.isDate && groupedFor({ ...order, allowed });
     if (!layout) continue;
     // names that are used again explain all equal times
-    const told = layout.parts ? layout : joined(order);
-    return told.parts ? { ...layout, ...told } : { ...layout, repeated: repeatedIn(order, layout.rows) };
+    const told = layout.parts ? layout : joined(order, layout.group);
+    if (told.parts) return { ...layout, ...told };
+    // a group that was asked for is several ones
+    if (told.mayBeAlone !== false) return { ...layout, ...tiesIn(order, layout) };
   }
   const found = groupFor(undefined);
   if (askedTime && !askedTime.isNumber && !askedTime.isTime)
@@ -147,7 +155,7 @@ export function layoutOf(table: Columns, named: NamedColumns, path: string): Lay
 
   function apart(why: string, parts: readonly Column[] | undefined): Parts {
     const obstacle = `${why}, so no column alone says which rows belong together: --group takes several`;
-    return { obstacle, parts: askedGroup ? undefined : parts, mayBeAlone: false };
+    return { obstacle, parts: askedGroup ? undefined : parts, mayBeAlone: parts === undefined };
   }
 
   function unsure({ place, why }: Places, group: Column): Partial<Parts> {
@@ -171,7 +179,7 @@ export function layoutOf(table: Columns, named: NamedColumns, path: string): Lay
   function groupedFor(order: Order): Layout | undefined {
     const found = groupFor(order);
     const rows = rowsIn(found.group);
-    const isOrdered = order.isColumn ? isUnique(order, rows) : ascends(order, rows);
+    const isOrdered = order.isColumn ? isUnique(order, rows, found.group) : ascends(order, rows);
     if (!isOrdered || !startTogether(order, rows)) return undefined;
     refuseAmbiguous(order.columns[0], path);
     const recordings = files && found.group === files ? undefined : recordingsBy(order, found.group);
@@ -220,7 +228,7 @@ export function layoutOf(table: Columns, named: NamedColumns, path: string): Lay
       column => !order?.columns.includes(column),
     );
     const isAlone = order !== undefined && isUnique(order, rowsIn(undefined));
-    const tells = (column: Column) => order !== undefined && isUnique(order, rowsOfEach(column));
+    const tells = (column: Column) => order !== undefined && isUnique(order, rowsOfEach(column), column);
     const whole = rowsIn(undefined);
     const startsAgain = (column: Column) =>
       order?.isDate === true &&
@@ -247,10 +255,15 @@ export function layoutOf(table: Columns, named: NamedColumns, path: string): Lay
         finest && (formsBlocks(finest) ? `the rows of each ${finest.name} stand together` : undefined);
       return { group: finest, why };
     }
-    const words = candidates.filter(({ name, isNumber }) => !isNumber && !isTarget(name));
+    const times = new Set(order.at).size;
+    const isPanel = ({ cells, distinct }: Column) => cells.length >= MIN_FILLED * times * distinct;
+    // words may tell a few equal times apart by chance
+    const words = candidates.filter(
+      one => !one.isNumber && !isTarget(one.name) && (isPanel(one) || tellsByName(one, order.at)),
+    );
     // numbers from 0 or 1 may be parts of the time
     const isNumbered = (one: Column) =>
-      tellsByName(one, order.at) && (!areOrdinals(one) || holdsSeries(one, order));
+      one.distinct > 2 && tellsByName(one, order.at) && (!areOrdinals(one) || holdsSeries(one, order));
     const numbers = candidates.filter(
       one => one.isNumber && !isTarget(one.name) && !isPartOfDate(one.name) && isNumbered(one),
     );
@@ -443,8 +456,8 @@ function earliest(at: readonly number[], rows: readonly number[]): number {
 }
 
 /** True if each time occurs once in its group, but for the `allowed` rows. Some may be missing. */
-function isUnique({ at, allowed = 0 }: Order, rows: readonly (readonly number[])[]): boolean {
-  let left = allowed;
+function isUnique({ at, allowed = 0 }: Order, rows: Layout['rows'], group?: Column): boolean {
+  let left = allowed > 0 && group && USUAL.group.test(group.name) ? MAX_TIED * at.length : allowed;
   return rows.every(list => {
     const times = list.map(row => at[row]).filter(time => !Number.isNaN(time));
     left -= times.length - new Set(times).size;
@@ -463,12 +476,28 @@ function repeatsIn({ at }: Order, rows: Layout['rows']): boolean {
   return different <= (1 - MIN_REPEATED) * at.length;
 }
 
-/** Says how many rows, in order, have the time of the one before them. */
-function repeatedIn({ at, columns: [{ cells, nameOf }] }: Order, rows: Layout['rows']): string {
+/** Says how many rows have the time of the one before them; those of a file in order keep it. */
+function tiesIn(order: Order, { group, rows }: Layout): Pick<Layout, 'repeated' | 'order'> {
+  const {
+    at,
+    columns: [{ name, cells, nameOf }],
+  } = order;
   const pairs = rows.flatMap(list => list.slice(1).map((row, i) => [list[i], row]));
   const same = pairs.filter(([a, b]) => at[a] === at[b]);
   const [earlier, later] = same[0];
-  return `${counted(same.length, 'row')} with the time of another, first ${nameOf(later)} after ${nameOf(earlier)}: ${JSON.stringify(cells[later])}`;
+  const [have, their] = same.length === 1 ? ['1 row has', 'its'] : [`${same.length} rows have`, 'their'];
+  const within = group ? ` in ${their} ${group.name}` : '';
+  const repeated = `${have} the ${name} of the row before${within}, first ${nameOf(later)} after ${nameOf(earlier)}: ${JSON.stringify(cells[later])}`;
+  const isInOrder = rows.every(list => list.every((row, i) => i === 0 || row > list[i - 1]));
+  return { repeated, order: isInOrder ? { ...order, isColumn: false } : order };
+}
+
+/** True for rows at any times, such as those of applications: a third of their steps are uneven. */
+export function areScattered({ order, rows }: Layout): boolean {
+  if (!order?.isDate) return false;
+  const whole = rows.every(({ length }) => length === 1) ? [rows.flat()] : rows;
+  const times = whole.map(list => list.map(row => order.at[row]).filter(time => !Number.isNaN(time)));
+  return unevenAmong(times.flatMap(list => differences(list.sort((a, b) => a - b)))) > 1 / 3;
 }
 
 /** Parts of a date, and ways to count them. */
@@ -478,6 +507,12 @@ const DATE_PARTS: readonly ((date: Date) => number)[] = [
   date => date.getUTCDate(),
   date => date.getUTCDay(),
   date => date.getUTCHours(),
+  date => date.getUTCMinutes(),
+  date => Math.floor(date.getUTCMonth() / 3),
+  // week and day of the year
+  ...[7, 1].map(
+    days => (date: Date) => (date.getTime() - Date.UTC(date.getUTCFullYear(), 0, 1)) / (days * 86_400_000),
+  ),
 ];
 
 /** True for a column that says what the dates say already, such as their months, in any numbers. */
@@ -493,6 +528,21 @@ export function repeatsDate({ order }: Layout, { cells, distinct }: Column): boo
 
 /** Days of a month. */
 const MAX_PARTS = 31;
+/** Maximum fraction of rows with another number than the part of their date. */
+const MAX_OTHERS = 0.05;
+
+/** True if nearly all rows have a part of their date, counted from 0 or 1, or another time. */
+export function isPartOfOrder(layout: Layout, column: Column): boolean {
+  const { order, rows } = layout;
+  if (repeatsDate(layout, column)) return true;
+  if (!order || !isPartOfDate(column.name) || !isWhole(column)) return false;
+  const numbers = keysOf(column);
+  const dates = order.at.map(time => new Date(time));
+  const isPart = (partOf: (date: Date) => number) =>
+    dates.filter((date, row) => Math.abs(Math.floor(partOf(date)) - numbers[row]) > 1).length <=
+    MAX_OTHERS * dates.length;
+  return DATE_PARTS.some(isPart) || ascends({ ...order, at: numbers }, rows);
+}
 
 /** True if each group has its rows in this order, each time once. */
 function ascends({ at }: Order, rows: readonly (readonly number[])[]): boolean {

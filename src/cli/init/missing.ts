@@ -1,7 +1,7 @@
 /** Missing values of a reading: what means one, and which are filled. */
 import { isMissing, MARKERS } from '../../data/core/cells.js';
-import type { Column } from './columns.js';
-import { areTagged, knownOf, type Reading, withoutValue } from './readings.js';
+import { type Column, withoutValue } from './columns.js';
+import { areTagged, knownOf, type Reading } from './readings.js';
 
 /** The columns whose missing values are filled, with their numbers. */
 export function holesOf(reading: Reading): number[] {

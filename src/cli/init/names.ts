@@ -13,7 +13,7 @@ export const USUAL = {
   minute: /^(minute|min|minutes)$/i,
   /** A number that is known at the end. */
   outcome:
-    /(^|[_ .-])(los|stay|survival|mortality|score|severity|yield|wear|rul|lifetime|recovery|response)([_ .-]|$)/i,
+    /(^|[_ .-])(los|stay|survival|mortality|score|severity|yield|wear|rul|lifetime|recovery|response|price|cost)([_ .-]|$)/i,
   /** Where something is in a text. */
   chapter:
     /^(act|scene|chapter|verse|canto|book|volume|page|section|paragraph|stanza)([_ .-]?(no|number))?$/i,

@@ -8,8 +8,18 @@ import { BLOCK } from '../../data/formats/archives.js';
 import { damagedError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
-import { type Column, type Columns, columnNamed, isFactOf, isWhole, MAX_CLASSES, MERGED } from './columns.js';
-import { formsBlocks, isConstantWithin, smoothness, withJoined } from './groups.js';
+import {
+  type Column,
+  type Columns,
+  columnNamed,
+  isFactOf,
+  isWhole,
+  MAX_CLASSES,
+  MERGED,
+  withoutValue,
+} from './columns.js';
+import { refuseWide } from './dates.js';
+import { dependsOnPast, formsBlocks, isConstantWithin, smoothness, withJoined } from './groups.js';
 import {
   areYears,
   clockOf,
@@ -18,7 +28,9 @@ import {
   isLabel,
   isMeasure,
   isName,
+  isOwnCode,
   isVocabulary,
+  isWordy,
   longestOf,
   mayBeWritten,
   numbersGroups,
@@ -26,9 +38,17 @@ import {
   numbersRows,
   textOf,
 } from './kinds.js';
-import { contradictionsIn, type Layout, layoutOf, type NamedColumns, repeatsDate } from './layout.js';
+import {
+  areScattered,
+  contradictionsIn,
+  isPartOfOrder,
+  type Layout,
+  layoutOf,
+  type NamedColumns,
+  repeatsDate,
+} from './layout.js';
 import { ATTRIBUTE, isPartOfDate, isTarget, USUAL } from './names.js';
-import { type RegularSteps, regularSteps, timesIn } from './steps.js';
+import { aheadOf, type RegularSteps, regularSteps, timesIn, unevenAmong, untilLast } from './steps.js';
 import { coarsest, isNamed, namesOfRows, namesRows, subjectsOf } from './subjects.js';
 
 export const KINDS = ['sequences', 'steps', 'series', 'rows', 'texts', 'pairs'] as const;
@@ -102,6 +122,7 @@ export function readingsOf(table: Columns, choice: Choice, path: string): readon
     )
     .toSorted((a, b) => b.score - a.score);
   if (candidates.length === 0) throw nothing(path, asked ? unfit(asked) : 'it has no column to predict');
+  if (!asked && choice.as === undefined) refuseWide(table.columns, candidates[0].target, path);
   checkNumbers(candidates[0], table.columns, layout.group, path);
   const made = candidates.map(candidate => completed(candidate, table.columns, layout.group));
   const readings = made.filter(one => typeof one === 'object');
@@ -244,24 +265,30 @@ function candidatesFor(
     const dated = order.isDate ? [`${order.columns[0].name} has dates`] : [];
     const { shortest } = untilLast(layout, target).layout;
     const isShort = shortest < MIN_FORECAST_STEPS;
+    const ahead = aheadOf(layout, target, columns);
     const which = group ? ` (the rows of each ${group.name})` : '';
     const short = `its series${which} have ${shortest} steps, and a forecast needs ${MIN_FORECAST_STEPS}`;
     const moves = isMeasured ? smoothness(target, rows) : -5;
+    const isScattered = areScattered(layout);
+    const isLastClass = last && last !== target && (isLabel(last) || last.distinct === 2);
+    const isChance = (isScattered || isLastClass) && !dependsOnPast(target, rows);
     const isDated = order.isDate || areYears(order.columns[0]);
     const score =
       (isDated ? 4 : -1) +
       (isUsual ? 3 : 0) +
+      (ahead ? 5 : 0) +
       moves -
+      (isChance ? 8 : isScattered && isLastClass ? 4 : 0) -
       (isShort ? 10 : 0) -
       (isRare ? 3 : 0) -
       (isAgain ? 6 : 0);
     const files =
       layout.perFile &&
       'a forecast reads one table, in which a column names the series, and no files of one each';
-    add('series', score, [...named, ...dated], bad ?? unplaced ?? (isShort ? short : files || undefined));
+    const why = [...named, ...(ahead ? [ahead] : []), ...dated];
+    add('series', score, why, bad ?? gapsIn(layout, true) ?? (isShort ? short : files || undefined));
   }
-  if (text)
-    add('texts', (group ? 1 : 3) + hinted - (isClass ? 0 : 0.5), [...reasons, `${text.name} has texts`], bad);
+  if (text) add('texts', 4 + hinted - (isClass ? 0 : 0.5), [...reasons, `${text.name} has texts`], bad);
   // rows of one sequence, each read alone, would be in several splits
   const torn = asRows ? undefined : layout.parts && layout.obstacle;
   add('rows', (group ? -1 : 1) + hinted - (isClass ? 0 : 0.5), reasons, bad ?? torn);
@@ -287,29 +314,14 @@ function endApart(at: readonly number[], rows: Layout['rows']): boolean {
 }
 
 /** Why some rows belong to no sequence, or have no place in it. */
-function gapsIn({ group, order, repeated, obstacle, parts }: Layout): string | undefined {
+function gapsIn({ group, order, repeated, obstacle, parts }: Layout, isSeries = false): string | undefined {
   const ordering = order?.columns.find(({ gaps }) => gaps !== undefined);
   if (parts) return obstacle;
   if (group?.gaps) return `the rows of each ${group.name} belong together, and it has ${group.gaps}`;
   if (ordering) return `${ordering.name} orders the rows, and it has ${ordering.gaps}`;
-  return (
-    repeated &&
-    `${order?.columns[0].name} orders the rows, and it has ${repeated}; keep one row of each time, or merge them with \`resample\``
-  );
-}
-
-/** The rows of each series up to the last one with a value, and those of the future. */
-function untilLast(layout: Layout, { cells, isValue }: Column) {
-  const parts = layout.rows.map(list => {
-    const end = 1 + list.findLastIndex(row => isValue(cells[row]));
-    return { rows: list.slice(0, end), future: list.slice(end) };
-  });
-  const series = parts.filter(({ rows }) => rows.length > 0);
-  const rows = series.map(one => one.rows);
-  const lengths = rows.map(({ length }) => length).sort((a, b) => a - b);
-  // a few shorter ones have no part in training
-  const shortest = lengths[lengths.length >> 2] ?? 0;
-  return { layout: { ...layout, rows, shortest }, future: series.map(one => one.future) };
+  return repeated && (isSeries || order?.isColumn)
+    ? `${repeated}; sort the file by time if such rows are in order in it, keep one row of each time, or merge them with \`resample\``
+    : undefined;
 }
 
 /** The rows of a table, each a sequence. */
@@ -363,7 +375,9 @@ function completed(
     return 'no column has a number or a text in every row';
   const names = isSequence(kind)
     ? []
-    : others.filter(one => isName(one) && one.distinct === one.cells.length && one.lackedBy.length === 0);
+    : [...others.filter(isName), ...others.filter(isOwnCode)].filter(
+        one => one.distinct === one.cells.length && one.lackedBy.length === 0,
+      );
   const id = names.find(one => one !== words);
   const [ordering] = order?.columns ?? [];
   if (kind === 'rows' && (order?.columns.length === 1 || ordering?.parts))
@@ -435,10 +449,7 @@ export function featuresOf(
       [column === grouping && isNumber, 'it says which rows belong together'],
       [isName(column), 'it names something, as its own name says'],
       [kind === 'rows' && namesRows(column), 'it names what several rows are of'],
-      [
-        isDated && ((isPartOfDate(name) && isWhole(column)) || repeatsDate(layout, column)),
-        `a part of ${order?.columns[0].name}`,
-      ],
+      [isDated && isPartOfOrder(layout, column), `a part of ${order?.columns[0].name}`],
     ];
     const found = reasons.find(([isSo]) => isSo);
     if (found) unused.push({ name: name || 'a column without a name', reason: found[1] });
@@ -489,7 +500,7 @@ function columnOfWords({ group, order }: Layout, columns: readonly Column[]): Co
       column.distinct > 1 &&
       !isName(column) &&
       // words that differ from row to row name the rows of a group
-      (group === undefined || column.distinct < column.cells.length) &&
+      (group === undefined || (column.distinct < column.cells.length && !isWordy(column))) &&
       !(order?.columns.includes(column) ?? false),
   );
   return group === undefined ? longestOf(words) : words[0];
@@ -528,18 +539,11 @@ export function endingsOf(reading: Reading): number | undefined {
   return 2 * long.length > kinds.length ? ENDING : undefined;
 }
 
-/** The rows of a list in which a column has no value. */
-export function withoutValue({ cells, isValue }: Column, list: readonly number[]): number[] {
-  return list.filter(row => !isValue(cells[row]));
-}
-
 /** True if a step of a series before its last value has none. */
 export function lacksTargets({ layout, target, regular }: Reading): boolean {
   return regular !== undefined || layout.rows.some(list => withoutValue(target, list).length > 0);
 }
 
-/** Maximum difference between even times of steps, as a fraction of their median. */
-const MAX_DEVIATION = 0.25;
 /** Fraction of other times from which on they are uneven. */
 const MIN_UNEVEN = 0.1;
 
@@ -548,9 +552,7 @@ export function unevenTimes({ kind, inputKind, layout: { order, rows } }: Readin
   if (!isSequence(kind) || inputKind !== 'number' || !order?.isColumn) return undefined;
   const times = timesIn(order);
   const passed = rows.flatMap(list => differences(positionsOf(list, times).positions));
-  const usual = passed.toSorted((a, b) => a - b)[passed.length >> 1];
-  const uneven = passed.filter(time => Math.abs(time - usual) > MAX_DEVIATION * usual);
-  return uneven.length > MIN_UNEVEN * passed.length ? order.columns[0] : undefined;
+  return unevenAmong(passed) > MIN_UNEVEN ? order.columns[0] : undefined;
 }
 
 /**

@@ -1,6 +1,9 @@
 /** Series at regular times, in which some steps have no row. */
 import { everyOf } from '../../data/core/intervals.js';
 import { intervalOf, positionsOf, type Times } from '../../data/forecast-times.js';
+import { counted } from '../../util/words.js';
+import { type Column, withoutValue } from './columns.js';
+import { isMeasure } from './kinds.js';
 import type { Layout } from './layout.js';
 
 export interface RegularSteps {
@@ -20,6 +23,15 @@ export function timesIn({ at: keys, isDate, columns: [column] }: NonNullable<Lay
   if (isDate && column.forms.length === 0 && keys.length === column.cells.length)
     return { keys, order: column.cells };
   return { keys, order: keys.map(key => (isDate ? new Date(key).toISOString() : String(key))) };
+}
+
+/** Maximum difference between even times of steps, as a fraction of their median. */
+const MAX_DEVIATION = 0.25;
+
+/** The fraction of steps whose time since the one before is not the usual one. */
+export function unevenAmong(times: readonly number[]): number {
+  const usual = times.toSorted((a, b) => a - b)[times.length >> 1];
+  return times.filter(time => Math.abs(time - usual) > MAX_DEVIATION * usual).length / times.length;
 }
 
 /**
@@ -48,4 +60,33 @@ export function regularSteps({ order, rows }: Layout, future: Layout['rows'] = [
     steps.push(own);
   }
   return missing === 0 ? undefined : { every, missing, rows: steps };
+}
+
+/** The rows of each series up to the last one with a value, and those of the future. */
+export function untilLast(
+  layout: Layout,
+  { cells, isValue }: Column,
+): { readonly layout: Layout; readonly future: Layout['rows'] } {
+  const parts = layout.rows.map(list => {
+    const end = 1 + list.findLastIndex(row => isValue(cells[row]));
+    return { rows: list.slice(0, end), future: list.slice(end) };
+  });
+  const series = parts.filter(({ rows }) => rows.length > 0);
+  const rows = series.map(one => one.rows);
+  const lengths = rows.map(({ length }) => length).sort((a, b) => a - b);
+  // a few shorter ones have no part in training
+  const shortest = lengths[lengths.length >> 2] ?? 0;
+  return { layout: { ...layout, rows, shortest }, future: series.map(one => one.future) };
+}
+
+/** Says that the last rows lack values that another column has: those to forecast. */
+export function aheadOf(layout: Layout, target: Column, columns: readonly Column[]): string | undefined {
+  const rows = untilLast(layout, target).future.flat();
+  const isKnown = (one: Column) => one !== target && isMeasure(one) && withoutValue(one, rows).length === 0;
+  const known = columns.find(isKnown);
+  if (rows.length === 0 || rows.length < target.missing || 4 * rows.length > target.cells.length)
+    return undefined;
+  return (
+    known && `${target.name} has no value in the last ${counted(rows.length, 'row')}, and ${known.name} has`
+  );
 }
