@@ -28,7 +28,7 @@ import { batchesPerEpoch, checkFacts, type DataFacts, warmupOf } from './cross-c
 import { checkFeatures } from './feature-check.js';
 import type { LoadedExperiment } from './load.js';
 import { measuredMetrics } from './metrics.js';
-import { checkOverlap, groupsInTwoSplits } from './overlap-check.js';
+import { checkOverlap, groupsInTwoSplits, timeWarnings } from './overlap-check.js';
 import type { Experiment } from './schema/experiment.js';
 import type { Locator, Path } from './yaml/tree.js';
 
@@ -92,6 +92,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
       ...dataWarnings(loaded, data),
       ...checkFeatures(data, locator),
       ...groups.flatMap(({ isBroken, problem }) => (isBroken ? [] : [problem])),
+      ...timeWarnings(loaded, splits),
       ...checkOverlap(loaded, data.digests, splits, { steps: sequenceLength, width: inputWidth(input) }),
       ...(target === 'value' ? [] : labelWarnings(data, isGiven, locator)),
     ],

@@ -180,7 +180,7 @@ const SELECTED = { stratified: 'stratified', random: 'random', group: 'random', 
 
 /**
  * The config with the first of its `folds` as the test split; unchanged without valid folds. Its
- * validation split has whole groups if the folds have.
+ * validation split has whole groups if the folds have, and is the latest part if they follow time.
  */
 export function withFirstFold(tree: MapNode) {
   const found = nodeAt(tree, ['folds']);
@@ -209,13 +209,12 @@ export function withFirstFold(tree: MapNode) {
   const groups = group ?? nodeAt(held.tree, ['dataset', 'test', 'group'])?.value;
   const validation = nodeAt(held.tree, ['dataset', 'validation'])?.value;
   const keys = validation?.kind === 'map' ? [...validation.entries.keys()] : [];
-  if (
-    groups === undefined ||
-    !keys.some(key => key === 'fraction' || key === 'count') ||
-    keys.includes('group')
-  )
-    return held;
-  return applyAssignments(held.tree, [{ key: 'dataset.validation.group', keyPlace, value: groups }]);
+  if (!keys.some(key => key === 'fraction' || key === 'count')) return held;
+  const ofFolds = { group: groups, select: select === 'last' ? selected : undefined };
+  const assigned = Object.entries(ofFolds).flatMap(([key, value]) =>
+    value === undefined || keys.includes(key) ? [] : [{ key: `dataset.validation.${key}`, keyPlace, value }],
+  );
+  return applyAssignments(held.tree, assigned);
 }
 
 function applyChanges(tree: MapNode, changes: readonly Change[]) {

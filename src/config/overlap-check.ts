@@ -1,5 +1,6 @@
 /** Warns of splits that share data, which makes reported results too good. */
 import type { Dataset, Split, Targets } from '../data/core/dataset.js';
+import { range } from '../data/core/drawing.js';
 import { type GroupColumns, groupsIn, joinedGroup } from '../data/core/selection.js';
 import type { Diagnostic } from '../util/errors.js';
 import { mix } from '../util/random.js';
@@ -66,6 +67,29 @@ export function* groupsInTwoSplits(
         const at = isBroken ? path : keyOf(dataset, name);
         yield { isBroken, problem: locator.atValue(at, 'data/shared-groups', message, { expected }) };
       }
+}
+
+/** Warns of splits of the latest sequences if times are unknown, or training goes on after them. */
+export function* timeWarnings(
+  { experiment: { dataset }, locator }: LoadedExperiment,
+  { training, ...others }: Readonly<Record<string, Split>>,
+): Iterable<Diagnostic> {
+  for (const [name, { count, startOf }] of Object.entries(others)) {
+    const path = ['dataset', name, 'select'];
+    if (valueAt({ dataset }, path) !== 'last') continue;
+    const order = valueAt({ dataset }, ['dataset', 'sequence', 'order']) as GroupColumns | undefined;
+    if (startOf === undefined) {
+      const message = `most sequences start before any has ended in ${JSON.stringify(joinedGroup(order ?? ''))}, so it does not tell which are later: the order of the data is used`;
+      const expected = 'an `order` of dates, or of numbers that count on from sequence to sequence';
+      if (order !== undefined) yield locator.atValue(path, 'data/unknown-times', message, { expected });
+      return;
+    }
+    const [first] = Float64Array.from(range(count), startOf).sort();
+    const later = range(training.count).filter(index => (training.startOf?.(index) ?? first) > first).length;
+    const message = `${later} of ${counted(training.count, 'training sequence')} ${later === 1 ? 'begins' : 'begin'} after the first of the ${name} split, because groups recur`;
+    const expected = 'groups that do not recur, or no `group`';
+    if (later > 0) yield locator.atValue(path, 'data/later-training', message, { expected });
+  }
 }
 
 function listed(values: readonly string[]): string {

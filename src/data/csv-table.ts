@@ -357,9 +357,9 @@ export class TableReader implements TableHandlers {
     }
   }
 
-  /** True if steps are in the order of dates or times. */
-  get hasTimes(): boolean {
-    return this.firstOrder?.numeric === false;
+  /** What steps are ordered by; undefined if by their places in the file. */
+  get orderedBy(): 'times' | 'numbers' | undefined {
+    return this.firstOrder && (this.firstOrder.numeric ? 'numbers' : 'times');
   }
 
   /** The numbers of the steps of sequences, one after another. */

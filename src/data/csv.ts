@@ -491,12 +491,24 @@ function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
     idOf: index => reader.idOf(rows.groups[lists[index][0]], lists[index]),
     valueIn: (column, index) =>
       rows.splitValues.texts[rows.splits[lists[index][0] * columns.length + columns.indexOf(column)]],
-    startOf: reader.hasTimes ? index => rows.keys[lists[index][0]] : undefined,
+    startOf: startsOf({ ...table, lists }),
     check(indices, mapping) {
       if (sequence !== undefined && !sequence.per_step)
         checkConstant({ ...table, lists }, targetsOf(config), indices, mapping);
     },
   };
+}
+
+/**
+ * Numbers of an order are times if sequences follow each other in them; steps counted anew in each
+ * sequence, or seconds since its start, are not: most sequences start before any has ended.
+ */
+function startsOf({ reader, rows, lists }: TrainingTable): Split['startOf'] {
+  if (reader.orderedBy === undefined) return undefined;
+  const startOf = (index: number): number => rows.keys[lists[index][0]];
+  const [firstEnd] = Float64Array.from(lists, list => rows.keys[list[list.length - 1]]).sort();
+  const later = lists.filter((_, index) => startOf(index) > firstEnd).length;
+  return reader.orderedBy === 'times' || 2 * later >= lists.length ? startOf : undefined;
 }
 
 /** @param codes of the texts of the targets */

@@ -232,7 +232,7 @@ export interface Split {
    * of the split do not have it. Present if the kind has columns.
    */
   valueIn?(column: string, index: number): string | undefined;
-  /** Time of the first step of sequence `index`. Present if steps are ordered by time. */
+  /** Time of the first step of sequence `index`. Present if the times of sequences are known. */
   startOf?(index: number): number;
   /**
    * Steps of sequence `index` that are not padding, if training reads all T steps of a sequence and

@@ -265,7 +265,7 @@ const selected = (of: string, others: readonly string[] = []) => ({
   ),
   select: key.choice(['random', 'stratified', 'last'], {
     description:
-      'Which sequences to hold out. random: drawn with the seed. stratified: drawn with the seed from each class, in proportion to its size. last: the last ones, by the time of their first step if `sequence.order` has dates, else in the order of the data.',
+      'Which sequences to hold out. random: drawn with the seed. stratified: drawn with the seed from each class, in proportion to its size. last: the last ones, by the time of their first step if `sequence.order` has dates, or numbers in which sequences follow each other; else in the order of the data.',
     defaultText: '`stratified` if each sequence has one class, otherwise `random`',
     runDefault: true,
     examples: ['stratified'],
@@ -357,7 +357,7 @@ export const crossValidation = key.section(
     }),
     by: key.choice(['stratified', 'random', 'group', 'time', 'leave_one_out'], {
       description:
-        'How to divide the sequences. stratified: each class in equal parts (StratifiedKFold of scikit-learn; StratifiedGroupKFold with `group`). random: KFold. group: whole groups (GroupKFold). time: each fold is trained on what is before it (TimeSeriesSplit). leave_one_out: a fold for each value of `group` (LeaveOneGroupOut), or for each sequence.',
+        'How to divide the sequences. stratified: each class in equal parts (StratifiedKFold of scikit-learn; StratifiedGroupKFold with `group`). random: KFold. group: whole groups (GroupKFold). time: each fold is trained on what is before it (TimeSeriesSplit), in the order of `select: last`; the validation split is the latest part of that, unless it has `select`. leave_one_out: a fold for each value of `group` (LeaveOneGroupOut), or for each sequence.',
       defaultText: '`stratified` if each sequence has one class, otherwise `group` or `random`',
       runDefault: true,
       examples: ['stratified', 'leave_one_out'],

@@ -200,9 +200,14 @@ function commonFolds(...sides: readonly Side[]): number | null | undefined {
 
 /** What decides which sequences are in a fold. */
 function divisionOf({ config, manifest }: RunRecord): unknown {
-  const { seed = config.seed, test } = Object(config.dataset);
+  const { seed = config.seed, test, sequence, pattern, series, target, ...data } = Object(config.dataset);
   const { of, select, group } = Object(test);
-  return [of, select, group, seed, manifest?.datasets.map(({ sha256 }) => sha256)];
+  const { order, resample: _, ...units } = Object(sequence);
+  // other folds are drawn: when sequences start does not matter
+  const isByTime = select === 'last' || data.kind === 'forecast';
+  const times = isByTime ? [order, data.time, data.date_format, data.resample] : [];
+  const files = manifest?.datasets.map(({ sha256 }) => sha256);
+  return [of, select, group, seed, units, pattern, series, target, times, files];
 }
 
 /** @param ratio see {@link commonFolds} */
