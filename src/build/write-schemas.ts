@@ -6,13 +6,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { comparison } from '../judge/comparison/document.js';
 import { review } from '../judge/judging/document.js';
-import { outOfFold } from '../predict/out-of-fold.js';
 import { RUN_SCHEMAS } from '../run/schemas.js';
 import { requests } from '../serve/requests.js';
 import { sweepFile } from '../sweep/config/definition.js';
 import { journalLine } from '../sweep/journal.js';
 import { queueJobShape } from '../sweep/launchers/queue.js';
-import { sweepSummary } from '../sweep/results.js';
+import { outOfFold, sweepSummary } from '../sweep/results.js';
 import { packageRoot } from '../util/root.js';
 import { type Shape, schemaText } from '../util/schema.js';
 

@@ -452,6 +452,13 @@ function* checkGate(
     const message = `${isMeasuredOnce ? metric : 'a baseline'} has no best value`;
     yield locator.atValue([...path, 'over'], 'config/gate', message, { expected: 'last | seeds', got: over });
   }
+  const { fold } = Object(Object(config.dataset).test);
+  const isLacking = over === 'folds' && config.folds === undefined && fold === undefined;
+  if (isLacking || (over === 'seeds' && config.folds !== undefined)) {
+    const message = `the config has ${isLacking ? 'no `folds`' : '`folds`, whose runs have one seed'}, so this gate can never be judged`;
+    const expected = isLacking ? '`folds: { count: 5 }` (`--folds 5`), or seeds' : 'folds | interval';
+    yield locator.atValue([...path, 'over'], 'config/gate', message, { expected, got: over });
+  }
   if (min !== undefined && max !== undefined && min > max)
     yield locator.atValue([...path, 'max'], 'config/gate', `max (${max}) is less than min (${min})`);
   // a bound outside the metric's range is a mistake, such as an accuracy in percent

@@ -4,38 +4,14 @@ import { targetSize, taskOf } from '../math/losses/index.js';
 import { accumulators } from '../math/metrics/index.js';
 import type { Scored } from '../math/metrics/metric.js';
 import type { SplitMetrics } from '../run/summary.js';
+import type { OutOfFold } from '../sweep/results.js';
 import { Evaluator, evaluationRows, groupsOf, type Prediction } from '../train/evaluator.js';
 import type { BackendOptions } from '../train/session.js';
 import { RandomStream } from '../util/random.js';
-import * as s from '../util/schema.js';
 import { RESAMPLES_OF_SEQUENCES, resampled } from '../util/statistics.js';
 import { Model, type OutputForm } from './model.js';
 import { openModel, openWithData, splitOf } from './open.js';
 import type { SequencePrediction } from './predictions.js';
-
-export const outOfFold = s.document(
-  'Out-of-fold metrics',
-  'out_of_fold.json of a cross-validation: metrics over all sequences together, each predicted by the run of the fold that it is in. Their predictions are in predictions.jsonl.',
-  {
-    version: s.literal(1, 'Version of this format.'),
-    sequences: s.count('Number of sequences.'),
-    metrics: s.list(
-      s.struct('A metric of the test splits together.', {
-        metric: s.text('Such as test.accuracy.'),
-        value: s.number('Its value.'),
-        interval: s.nullable(
-          s.struct(
-            '95 % interval by the percentiles of 1,000 bootstrap resamples of the sequences, or of the groups if the folds have whole groups; null for fewer than five, for many predictions, and for forecasts, whose windows overlap. It leaves out how much models differ with their training data.',
-            { low: s.number('Lower end.'), high: s.number('Upper end.') },
-          ),
-        ),
-      }),
-      'The metrics of the test split, without the loss.',
-    ),
-  },
-);
-
-export type OutOfFold = s.TypeOf<typeof outOfFold>;
 
 interface FoldRun {
   readonly fold: number;

@@ -1,13 +1,16 @@
 /** The results of a sweep, whether or not a process is working on it. */
 
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadExperiment } from '../config/index.js';
 import { splitSeedOf } from '../config/metrics.js';
 import type { Experiment } from '../config/schema/experiment.js';
 import { largerIsBetter } from '../math/metrics/index.js';
 import { summarizeSeeds } from '../run/baseline.js';
+import { readText } from '../run/files.js';
 import { kindOf } from '../run/find.js';
 import { trivialValues } from '../run/gates.js';
+import { parseJson } from '../run/json.js';
 import { isLocked } from '../run/lock.js';
 import { Run } from '../run/run.js';
 import type { Summary } from '../run/summary.js';
@@ -254,6 +257,17 @@ export function finalMetrics(results: SweepResults): FinalMetric[] {
   });
 }
 
+/** The metrics over the sequences of all folds together, and what they are over; empty without. */
+export function outOfFoldMetrics({ directory }: SweepResults) {
+  const { outOfFold: file } = directory.files;
+  const none: Pick<OutOfFold, 'sequences' | 'metrics'> = { sequences: 0, metrics: [] };
+  const found = existsSync(file) ? (parseJson(file, readText(file)) as OutOfFold) : none;
+  const metrics = found.metrics.map(
+    ({ value, ...row }): FinalMetric => ({ ...row, mean: value, spread: null }),
+  );
+  return { over: `over ${counted(found.sequences, 'sequence')}`, metrics };
+}
+
 /** The summaries of runs; undefined if not all of them are completed. */
 function completed(runs: readonly string[]): Summary[] | undefined {
   const found = runs.flatMap(run => runSummary(run) ?? []);
@@ -272,15 +286,22 @@ function trivialOver(metric: string, runs: readonly Summary[]): TrivialBaseline 
   return means.toSorted((a, b) => sign * (a.value - b.value)).at(0);
 }
 
-/** Final metrics as a table; the spread and interval of several seeds. */
-export function metricsTable(metrics: readonly FinalMetric[]): Table {
+/**
+ * Final metrics as a table; the spread and interval of several seeds.
+ * @param over what the values are over; absent: seeds or folds
+ */
+export function metricsTable(metrics: readonly FinalMetric[], over?: string): Table {
   const { by_fold, by_seed = by_fold ?? {} } = metrics[0] ?? {};
   const count = Object.keys(by_seed).length;
   const what = by_fold ? 'folds' : 'seeds';
   const digits = (value: number): string => rounded(value, 5);
   const fields: Field<FinalMetric>[] = [
     { name: 'metric', of: ({ metric }) => metric },
-    { name: count > 1 ? `mean of ${count} ${what}` : 'value', show: digits, of: ({ mean }) => mean },
+    {
+      name: over ?? (count > 1 ? `mean of ${count} ${what}` : 'value'),
+      show: digits,
+      of: ({ mean }) => mean,
+    },
     { name: 'spread', show: digits, of: ({ spread }) => spread },
     {
       name: '95 % interval',
@@ -452,6 +473,30 @@ const finalMetric = s.namedStruct('final_metric', 'A metric of the final weights
 });
 
 export type FinalMetric = s.TypeOf<typeof finalMetric>;
+
+export const outOfFold = s.document(
+  'Out-of-fold metrics',
+  'out_of_fold.json of a cross-validation: metrics over all sequences together, each predicted by the run of the fold that it is in. Their predictions are in predictions.jsonl.',
+  {
+    version: s.literal(1, 'Version of this format.'),
+    sequences: s.count('Number of sequences.'),
+    metrics: s.list(
+      s.struct('A metric of the test splits together.', {
+        metric: s.text('Such as test.accuracy.'),
+        value: s.number('Its value.'),
+        interval: s.nullable(
+          s.struct(
+            '95 % interval by the percentiles of 1,000 bootstrap resamples of the sequences, or of the groups if the folds have whole groups; null for fewer than five, for many predictions, and for forecasts, whose windows overlap. It leaves out how much models differ with their training data.',
+            { low: s.number('Lower end.'), high: s.number('Upper end.') },
+          ),
+        ),
+      }),
+      'The metrics of the test split, without the loss.',
+    ),
+  },
+);
+
+export type OutOfFold = s.TypeOf<typeof outOfFold>;
 
 const importanceShape = s.struct('A parameter.', {
   name: s.text('The parameter.'),

@@ -5,6 +5,7 @@ import { judgeSeeds } from '../judge/judging/review.js';
 import { readNotes } from '../run/notes.js';
 import { gateWords } from '../run/words.js';
 import {
+  outOfFoldMetrics,
   readSweepResults,
   repeatedRuns,
   type SweepResults,
@@ -59,6 +60,8 @@ export function buildSweepReport(path: string) {
     baseline,
     best: best?.trial ?? null,
     metrics,
+    folds: plan.folds ?? null,
+    out_of_fold: outOfFoldMetrics(results),
     importance,
   };
 }

@@ -1,10 +1,14 @@
 /** `folds`: cross-validation as the runs of a sweep, and their out-of-fold predictions. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import t from 'tap';
 import { validateAgainst } from '../../src/config/schema/validator.js';
 import type { Summary } from '../../src/run/summary.js';
 import type { Task } from '../../src/sweep/segment.js';
+import { buildReport, renderPage } from '../../src/view/report.js';
+import { buildSweepReport } from '../../src/view/sweep-report.js';
+import { chromiumMissing, openPage, startChromium } from '../support/browser.js';
 import { jsonLines, onlyIn } from '../support/cli.js';
 import { sweepInProcess } from '../support/sweeps.js';
 import { work } from '../support/work.js';
@@ -77,11 +81,13 @@ const withFinal = await folded({ count: 3, final: true });
 
 t.test('each sequence is predicted by the run that did not see it', async t => {
   const output = work.folder();
-  const { code, stdout } = await work.cellrun('run', work.config(config), '--folds', '3', '--output', output);
+  const flags = ['--folds', '3', '--parallel', '2', '--output', output];
+  const { code, stdout } = await work.cellrun('run', work.config(config), ...flags);
   t.equal(code, 0);
   const directory = onlyIn(output, 'sweeps', 'folded');
   const trials = join(directory, 'trials');
   t.same(readdirSync(trials), ['t0000-f1', 't0000-f2', 't0000-f3']);
+  t.equal(json(directory, 'plan.json').parallel, 2);
   const lines = linesIn(predictions(directory));
   t.equal(new Set(lines.map(({ id }) => id)).size, 36, 'each sequence once');
   const accuracies: number[] = [];
@@ -113,6 +119,12 @@ t.test('each sequence is predicted by the run that did not see it', async t => {
   const { sequences, metrics } = json(directory, 'out_of_fold.json');
   t.equal(sequences, 36);
   t.match(metrics, [{ metric: 'test.accuracy', value: right }]);
+  const report = buildSweepReport(directory);
+  t.equal(report.folds, 3);
+  t.match(report.out_of_fold, {
+    over: 'over 36 sequences',
+    metrics: [{ metric: 'test.accuracy', mean: right, interval: metrics[0].interval }],
+  });
   const [a, b, c] = accuracies;
   const summary = json(directory, 'summary.json').metrics;
   const accuracy = summary.find(({ metric }: { metric: string }) => metric === 'test.accuracy');
@@ -165,8 +177,9 @@ t.test('a cross-validation that stops goes on to the same predictions', async t 
 });
 
 t.test('the final model is trained on all data for the median of the steps that the folds chose', async t => {
-  const { directory, code, stdout } = withFinal;
+  const { directory, code, stdout, stderr } = withFinal;
   t.equal(code, 0);
+  t.match(stderr, /^all data: trained for \d epochs?$/m);
   const final = join(directory, 'final');
   t.match(stdout, `\nThe final model is trained on all data for`);
   const kept = [1, 2, 3].map(fold => {
@@ -238,6 +251,77 @@ t.test('the folds of a series follow each other, and the final model forecasts w
   t.same(JSON.parse(stdout).time, ['1970-03-06', '1970-03-07', '1970-03-08']);
 });
 
+/** 30 sequences whose days are in another order than the file; those of a subject recur. */
+const visits = Array.from({ length: 30 }, (_, i) => (7 * i) % 30).flatMap(day =>
+  [0, 1].map(
+    step =>
+      `v${day},s${day % SUBJECTS},${step},${86400 * day + step},${-86400 * day + step},${Math.sin(day + step)},${day % 2 ? 'x' : 'y'}`,
+  ),
+);
+const ofVisits = (order: string, more: object = {}) => ({
+  dataset: {
+    ...config.dataset,
+    path: work.file('visits.csv', `id,subject,step,unix,back,a,label\n${visits.join('\n')}\n`),
+    sequence: { group: 'id', order },
+    ...more,
+  },
+});
+
+t.test('folds by numbers that are times', async t => {
+  const folds = { count: 2, by: 'time' };
+  const directory = await trained(folds, ofVisits('unix'));
+  const daysIn = async (fold: number, split: string) => {
+    const names = await namesIn(join(directory, 'trials', `t0000-f${fold}`), split);
+    return names.map(id => Number(id.slice(1))).sort((a, b) => a - b);
+  };
+  const days = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+  // TimeSeriesSplit(2) of scikit-learn for 30 days; a quarter of the training part for validation
+  for (const [fold, trainEnd, end] of [
+    [1, 7, 10],
+    [2, 15, 20],
+  ]) {
+    t.same(await daysIn(fold, 'train'), days(0, trainEnd));
+    t.same(await daysIn(fold, 'validation'), days(trainEnd, end), 'the latest part');
+    t.same(await daysIn(fold, 'test'), days(end, end + 10));
+  }
+  const apart = await trained(folds, ofVisits('back'));
+  const others = await trained(folds, ofVisits('unix', { normalize: 'none' }));
+  const compared = async (...sides: string[]) =>
+    JSON.parse((await work.cellrun('compare', ...sides, '--json')).stdout).metrics[0].comparisons;
+  t.match(await compared(directory, apart), [{ paired: false }], 'other days in each fold');
+  t.match(await compared(directory, others), [{ paired: true, test: { name: 'corrected_t' } }]);
+});
+
+t.test('warnings of folds by time', async t => {
+  const training = { num_epochs: 2, batch_size: 4 };
+  const warned = async (folds: object, more: object) =>
+    (await work.cellrun('validate', work.config({ ...config, ...more, training, folds }))).stderr;
+  const time = { count: 2, by: 'time' };
+  t.equal(await warned(time, ofVisits('unix', { test_fraction: undefined })), '');
+  const unknown = await warned(time, ofVisits('step'));
+  t.equal(unknown.match(/warning: most sequences start before any has ended in "step"/g)?.length, 1);
+  t.equal(await warned({ count: 2 }, ofVisits('step')), '', 'drawn folds need no times');
+  // groups 0 and 1 are before the first fold, and 1 is for validation: days 0, 6, …, 24 are left
+  const recurring = await warned({ ...time, group: 'subject' }, ofVisits('unix'));
+  t.match(recurring, /4 of 5 training sequences begin after the first of the test split/);
+  const random = { fraction: 0.2, select: 'random' };
+  const given = await warned(time, ofVisits('step', { validation: random }));
+  t.match(given, /most sequences/);
+});
+
+t.test('the report has the metrics over all folds', { skip: chromiumMissing() ?? false }, async t => {
+  const browser = await startChromium();
+  t.teardown(() => browser.close());
+  const file = work.file('report.html', renderPage(buildReport(straight.directory)));
+  const { page, said, close } = await openPage(browser, pathToFileURL(file).href, {});
+  const text = await page.locator('article').textContent();
+  t.match(text, /Metrics of all folds together.*over 36 sequences.*95 % interval from/s);
+  t.match(text, /± over folds.*± over folds/s);
+  t.notMatch(text, /over seeds/);
+  await close();
+  t.same(said, []);
+});
+
 t.test('a stopped final model resumes to the same weights', async t => {
   const file = sweepOf({ count: 3, final: true });
   const output = work.folder();
@@ -260,15 +344,15 @@ t.test('gates and comparisons of folds', async t => {
   const gates = [
     { metric: 'test.accuracy', over: 'folds', min: 0 },
     { metric: 'test.accuracy', over: 'interval', min: 0.99 },
-    { metric: 'test.accuracy', over: 'seeds', min: 0 },
   ];
   const output = work.folder();
   const file = work.config({ ...config, gates, folds: { count: 3 } });
   const { code, stdout } = await work.cellrun('run', file, '--output', output);
   t.equal(code, 3);
   t.match(stdout, /Gate test\.accuracy over folds passed: .*\nGate test\.accuracy over interval failed: /);
-  t.match(stdout, /over seeds inconclusive: these runs are folds, not seeds/);
   const directory = onlyIn(output, 'sweeps', 'folded');
+  const review = await work.cellrun('review', directory, '--gate', 'test.accuracy >= 0 over seeds');
+  t.match(review.stdout, /these runs are folds, not seeds/);
   const slow = await trained({ count: 3 }, { optimizer: { kind: 'adam', learning_rate: 0.001 } });
   const compare = async (...sides: string[]) =>
     JSON.parse((await work.cellrun('compare', ...sides, '--json')).stdout);
@@ -326,6 +410,14 @@ t.test('folds that are not possible are refused with their place', async t => {
       { folds: { count: 3, final: true }, calibrate: true },
       /`calibrate` needs data that training does not see/,
     ],
+    [
+      { folds: { count: 3 }, gates: [{ metric: 'test.accuracy', over: 'seeds', min: 0 }] },
+      /`folds`, whose runs have one seed, so this gate can never be judged/,
+    ],
+    [
+      { gates: [{ metric: 'test.accuracy', over: 'folds', min: 0 }] },
+      /no `folds`, so this gate can never be judged/,
+    ],
     [{ folds: { count: 3 }, repeat: 2 }, /`repeat` and `folds` cannot be combined/],
     [
       { folds: { count: 3 }, dataset: synthetic, loss: { kind: 'mse' } },
@@ -349,6 +441,8 @@ t.test('folds that are not possible are refused with their place', async t => {
     t.equal(code, 2);
     t.match(stderr, message);
   }
+  const single = await work.cellrun('run', work.config(config), '--parallel', '2');
+  t.match(single, { code: 2, stderr: /--parallel: the config has one run/ });
   const file = work.config({ ...config, folds: { count: 3 } });
   const { stderr } = await work.cellrun('sweep', file, 'model.hidden_size=2,3', '--seeds', '0,1');
   t.match(stderr, /`seeds` cannot be used with `folds`/);

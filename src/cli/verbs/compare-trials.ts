@@ -1,16 +1,13 @@
 /** The trials of a sweep as a table, with remarks, from the sweep's files only. */
 
-import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
-import type { OutOfFold } from '../../predict/out-of-fold.js';
-import { readText } from '../../run/files.js';
-import { parseJson } from '../../run/json.js';
 import { Run } from '../../run/run.js';
 import {
   finalMetrics,
   finalRun,
   metricsTable,
   objectiveBaseline,
+  outOfFoldMetrics,
   readSweepResults,
   type SweepResults,
   splitsSentence,
@@ -19,9 +16,8 @@ import {
 } from '../../sweep/results.js';
 import { betterEarlier, missingRuns, ranked, sweepCautions, type TrialRow } from '../../sweep/trials.js';
 import { usageError } from '../../util/errors.js';
-import { rounded } from '../../util/numbers.js';
 import { MIN_VALUES } from '../../util/statistics.js';
-import { formatTable, type Table, type TableFormat, tableOf } from '../../util/table.js';
+import { formatTable, type Table, type TableFormat } from '../../util/table.js';
 import { counted, printable } from '../../util/words.js';
 import { count, number, text, type Values } from '../command/verb.js';
 import type { Io } from '../terminal/io.js';
@@ -73,23 +69,9 @@ export function bestMetrics(results: SweepResults, io: Io): string {
 }
 
 /** The metrics over the sequences of all folds together; empty without them. */
-export function outOfFoldMetrics({ directory }: SweepResults, io: Io): string {
-  const { outOfFold: file } = directory.files;
-  if (!existsSync(file)) return '';
-  const { sequences, metrics } = parseJson(file, readText(file)) as OutOfFold;
-  const digits = (value: number): string => rounded(value, 5);
-  const table = tableOf<OutOfFold['metrics'][number]>(
-    [
-      { name: 'metric', of: ({ metric }) => metric },
-      { name: `over ${counted(sequences, 'sequence')}`, show: digits, of: ({ value }) => value },
-      {
-        name: '95 % interval',
-        of: ({ interval }) => interval && `${digits(interval.low)} to ${digits(interval.high)}`,
-      },
-    ],
-    metrics,
-  );
-  return `\n${formatTable(table, 'text', widthOf(io))}`;
+export function outOfFoldTable(results: SweepResults, io: Io): string {
+  const { over, metrics } = outOfFoldMetrics(results);
+  return metrics.length === 0 ? '' : `\n${formatTable(metricsTable(metrics, over), 'text', widthOf(io))}`;
 }
 
 /** Where the model on all data is, and what to expect of it; empty without one. */

@@ -31,6 +31,7 @@ import {
   progress,
   refuseGiven,
   set,
+  text,
   type Values,
 } from '../command/verb.js';
 import { HintedError } from '../terminal/diagnostics.js';
@@ -56,6 +57,7 @@ export const verb = defineVerb({
       min: 2,
       max: 1000,
     }),
+    parallel: text('<n>', 'number of seeds or folds at the same time (default: 1)'),
     ...notes,
     json: json('the summary'),
     ...progress,
@@ -89,6 +91,8 @@ export const verb = defineVerb({
       const { repeatRun } = await import('./sweep.js');
       return repeatRun(config, loaded, { ...options, set }, shell);
     }
+    const single = { code: 'cli/repeat', message: 'the config has one run', expected: '`repeat` or `folds`' };
+    refuseGiven({ parallel: options.parallel }, single);
     return runToEnd(options, options.directory ?? options.output, io, (signal, observer) =>
       runExperiment(
         loaded,

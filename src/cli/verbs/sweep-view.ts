@@ -5,7 +5,7 @@
  */
 
 import { isRepetition, trialTable } from '../../sweep/results.js';
-import { replicateWords, type SweepPlan } from '../../sweep/schedule/plan.js';
+import { type Replicate, replicateWords, type SweepPlan } from '../../sweep/schedule/plan.js';
 import type { Decision, JournalRecord } from '../../sweep/schedule/records.js';
 import { describePoint } from '../../sweep/search/space.js';
 import { bestRow, ranked, recordsOf, type TrialRow } from '../../sweep/trials.js';
@@ -124,10 +124,12 @@ type Measured = Pick<
 
 function resultText(
   { objective, epochs: all }: SweepPlan,
-  { status, value, epochs, spread = null }: Omit<Measured, 'spread'> & Partial<Measured>,
+  { status, value, epochs, spread = null, fold }: Omit<Measured, 'spread'> & Partial<Measured & Replicate>,
 ): string {
   if (status === 'failed') return 'failed';
   if (status === 'diverged') return `diverged after ${counted(epochs, 'epoch')}`;
+  // the final model has no test or validation split to measure
+  if (fold === 0 && value === null) return `trained for ${counted(epochs, 'epoch')}`;
   const shown = value === null ? 'not finite' : String(Number(value.toPrecision(5)));
   const within = spread === null ? '' : ` ± ${Number(spread.toPrecision(2))}`;
   return `${objective.metric} ${shown}${within} after ${epochs}/${counted(all, 'epoch')}`;

@@ -58,7 +58,7 @@ import {
 import { HintedError, printDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { widthOf } from '../terminal/text.js';
-import { bestMetrics, bestTable, finalSentence, outOfFoldMetrics, remarks } from './compare-trials.js';
+import { bestMetrics, bestTable, finalSentence, outOfFoldTable, remarks } from './compare-trials.js';
 import { besideDashboard } from './serve.js';
 import { createSweepView } from './sweep-view.js';
 import { addNotes } from './tag.js';
@@ -192,7 +192,7 @@ function print(directory: SweepDirectory, { json, quiet }: SweepRunOptions, io: 
     if (table.rows.length > 0 && !isRepetition(directory.plan))
       io.out(formatTable(table, 'text', widthOf(io)));
     io.out(bestMetrics(results, io));
-    io.out(outOfFoldMetrics(results, io));
+    io.out(outOfFoldTable(results, io));
     io.out(finalSentence(results));
     io.out(remarks(results));
     if (quiet) io.out(`Sweep directory: ${printable(directory.path)}\n`);
@@ -293,6 +293,7 @@ export interface NewSweepOptions extends SweepRunOptions {
   readonly tag: readonly string[];
   readonly note: string | undefined;
   readonly dryRun?: boolean;
+  readonly parallel: string | undefined;
 }
 
 export async function startSweep(
@@ -442,7 +443,7 @@ export async function repeatRun(
   const seeds = Array.from({ length: experiment.repeat ?? 1 }, (_, i) => experiment.seed + i);
   const loaded = fromCommandLine([config], [], {
     set: options.set.filter(assignment => !SEED.test(assignment)),
-    flags: { seeds: seeds.join(',') },
+    flags: { seeds: seeds.join(','), parallel: options.parallel },
   });
   return startSweep(loaded, { ...options, launcher: 'local', queue: undefined, sbatch: [] }, shell);
 }

@@ -66,7 +66,7 @@ const folds = pruner({
     {
       kind: tag('folds', {
         description:
-          'Stop a trial between its folds if the mean of those so far is worse than that of the best trial on the same folds.',
+          'Stop a trial between its folds if the mean of those so far is worse, by `margin`, than that of the best trial on the same folds.',
       }),
       margin: number({
         description:

@@ -71,7 +71,11 @@ export function SweepView({ report }: { readonly report: SweepReport }) {
             columns={GATES_OF_SEEDS}
             rows={report.gates}
           />
-          <FinalMetrics report={report} />
+          <FinalMetrics
+            title={hasParameters ? 'Final metrics of the best trial' : 'Final metrics'}
+            metrics={report.metrics}
+          />
+          <FinalMetrics title="Metrics of all folds together" {...report.out_of_fold} />
           <Key report={report} />
           {hasParameters && (
             <Section
@@ -157,8 +161,14 @@ const BASELINE: Column<Metric> = {
     ),
 };
 
-/** Final metrics of the best trial, over its seeds or folds. */
-function FinalMetrics({ report: { metrics, parameters } }: { readonly report: SweepReport }) {
+interface FinalMetricsProps {
+  readonly title: string;
+  readonly metrics: readonly Metric[];
+  readonly over?: string;
+}
+
+/** Final metrics of the best trial, over its seeds or folds, or over what the title says. */
+function FinalMetrics({ title, metrics, over }: FinalMetricsProps) {
   const unit = metrics[0]?.by_fold ? 'fold' : 'seed';
   const valuesOf = ({ by_fold, by_seed = by_fold ?? {} }: Metric) => by_seed;
   const numbers = metrics[0] ? Object.keys(valuesOf(metrics[0])) : [];
@@ -167,8 +177,8 @@ function FinalMetrics({ report: { metrics, parameters } }: { readonly report: Sw
     show: row => <Value metric={row.metric} value={of(row) ?? undefined} />,
   });
   const overSeeds: readonly Column<Metric>[] = [
-    measured(`mean of ${numbers.length} ${unit}s`, ({ mean }) => mean),
-    measured(`± over ${unit}s`, ({ spread }) => spread),
+    measured(over ?? `mean of ${numbers.length} ${unit}s`, ({ mean }) => mean),
+    ...(over ? [] : [measured(`± over ${unit}s`, ({ spread }) => spread)]),
     ...(metrics.some(({ interval }) => interval !== null)
       ? [
           measured('95 % interval from', ({ interval }) => interval?.low),
@@ -178,10 +188,10 @@ function FinalMetrics({ report: { metrics, parameters } }: { readonly report: Sw
   ];
   return (
     <TableSection
-      title={parameters.length > 0 ? 'Final metrics of the best trial' : 'Final metrics'}
+      title={title}
       columns={[
         { name: 'metric', isText: true, show: ({ metric }) => words(metric) },
-        ...(numbers.length > 1 ? overSeeds : []),
+        ...(numbers.length > 1 || over ? overSeeds : []),
         ...numbers.map(number => measured(`${unit} ${number}`, metric => valuesOf(metric)[number])),
         ...(metrics.some(({ baseline }) => baseline) ? [BASELINE] : []),
       ]}
@@ -257,7 +267,7 @@ function TrialTable({ report, chosen }: SweepParts) {
     field('epochs'),
     measured(metric, 'value'),
     ...(report.trials.some(({ spread }) => spread !== null)
-      ? [measured('spread', 'spread', '± over seeds')]
+      ? [measured('spread', 'spread', `± over ${report.folds === null ? 'seeds' : 'folds'}`)]
       : []),
     ...report.parameters.map(
       ({ name, title, scale, values }): Column<TrialReport> => ({
