@@ -446,6 +446,19 @@ const GUESSES: readonly {
     stdout: /^note +timestamp seems to count from 1970: it orders the steps, but only dates/m,
   },
   {
+    what: 'the hour that a clock is set back is one step, and the one that it skips is filled',
+    csv: table('time,MWh', 24 * 250, i => {
+      // of UTC from March 1 to November 5, as clocks in Berlin show it
+      const hours = Date.UTC(2024, 2, 1) + 3_600_000 * i;
+      const isSummer = hours >= Date.UTC(2024, 2, 31, 1) && hours < Date.UTC(2024, 9, 27, 1);
+      const local = new Date(hours + 3_600_000 * (isSummer ? 2 : 1)).toISOString();
+      return `${local.slice(0, 16)},${(50 + 20 * Math.sin(i / 4) + Math.sin(i * i)).toFixed(1)}`;
+    }),
+    dataset: { kind: 'forecast', time: 'time', resample: { every: '1h', by: 'mean' } },
+    stdout:
+      /^note +1 row has the time of the row before, first line \d+ after line \d+: "2024-10-27T02:00": `resample` takes the mean of such rows$/m,
+  },
+  {
     what: 'quarters are dates',
     csv: table('quarter,gdp', 190, i => {
       return `${1975 + (i >> 2)}-Q${1 + (i % 4)},${(100 + i / 2 + 5 * (i % 4) + Math.sin(i * i)).toFixed(2)}`;

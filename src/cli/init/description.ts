@@ -74,8 +74,9 @@ export function described(reading: Reading): string[] {
     ['static', listed(reading.statics)],
     [
       'steps',
-      regular &&
-        `every ${regular.every}: ${counted(regular.missing, 'step')} without a row ${regular.missing === 1 ? 'is' : 'are'} filled`,
+      regular === undefined || regular.missing === 0
+        ? undefined
+        : `every ${regular.every}: ${counted(regular.missing, 'step')} without a row ${regular.missing === 1 ? 'is' : 'are'} filled`,
     ],
     ['missing', missingIn(reading)],
     [
@@ -139,7 +140,10 @@ function obstaclesOf(reading: Reading): string[] {
       const contradiction = contradictionsIn(rows, group, column);
       if (contradiction) found.push(`${contradiction}: without that, it would be a static feature`);
     }
-  if (isSequence(kind) && layout.repeated) found.push(`${layout.repeated}: rows keep the order of the file`);
+  if (isSequence(kind) && layout.repeated)
+    found.push(
+      `${layout.repeated}: ${layout.isMerged ? '`resample` takes the mean of such rows' : 'rows keep the order of the file'}`,
+    );
   if (kind === 'rows' && order?.isDate)
     found.push(
       areScattered(layout)

@@ -60,6 +60,8 @@ export interface Layout {
   readonly mayBeAlone?: boolean | undefined;
   /** Rows of a group with the same time, which have no order. */
   readonly repeated?: string | undefined;
+  /** True if `rows` have the first of these only: the steps of `resample` have all of them. */
+  readonly isMerged?: boolean;
   readonly order: Order | undefined;
   /** Rows of each group in their order; all of them without a group. */
   readonly rows: readonly (readonly number[])[];

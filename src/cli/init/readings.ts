@@ -48,7 +48,15 @@ import {
   repeatsDate,
 } from './layout.js';
 import { ATTRIBUTE, isPartOfDate, isTarget, USUAL } from './names.js';
-import { aheadOf, type RegularSteps, regularSteps, timesIn, unevenAmong, untilLast } from './steps.js';
+import {
+  aheadOf,
+  mergedSeries,
+  type RegularSteps,
+  regularSteps,
+  timesIn,
+  unevenAmong,
+  untilLast,
+} from './steps.js';
 import { coarsest, isNamed, namesOfRows, namesRows, subjectsOf } from './subjects.js';
 
 export const KINDS = ['sequences', 'steps', 'series', 'rows', 'texts', 'pairs'] as const;
@@ -229,6 +237,7 @@ function candidatesFor(
   const hinted = holding.reduce((sum, [, score]) => sum + score, 0);
   const reasons = holding.flatMap(([, score, why]) => (score > 0 ? [why] : []));
   const found: Candidate[] = [];
+  const series = mergedSeries(layout);
   const add = (kind: ReadingKind, score: number, why: readonly string[], obstacle?: string) => {
     const alike = isSequence(kind) ? subjects : kind === 'rows' ? namesOfRows(layout, columns) : [];
     const { subject, nested } = outermost(alike);
@@ -239,7 +248,7 @@ function candidatesFor(
       score,
       obstacle,
       ...(kind === 'series'
-        ? { why, ...untilLast(layout, target) }
+        ? { why, ...untilLast(series, target) }
         : { why: [...why, ...nested], layout: isSequence(kind) ? layout : alone(layout), subject }),
     });
   };
@@ -286,7 +295,7 @@ function candidatesFor(
       layout.perFile &&
       'a forecast reads one table, in which a column names the series, and no files of one each';
     const why = [...named, ...(ahead ? [ahead] : []), ...dated];
-    add('series', score, why, bad ?? gapsIn(layout, true) ?? (isShort ? short : files || undefined));
+    add('series', score, why, bad ?? gapsIn(series, true) ?? (isShort ? short : files || undefined));
   }
   if (text) add('texts', 4 + hinted - (isClass ? 0 : 0.5), [...reasons, `${text.name} has texts`], bad);
   // rows of one sequence, each read alone, would be in several splits
@@ -314,12 +323,13 @@ function endApart(at: readonly number[], rows: Layout['rows']): boolean {
 }
 
 /** Why some rows belong to no sequence, or have no place in it. */
-function gapsIn({ group, order, repeated, obstacle, parts }: Layout, isSeries = false): string | undefined {
+function gapsIn(layout: Layout, isSeries = false): string | undefined {
+  const { group, order, repeated, isMerged, obstacle, parts } = layout;
   const ordering = order?.columns.find(({ gaps }) => gaps !== undefined);
   if (parts) return obstacle;
   if (group?.gaps) return `the rows of each ${group.name} belong together, and it has ${group.gaps}`;
   if (ordering) return `${ordering.name} orders the rows, and it has ${ordering.gaps}`;
-  return repeated && (isSeries || order?.isColumn)
+  return repeated && !isMerged && (isSeries || order?.isColumn)
     ? `${repeated}; sort the file by time if such rows are in order in it, keep one row of each time, or merge them with \`resample\``
     : undefined;
 }
@@ -541,7 +551,7 @@ export function endingsOf(reading: Reading): number | undefined {
 
 /** True if a step of a series before its last value has none. */
 export function lacksTargets({ layout, target, regular }: Reading): boolean {
-  return regular !== undefined || layout.rows.some(list => withoutValue(target, list).length > 0);
+  return (regular?.missing ?? 0) > 0 || layout.rows.some(list => withoutValue(target, list).length > 0);
 }
 
 /** Fraction of other times from which on they are uneven. */

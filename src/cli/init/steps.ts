@@ -35,10 +35,27 @@ export function unevenAmong(times: readonly number[]): number {
 }
 
 /**
- * Undefined if no step lacks a row, or if the times are not regular.
+ * The layout of a series at regular times of a day of which a few rows have the time of the one
+ * before, as in the hour that a clock is set back; unchanged if the times are not regular.
+ */
+export function mergedSeries(layout: Layout): Layout {
+  const { order, repeated } = layout;
+  if (order === undefined || repeated === undefined) return layout;
+  const isFirst = (row: number, i: number, list: readonly number[]) =>
+    order.at[row] !== order.at[list[i - 1]];
+  const rows = layout.rows.map(list => list.filter(isFirst));
+  const merged = { ...layout, rows, order: { ...order, isColumn: true }, isMerged: true } as const;
+  return /(s|min|h)$/.test(String(regularSteps(merged)?.every)) ? merged : layout;
+}
+
+/**
+ * Undefined if each step has one row, or if the times are not regular.
  * @param future the rows after those of each series
  */
-export function regularSteps({ order, rows }: Layout, future: Layout['rows'] = []): RegularSteps | undefined {
+export function regularSteps(
+  { order, rows, isMerged = false }: Layout,
+  future: Layout['rows'] = [],
+): RegularSteps | undefined {
   if (!order?.isColumn) return undefined;
   const times = timesIn(order);
   const all = rows.map((list, i) => [...list, ...(future[i] ?? [])]);
@@ -59,7 +76,7 @@ export function regularSteps({ order, rows }: Layout, future: Layout['rows'] = [
     for (const [k, row] of rows[i].entries()) own[Math.round(places[k])] = row;
     steps.push(own);
   }
-  return missing === 0 ? undefined : { every, missing, rows: steps };
+  return missing === 0 && !isMerged ? undefined : { every, missing, rows: steps };
 }
 
 /** The rows of each series up to the last one with a value, and those of the future. */
