@@ -69,7 +69,7 @@ export function* groupsInTwoSplits(
       }
 }
 
-/** Warns of splits of the latest sequences if times are unknown, or training goes on after them. */
+/** Warns of `select: last` if times are unknown, or if training sequences begin later. */
 export function* timeWarnings(
   { experiment: { dataset }, locator }: LoadedExperiment,
   { training, ...others }: Readonly<Record<string, Split>>,

@@ -182,7 +182,7 @@ export async function permutationImportance(
     return found;
   };
   const base = await counted(split);
-  /** @param rows of which the change is one */
+  /** @param rows rows of the table that shows this change */
   const changeOf = async (change: Change, rows: readonly unknown[]): Promise<ScoreChange[]> => {
     const permuted = () => permutedSplit(split, { width, steps: run.sequenceLength }, order(), change);
     const all: Measured[] = [];

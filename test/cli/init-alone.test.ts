@@ -78,7 +78,7 @@ t.test('a sentence is no symbol of a sequence', async t => {
   t.match(found, { code: 2, stderr: /no column has a number or a text in every row\n/ });
 });
 
-t.test('rows at any dates, of which none depends on the one before, are read alone', async t => {
+t.test('rows at irregular dates are read alone if they do not depend on each other', async t => {
   const loans = await read('application_date,income,amount,employment,approved', 400, (i, random) => {
     const [income, amount] = [2000 + random(3000), 1000 + random(20_000)];
     const approved = 5 * income > amount ? 'yes' : 'no';

@@ -35,8 +35,8 @@ export function unevenAmong(times: readonly number[]): number {
 }
 
 /**
- * The layout of a series at regular times of a day of which a few rows have the time of the one
- * before, as in the hour that a clock is set back; unchanged if the times are not regular.
+ * A series with steps of hours or less without the rows that repeat the time of the row before, as
+ * in the hour that a clock is set back. Returns other layouts unchanged.
  */
 export function mergedSeries(layout: Layout): Layout {
   const { order, repeated } = layout;
