@@ -23,7 +23,12 @@ const ENTRIES = [
 ] as const satisfies readonly (ProgramFile | 'index.js')[];
 
 /** Runtimes of exported modules, by the parts that they have. */
-const FORMS = ['plain', 'ctc', 'decoder', 'series', 'recordings', 'recordings-ctc', 'recordings-decoder'];
+const FORMS = [
+  'symbols',
+  ...['plain', 'series', 'recordings', 'columns'],
+  ...['plain-ctc', 'recordings-ctc', 'columns-ctc'],
+  ...['plain-decoder', 'recordings-decoder', 'columns-decoder'],
+];
 
 /** Outputs of the build that are read at run time. */
 const ASSETS = [
@@ -106,6 +111,9 @@ const PARTS = [
   [/decoder/, /math\/decoding\/decoder\.ts$/],
   [/series/, /data\/forecast-input\.ts$/],
   [/recordings/, /data\/audio\/program-readers\.ts$/],
+  [/columns|series|symbols/, /data\/feature-columns\.ts$/],
+  [/symbols/, /predict\/generate\.ts$/],
+  [/^(?!.*(?:decoder|series))/, /predict\/session\.ts$/],
 ] as const;
 
 /** What the exported module does not use of a file is left out, even if that needs a host. */
@@ -148,7 +156,9 @@ function without(left: readonly RegExp[]): Plugin {
           if (!KINDS.test(name)) return undefined;
           return { contents: readFileSync(path, 'utf8').replaceAll(TEXT_OF_KIND, ''), loader: 'ts' };
         }
-        const exported = readFileSync(path, 'utf8').matchAll(/^export (?:function\*?|const|class) (\w+)/gm);
+        const exported = readFileSync(path, 'utf8').matchAll(
+          /^export (?:async )?(?:function\*?|const|class) (\w+)/gm,
+        );
         // calls of an empty function are left out, and with them the descriptions of keys
         const body = name === 'util/schema.ts' ? '' : "throw new Error('left out');";
         const contents = Array.from(exported, ([, one]) => `export function ${one}() {${body}}\n`).join('');

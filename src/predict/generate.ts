@@ -4,6 +4,7 @@ import { decodeText, encodeText, UNKNOWN, UnknownSymbol } from '../data/vocabula
 import { usageError, usageErrors } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
 import type { PredictionForm } from './predictions.js';
+import { symbolsOf } from './refusals.js';
 import type { Session } from './session.js';
 
 export const GENERATED_LENGTH = 500;
@@ -67,16 +68,6 @@ export async function* continueText(
     throw usageErrors([{ ...error.problem, message }]);
   }
   yield* decodeText(continueSymbols(model, numbers, options), vocabulary, numbers.length > 0);
-}
-
-/** The number of symbols of a language model. */
-function symbolsOf({ data: { input }, form }: Generative): number {
-  if (input.kind === 'symbol' && form.kind === 'class' && form.size === input.count) return input.count;
-  throw usageError(
-    'model/not-generative',
-    'only language models can generate: their classes are their input symbols',
-    { expected: 'a model trained on `dataset.kind: text`; this one predicts: call it without generating' },
-  );
 }
 
 /**

@@ -11,6 +11,7 @@ import { probabilityOf, Readout } from '../train/readout.js';
 import { allocateShards, ShardComputer, type ShardJob, type ShardMemory } from '../train/shards.js';
 import { type UserError, usageError } from '../util/errors.js';
 import { type Prediction, type PredictionForm, predictionOf, symbolsPrediction } from './predictions.js';
+import { refuseSteps, WHOLE } from './refusals.js';
 import { type LoadedModel, newTargets } from './sequence-predictor.js';
 import { numbersOf, type Samples, StepReader, type StepValues } from './steps.js';
 
@@ -59,8 +60,6 @@ interface StepFacts {
   readonly time?: string | undefined;
 }
 
-const WHOLE = '`predict` with whole sequences';
-
 export class StepModel {
   private readonly computer: ShardComputer;
   private readonly job: ShardJob;
@@ -81,21 +80,13 @@ export class StepModel {
   constructor(private readonly model: LoadedModel) {
     this.form = model.form;
     const { run, pool } = model;
-    const { layers, decoder, steps } = run.spec;
-    const expected = WHOLE;
-    if (model.series) {
-      const message = 'a forecasting model reads windows of a series, so it cannot run step by step';
-      throw usageError('model/forecast', message, { expected: '`predict` with the last steps of a series' });
-    }
-    if (decoder) {
-      const message = 'a decoder reads the whole sequence first, so the model cannot run step by step';
-      throw usageError('model/decoder', message, { expected });
-    }
+    const { layers, steps } = run.spec;
+    refuseSteps(model);
     this.samples = model.samples();
     if (steps?.repeat || (steps && !this.samples)) throw otherSteps();
     if (layers.some(({ settings }) => settings.bidirectional)) {
       const message = 'a bidirectional model reads sequences from both ends, so it cannot run step by step';
-      throw usageError('model/bidirectional', message, { expected });
+      throw usageError('model/bidirectional', message, { expected: WHOLE });
     }
     const shape = { batch: 1, sequenceLength: 1, variableLength: false, training: false };
     const spec = { ...run.spec, carriesState: true, carriesPool: true };

@@ -185,10 +185,11 @@ export async function files(
 }
 
 /** Which of the bundles of the runtime has what the model needs. */
-function formOf({ experiment: { dataset }, form, run }: OpenedModel): string {
+function formOf({ experiment: { dataset }, data, columns, form, run }: OpenedModel): string {
   if (dataset.kind === 'forecast') return 'series';
-  const symbols = form.kind === 'sequence' ? [run.spec.decoder ? 'decoder' : 'ctc'] : [];
-  return [...(dataset.kind === 'audio' ? ['recordings'] : []), ...symbols].join('-') || 'plain';
+  const read = dataset.kind === 'audio' ? 'recordings' : columns ? 'columns' : 'plain';
+  if (form.kind === 'sequence') return `${read}-${run.spec.decoder ? 'decoder' : 'ctc'}`;
+  return data.input.kind === 'symbol' ? 'symbols' : read;
 }
 
 /** Declares the sequences that the model reads, and what it predicts of them. */

@@ -24,6 +24,7 @@ import { ParameterLayout } from '../../math/model/parameters.js';
 import { hasAttention, stepsRead } from '../../math/model/spec.js';
 import { continueSymbols, continueText, type GenerateOptions } from '../../predict/generate.js';
 import type { SequencePrediction } from '../../predict/predictions.js';
+import { refuseSteps, symbolsOf } from '../../predict/refusals.js';
 import { type LoadedModel, type Placed, SequencePredictor } from '../../predict/sequence-predictor.js';
 import { type Session, type SessionOptions, StepModel } from '../../predict/session.js';
 import { givenSequence, type SequenceValues } from '../../predict/steps.js';
@@ -113,6 +114,7 @@ export function open(
     return inOrder(() => predictor.oneOf(states, { ...given, position }));
   };
   const session = (options: SessionOptions = {}): Session => {
+    refuseSteps(model);
     stepModel ??= new StepModel(model);
     const one = stepModel.session(options);
     return {
@@ -135,9 +137,10 @@ export function open(
       for await (const sequence of sequences) yield await predict(sequence, position++, states);
     },
     session,
-    generate(prompt, options = {}) {
+    async *generate(prompt, options = {}) {
+      symbolsOf(model);
       const generative = { ...model, session };
-      return typeof prompt === 'string'
+      yield* typeof prompt === 'string'
         ? continueText(generative, prompt, options)
         : continueSymbols(generative, prompt, options);
     },
