@@ -1,7 +1,7 @@
-/** Chooses the backend, loads gpu.js and WebGPU, and runs plans by gpu.js's pipelines. */
+/** Chooses the backend, loads gpu.js, and runs plans by gpu.js's pipelines. */
 
 import type { GPUVariableType, GPU as GpuJs, IKernelRunShortcut, Input, IPipelineRunShortcut } from 'gpu.js';
-import { availableParallelism, createRequire, execute, fs, runtime } from '../host/index.js';
+import { availableParallelism, createRequire, execute, fs, runtime, webGpu } from '../host/index.js';
 import type { Node, ProgramPart } from '../math/graph/node.js';
 import { type Shape, sizeOf } from '../math/graph/shape.js';
 import { EXIT, UserError, usageError } from '../util/errors.js';
@@ -114,12 +114,6 @@ export function gpuLibrary(): GpuLibrary {
   return library;
 }
 
-type WebGpuModule = typeof import('webgpu');
-
-// never released: webgpu 0.6 crashes if this object is collected before one of its devices. Unlike
-// before 0.6, it does not keep the process alive.
-let webGpu: GPU | undefined;
-
 /** Names of software implementations of Vulkan. */
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software/i;
 
@@ -129,20 +123,13 @@ export type FoundAdapter =
 
 /** The adapter of this machine, or why there is none. */
 export async function findAdapter(): Promise<FoundAdapter> {
-  let dawn: WebGpuModule;
+  let gpu: GPU;
   try {
-    dawn = require('webgpu') as WebGpuModule;
+    gpu = webGpu();
   } catch (error) {
-    return {
-      missing: `the optional package 'webgpu' does not load (${(error as Error).message.split('\n')[0]})`,
-    };
+    return { missing: (error as Error).message };
   }
-  if (!webGpu) {
-    Object.assign(globalThis, dawn.globals);
-    // otherwise times of kernels are multiples of 0.1 ms
-    webGpu = dawn.create(['disable-dawn-features=timestamp_quantization']);
-  }
-  const adapter = await webGpu.requestAdapter();
+  const adapter = await gpu.requestAdapter();
   if (!adapter) return { missing: 'no WebGPU adapter was found' };
   const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;
   const software =

@@ -162,6 +162,11 @@ export const setEngineFlag = (_: string) => {};
 export const hasGpuLibrary = false;
 export const gpuLibraryVersion = () => 'none';
 
+export function webGpu(): GPU {
+  if ('gpu' in navigator) return navigator.gpu as GPU;
+  throw new Error('this browser has no WebGPU');
+}
+
 export async function execute(): Promise<{ readonly stdout: string }> {
   throw new Error('a page starts no programs');
 }

@@ -76,6 +76,28 @@ export function gpuLibraryVersion(): string {
   return (require('gpu.js/package.json') as { version: string }).version;
 }
 
+type WebGpuModule = typeof import('webgpu');
+
+// never released: webgpu 0.6 crashes if this object is collected before one of its devices. Unlike
+// before 0.6, it does not keep the process alive.
+let dawn: GPU | undefined;
+
+/** WebGPU, with its constants as globals. Throws if the optional package does not load. */
+export function webGpu(): GPU {
+  if (dawn) return dawn;
+  let loaded: WebGpuModule;
+  try {
+    loaded = require('webgpu') as WebGpuModule;
+  } catch (error) {
+    const [reason] = (error as Error).message.split('\n');
+    throw new Error(`the optional package 'webgpu' does not load (${reason})`);
+  }
+  Object.assign(globalThis, loaded.globals);
+  // otherwise times of kernels are multiples of 0.1 ms
+  dawn = loaded.create(['disable-dawn-features=timestamp_quantization']);
+  return dawn;
+}
+
 /** Locks of open files; throws where the system has none. */
 export function fileLocks(): LockBinding {
   return require('fs-native-extensions');

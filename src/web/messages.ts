@@ -39,7 +39,8 @@ export interface Edited {
 
 export type Request =
   | { readonly kind: 'open'; readonly site: Site; readonly address: string }
-  | ({ readonly kind: 'check' | 'train' } & Edited)
+  | ({ readonly kind: 'check' } & Edited)
+  | ({ readonly kind: 'train'; readonly backend?: 'webasm' | 'webgpu' } & Edited)
   | { readonly kind: 'complete'; readonly text: string; readonly at: number }
   | { readonly kind: 'resume' | 'pause' | 'explain' | 'download' | 'delete' }
   /** A file that the user dropped: data by the name of a file that a config reads, or a run. */

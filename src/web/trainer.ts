@@ -205,7 +205,7 @@ async function train(work: (signal: AbortSignal) => Promise<unknown>): Promise<v
   rest(message);
 }
 
-/** Pages and Node then have the same bytes. */
+/** Pages and Node then have the same bytes; on a GPU, the driver decides how it rounds. */
 const options = {
   backend: 'webasm',
   threads: self.crossOriginIsolated ? undefined : 1,
@@ -313,7 +313,12 @@ async function handle(request: Request): Promise<void> {
       return train(signal =>
         resumeExperiment(
           path,
-          { ...options, started: new Date(), signal, set: [], allowChange: [], strict: false },
+          {
+            ...options,
+            ...{ started: new Date(), signal, set: [], allowChange: [], strict: false },
+            // the one that the run started with
+            backend: undefined,
+          },
           observer(),
         ),
       );
@@ -321,11 +326,10 @@ async function handle(request: Request): Promise<void> {
     case 'train':
       if (running) return;
       return train(async signal => {
-        await runExperiment(
-          loadEdited(request),
-          { ...options, output: RUNS, commandLine: [], started: new Date(), signal },
-          observer(),
-        );
+        const { backend = 'webasm' } = request;
+        const portable = backend === 'webasm';
+        const own = { ...options, backend, portable, output: RUNS, commandLine: [] };
+        await runExperiment(loadEdited(request), { ...own, started: new Date(), signal }, observer());
       });
   }
 }

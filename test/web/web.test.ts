@@ -59,10 +59,10 @@ const TYPES: Readonly<Record<string, string>> = {
   '.json': 'application/json',
 };
 
-/** Threads of a page with this before their text wait 20 ms before each turn. */
-const SLOW = `const { postMessage } = MessagePort.prototype;
+/** Threads of a page with this before their text wait before each turn. */
+const slow = (milliseconds: number) => `const { postMessage } = MessagePort.prototype;
 MessagePort.prototype.postMessage = function (message) {
-  setTimeout(() => postMessage.call(this, message), 20);
+  setTimeout(() => postMessage.call(this, message), ${milliseconds});
 };
 `;
 
@@ -73,7 +73,7 @@ MessagePort.prototype.postMessage = function (message) {
 const REPORTER = `<!DOCTYPE html><script src="/trainer.js"></script><script>
 const tell = body => fetch('/told', { method: 'POST', body: JSON.stringify(body) });
 const isFirst = !sessionStorage.began;
-const trainer = new Worker(URL.createObjectURL(new Blob([isFirst ? ${JSON.stringify(SLOW)} : '', cellrunTrainer])));
+const trainer = new Worker(URL.createObjectURL(new Blob([isFirst ? ${JSON.stringify(slow(60))} : '', cellrunTrainer])));
 trainer.onerror = ({ message }) => tell(message);
 let text = '', digests = {}, resumed = false;
 trainer.onmessage = ({ data }) => {
@@ -118,11 +118,11 @@ const server = createServer(async (request, response) => {
 });
 t.teardown(() => server.close());
 
-/** Puts SLOW before the text of threads. */
+/** Puts `slow` before the text of threads. */
 const SLOWED = `const Whole = Blob;
 Blob = class extends Whole {
-  constructor([text], options) {
-    super([${JSON.stringify(SLOW)}, text], options);
+  constructor(parts, options) {
+    super(options.type === 'text/javascript' ? [${JSON.stringify(slow(20))}, ...parts] : parts, options);
   }
 };`;
 
@@ -394,6 +394,31 @@ t.test('a page trains', { skip: missing }, async t => {
     t.ok(manifest.backend.threads > 1);
     await isolated.close();
     headers = {};
+  });
+
+  await t.test('on a GPU, if the user picks it', async t => {
+    const own = await startChromium('--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader');
+    t.teardown(() => own.close());
+    const context = await own.newContext({ acceptDownloads: true });
+    const { page, said } = await openSite(context, SLOWED);
+    await reaches(page, 'ready');
+    await page.getByLabel('Train on').selectOption('the GPU');
+    await press(page, 'Train');
+    await part(page, 'Checkpoints').getByText('40', { exact: true }).waitFor();
+    await press(page, 'Pause');
+    await reaches(page, 'paused');
+    await press(page, 'Resume');
+    await reaches(page, 'ended');
+    const directory = await downloaded(page);
+    const manifest = JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8'));
+    t.match(manifest.backend, { name: 'webgpu', executor: 'device', arithmetic: null });
+    const lossIn = (folder: string) =>
+      JSON.parse(readFileSync(join(folder, 'summary.json'), 'utf8')).metrics.test.loss as number;
+    const node = await work.cellrun('run', config, '--output', work.folder(), '--json');
+    const [found, wanted] = [lossIn(directory), lossIn(JSON.parse(node.stdout).directory)];
+    t.ok(Math.abs(found / wanted - 1) < 1e-3, `${found} and ${wanted}`);
+    t.same(said, []);
+    t.equal(await page.getByText('has the same SHA-256').count(), 0, 'drivers round as they like');
   });
 
   await t.test('with a number that a slider sets', async t => {

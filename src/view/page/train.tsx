@@ -54,6 +54,7 @@ function Page() {
   const [text, setText] = useState('');
   /** The numbers that sliders set, by key; the others are those of the text. */
   const [assigned, assign] = useState<Readonly<Record<string, string | undefined>>>({});
+  const [backend, compute] = useState<'webasm' | 'webgpu'>('webasm');
   const trainer = useRef<Worker>(null);
   const given = Object.entries(assigned).filter(([, value]) => value !== undefined);
   const edited = { config, text, set: given.map(([key, value]) => `${key}=${value}`) };
@@ -156,7 +157,7 @@ function Page() {
         <button
           type="button"
           disabled={isBusy || problems.length > 0}
-          onClick={() => start({ kind: 'train', ...edited })}
+          onClick={() => start({ kind: 'train', backend, ...edited })}
         >
           Train
         </button>{' '}
@@ -183,6 +184,19 @@ function Page() {
         >
           Delete the run
         </button>{' '}
+        {'gpu' in navigator && (
+          <label>
+            Train on{' '}
+            <select
+              disabled={isBusy}
+              value={backend}
+              onChange={({ currentTarget }) => compute(currentTarget.value as typeof backend)}
+            >
+              <option value="webasm">the processor</option>
+              <option value="webgpu">the GPU</option>
+            </select>
+          </label>
+        )}{' '}
         <label>
           Open data or a run (zip){' '}
           <input
@@ -204,7 +218,9 @@ function Page() {
       <InParts.Provider value={true}>{report !== undefined && <RunView report={report} />}</InParts.Provider>
       {hasWeights && (
         <Section title="Digests">
-          <p class="note">Whoever trains the same config with `--portable` has the same SHA-256.</p>
+          {report?.environment.some(({ label }) => label === 'Arithmetic') && (
+            <p class="note">Whoever trains the same config with `--portable` has the same SHA-256.</p>
+          )}
           <dl class="facts digests">
             {Object.entries(shown.digests).map(([name, digest]) => (
               <div key={name}>
