@@ -45,9 +45,11 @@ export async function writeSite(
   for (const config of configs) {
     const loaded = loadExperiment(config);
     refuseAbsolute(loaded);
-    for (const file of [...loaded.files, ...(await dataFiles(loaded.experiment))]) files.add(file);
+    const { experiment } = loaded;
+    for (const file of [...loaded.files, ...(await dataFiles(experiment)), ...weightFiles(experiment)])
+      files.add(file);
     for (const range of ranges) sliders.push(sliderOf(range, config, loaded));
-    for (const file of packageFiles(loaded.experiment.dataset.kind)) named.set(...file);
+    for (const file of packageFiles(experiment.dataset.kind)) named.set(...file);
   }
   const top = commonFolder([...files]);
   const nameOf = (file: string) => relative(top, resolve(file)).split(sep).join('/');
@@ -134,6 +136,16 @@ async function dataFiles({ dataset }: LoadedExperiment['experiment']): Promise<s
     inputFiles(path, fileNames ?? ANY_NAME, depthOf?.(dataset)),
   );
   return (await Promise.all(lists)).flat().map(file => resolve(file));
+}
+
+/** The file of weights that the model begins with, or all files of the run. */
+function weightFiles({ model }: LoadedExperiment['experiment']): string[] {
+  const isFile = (path: string) => statSync(path).isFile();
+  return pathsIn({ model }).flatMap(([path]) => {
+    if (isFile(path)) return [resolve(path)];
+    const names = readdirSync(path, { encoding: 'utf8', recursive: true });
+    return names.map(name => resolve(path, name)).filter(isFile);
+  });
 }
 
 /** The files of the npm package that a kind of data reads, by their names in the site. */

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { dirname, extname, join } from 'node:path';
+import { dirname, extname, join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { unzipSync, zipSync } from 'fflate';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
@@ -200,7 +200,12 @@ t.test('a page trains', { skip: missing }, async t => {
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   const rate = 'optimizer.learning_rate=0.0001:0.1:log';
   const slider = ['--slider', 'training.num_epochs=1:40', '--slider', rate];
-  const written = await work.cellrun('web', config, '--output', site, ...slider);
+  const shorter = ['--set', 'training.num_epochs=2', '--output', join(dirname(config), 'runs')];
+  const { stdout } = await work.cellrun('run', config, ...shorter, '--json');
+  const weights = relative(dirname(config), JSON.parse(stdout).directory);
+  const continued = join(dirname(config), 'continued.yaml');
+  writeFileSync(continued, `extends: steps.yaml\nmodel: { init_from: ${weights} }\n`);
+  const written = await work.cellrun('web', config, continued, '--output', site, ...slider);
   t.equal(written.code, 0, written.stderr);
   const expected = await digestsOfNode();
   t.ok(expected.length > 1);
@@ -394,6 +399,17 @@ t.test('a page trains', { skip: missing }, async t => {
     t.ok(manifest.backend.threads > 1);
     await isolated.close();
     headers = {};
+  });
+
+  await t.test('from the weights of another run', async t => {
+    const own = await browser.newContext();
+    const { page } = await openSite(own);
+    await reaches(page, 'ready');
+    await page.getByLabel('File').selectOption('continued.yaml');
+    await press(page, 'Train');
+    await reaches(page, 'ended');
+    t.same(await digestsOn(page), await digestsOfRun(work, continued));
+    await own.close();
   });
 
   await t.test('on a GPU, if the user picks it', async t => {

@@ -119,7 +119,7 @@ function Page() {
       {site !== undefined && site.configs.length > 1 && (
         <p>
           <label>
-            Config{' '}
+            File{' '}
             <select
               disabled={isBusy}
               value={config}
