@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { loadExperiment } from '../config/index.js';
 import { splitSeedOf } from '../config/metrics.js';
 import type { Experiment } from '../config/schema/experiment.js';
-import { largerIsBetter } from '../math/metrics/index.js';
+import { largerIsBetter, rangeOf } from '../math/metrics/index.js';
 import { summarizeSeeds } from '../run/baseline.js';
 import { readText } from '../run/files.js';
 import { kindOf } from '../run/find.js';
@@ -238,8 +238,11 @@ export function finalMetrics(results: SweepResults): FinalMetric[] {
   const summaries = completed(runs);
   if (summaries === undefined) return [];
   const ratio = plan.folds === undefined ? undefined : foldRatio(Run.open(runs[0]).config, plan.folds);
-  const intervalOf = (values: readonly number[]) =>
-    ratio === undefined ? meanInterval(values) : foldInterval(values, ratio);
+  const intervalOf = (metric: string, values: readonly number[]) => {
+    const found = ratio === undefined ? meanInterval(values) : foldInterval(values, ratio);
+    const { min, max } = rangeOf(metric);
+    return found && { low: Math.max(min, found.low), high: Math.min(max, found.high) };
+  };
   return (['test', 'validation'] as const).flatMap(split => {
     const measured = summaries.map(({ metrics }) => metrics[split] ?? {});
     return Object.keys(measured[0]).flatMap(name => {
@@ -252,7 +255,8 @@ export function finalMetrics(results: SweepResults): FinalMetric[] {
       );
       const baseline = trivialOver(metric, summaries);
       const by = plan.folds === undefined ? { by_seed } : { by_fold: by_seed };
-      return [{ metric, mean, spread, interval: intervalOf(values), ...by, ...(baseline && { baseline }) }];
+      const interval = intervalOf(metric, values);
+      return [{ metric, mean, spread, interval, ...by, ...(baseline && { baseline }) }];
     });
   });
 }
@@ -463,7 +467,7 @@ const finalMetric = s.namedStruct('final_metric', 'A metric of the final weights
   spread,
   interval: s.nullable(
     s.struct(
-      "95 % interval of the mean: BCa bootstrap with 10,000 resamples (Efron and Tibshirani, 1993), null for fewer than five seeds; of folds Student's t with the correction for overlapping training sets (Nadeau and Bengio, 2003).",
+      "95 % interval of the mean: BCa bootstrap with 10,000 resamples (Efron and Tibshirani, 1993), null for fewer than five seeds; of folds Student's t with the correction for overlapping training sets (Nadeau and Bengio, 2003). It ends where the range of the metric does.",
       { low: s.number('Lower end.'), high: s.number('Upper end.') },
     ),
   ),
