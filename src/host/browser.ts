@@ -18,6 +18,9 @@ export const files = memory.promises;
 // the root of the package is where this file is
 memory.addFile('/cellrun/package.json', new TextEncoder().encode(JSON.stringify({ version })));
 
+/** The files of packages that the page has. */
+export const MODULES = '/cellrun/node_modules/';
+
 class Digest {
   constructor(private readonly hash = sha256.create()) {}
 
@@ -176,13 +179,19 @@ export const fileLocks = () => ({ tryLock: () => true });
 
 /** The package, with the files that the program reads from it. */
 export const fileURLToPath = (_: string) => '/cellrun/dist/bundle/index.js';
-export const pathToFileURL = (path: string) => new URL(`file://${path}`);
+/** Where packages are, to import their modules. */
+let packages = '';
+export function findPackagesAt(address: string): void {
+  packages = address;
+}
+export const pathToFileURL = (path: string) =>
+  new URL(path.startsWith(MODULES) ? packages + path.slice(MODULES.length) : `file://${path}`);
 export const inspect = Object.assign((value: unknown) => String(value), { custom: Symbol('inspect') });
 
 /** Finds the files of packages that the page has. */
 export function createRequire(_: string) {
   const resolve = (name: string): string => {
-    const path = `/cellrun/node_modules/${name}`;
+    const path = MODULES + name;
     if (memory.existsSync(path)) return path;
     throw Object.assign(new Error(`a page has no package ${name}`), { code: 'MODULE_NOT_FOUND' });
   };

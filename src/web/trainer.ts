@@ -9,6 +9,7 @@ import { computeFeatures } from '../data/audio/threads.js';
 import { ZipArchive } from '../data/formats/zip.js';
 import { memoryBytes } from '../data/reading/ranged-file.js';
 import { addFile, existsSync, filesBelow, mkdirSync, rmSync, writeFileSync } from '../host/browser/files.js';
+import { findPackagesAt, MODULES } from '../host/browser.js';
 import { basename, createHash, dirname, join } from '../host/index.js';
 import { explain } from '../predict/explain.js';
 import { listCheckpoints } from '../run/checkpoints.js';
@@ -40,8 +41,6 @@ const SITE = '/site';
 const RUNS = '/runs';
 /** The zip file that was opened last. */
 const UNPACKED = '/opened';
-/** Where the host looks for packages. */
-const MODULES = '/cellrun/node_modules/';
 /** Pieces of a curve in a report. */
 const CAPACITY = 600;
 /** Milliseconds between two reports, at least; and as a multiple of what one takes. */
@@ -95,6 +94,7 @@ function placeIn({ file, line, column, ...others }: Diagnostic): string {
 
 async function open(site: Site, address: string): Promise<void> {
   const texts: Record<string, string> = {};
+  findPackagesAt(`${address}files/${PACKAGES}`);
   const kept = keepFiles(
     `cellrun-${createHash('sha256').update(address).digest('hex').slice(0, 16)}`,
     RUNS,
@@ -115,7 +115,9 @@ async function open(site: Site, address: string): Promise<void> {
   storage = await kept;
   mkdirSync(RUNS, { recursive: true });
   directory = newestRun();
-  send({ kind: 'texts', texts });
+  // files arrive in any order, and the page begins with the first config
+  const inOrder = site.configs.filter(name => name in texts).map(name => [name, texts[name]]);
+  send({ kind: 'texts', texts: Object.fromEntries(inOrder) });
   rest();
 }
 

@@ -2,14 +2,15 @@
  * Sites of `web` in a real browser: what a page trains has the bytes of what Node trains, also if
  * the page is closed in the middle, and nothing leaves the page.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { dirname, extname, join, relative } from 'node:path';
+import { basename, dirname, extname, join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { unzipSync, zipSync } from 'fflate';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import t, { type Test } from 'tap';
+import { packageRoot } from '../../src/util/root.js';
 import { digestsOfNode as digestsOfRun, tryPages } from '../soak/pages.js';
 import {
   attributes,
@@ -50,6 +51,21 @@ checkpoint: { keep: { last: 3 }, every: { steps: 20 } }
 `,
 );
 writeFileSync(join(dirname(config), 'data.csv'), ['g,a,b,class', ...steps].join('\n'));
+const PARQUET = `version: 1
+name: parquet
+dataset:
+  kind: parquet
+  path: readings.parquet
+  sequence: { group: recording, order: time }
+  features: [a, b, c]
+  target: label
+  target_kind: class
+  test_fraction: 0.25
+model: { cell: gru, hidden_size: 4 }
+loss: { kind: cross_entropy }
+optimizer: { kind: adam, learning_rate: 0.01 }
+training: { num_epochs: 2, batch_size: 4 }
+`;
 const site = work.folder();
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -205,7 +221,12 @@ t.test('a page trains', { skip: missing }, async t => {
   const weights = relative(dirname(config), JSON.parse(stdout).directory);
   const continued = join(dirname(config), 'continued.yaml');
   writeFileSync(continued, `extends: steps.yaml\nmodel: { init_from: ${weights} }\n`);
-  const written = await work.cellrun('web', config, continued, '--output', site, ...slider);
+  const parquet = join(dirname(config), 'parquet.yaml');
+  const fixture = join(packageRoot, 'test/fixtures/parquet/readings-snappy.parquet');
+  copyFileSync(fixture, join(dirname(config), 'readings.parquet'));
+  writeFileSync(parquet, PARQUET);
+  const configs = [config, continued, parquet];
+  const written = await work.cellrun('web', ...configs, '--output', site, ...slider);
   t.equal(written.code, 0, written.stderr);
   const expected = await digestsOfNode();
   t.ok(expected.length > 1);
@@ -401,15 +422,19 @@ t.test('a page trains', { skip: missing }, async t => {
     headers = {};
   });
 
-  await t.test('from the weights of another run', async t => {
-    const own = await browser.newContext();
-    const { page } = await openSite(own);
-    await reaches(page, 'ready');
-    await page.getByLabel('File').selectOption('continued.yaml');
-    await press(page, 'Train');
-    await reaches(page, 'ended');
-    t.same(await digestsOn(page), await digestsOfRun(work, continued));
-    await own.close();
+  await t.test('from the weights of another run, and on Parquet', async t => {
+    for (const file of [continued, parquet]) {
+      const own = await browser.newContext();
+      const { page, said } = await openSite(own);
+      await reaches(page, 'ready');
+      await page.getByLabel('File').selectOption(basename(file));
+      await press(page, 'Train');
+      await reaches(page, 'ended');
+      t.equal(await failuresOn(page), '');
+      t.same(await digestsOn(page), await digestsOfRun(work, file));
+      t.same(said, []);
+      await own.close();
+    }
   });
 
   await t.test('on a GPU, if the user picks it', async t => {

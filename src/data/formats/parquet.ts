@@ -182,7 +182,7 @@ function textOf(bytes: Uint8Array | null | undefined): string | null | undefined
 }
 
 async function loadLibrary(file: string): Promise<Library> {
-  const found = ['hyparquet', 'hyparquet/src/column.js', 'hyparquet/src/thrift.js'].map(optionalFile);
+  const found = ['index', 'column', 'thrift'].map(name => optionalFile(`hyparquet/src/${name}.js`));
   const parts = found.flatMap(path => (path === undefined ? [] : [import(pathToFileURL(path).href)]));
   if (parts.length === found.length) return Object.assign({}, ...(await Promise.all(parts)));
   throw usageError(
