@@ -18,9 +18,6 @@ export const files = memory.promises;
 // the root of the package is where this file is
 memory.addFile('/cellrun/package.json', new TextEncoder().encode(JSON.stringify({ version })));
 
-/** The files of packages that the page has. */
-export const MODULES = '/cellrun/node_modules/';
-
 class Digest {
   constructor(private readonly hash = sha256.create()) {}
 
@@ -179,19 +176,13 @@ export const fileLocks = () => ({ tryLock: () => true });
 
 /** The package, with the files that the program reads from it. */
 export const fileURLToPath = (_: string) => '/cellrun/dist/bundle/index.js';
-/** Where packages are, to import their modules. */
-let packages = '';
-export function findPackagesAt(address: string): void {
-  packages = address;
-}
-export const pathToFileURL = (path: string) =>
-  new URL(path.startsWith(MODULES) ? packages + path.slice(MODULES.length) : `file://${path}`);
+export const pathToFileURL = memory.addressOf;
 export const inspect = Object.assign((value: unknown) => String(value), { custom: Symbol('inspect') });
 
 /** Finds the files of packages that the page has. */
 export function createRequire(_: string) {
   const resolve = (name: string): string => {
-    const path = MODULES + name;
+    const path = memory.MODULES + name;
     if (memory.existsSync(path)) return path;
     throw Object.assign(new Error(`a page has no package ${name}`), { code: 'MODULE_NOT_FOUND' });
   };

@@ -4,7 +4,7 @@ import { decodeText, encodeText, UNKNOWN, UnknownSymbol } from '../data/vocabula
 import { usageError, usageErrors } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
 import type { PredictionForm } from './predictions.js';
-import { symbolsOf } from './refusals.js';
+import { symbolsOf } from './sequence-predictor.js';
 import type { Session } from './session.js';
 
 export const GENERATED_LENGTH = 500;

@@ -26,7 +26,7 @@ import { stepsRead } from '../math/model/spec.js';
 import { evaluationRows } from '../train/evaluator.js';
 import { Readouts } from '../train/readout.js';
 import { type ModelRun, type ShardComputers, ShardedBatches, type SplitBatch } from '../train/shards.js';
-import { type Diagnostic, damagedErrors } from '../util/errors.js';
+import { type Diagnostic, damagedErrors, usageError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import {
   classMemory,
@@ -303,4 +303,34 @@ export function newTargets(
     values.set(Float32Array.from(targets, scaled), i * width * size);
   }
   return { kind: 'value', size, values, perStep, ...(own && { scaling: own }) };
+}
+
+export const WHOLE = '`predict` with whole sequences';
+
+/**
+ * The code of sessions is not in a module whose model this refuses.
+ * @throws UserError (exit 2) if the model forecasts or has a decoder: it reads whole sequences
+ */
+export function refuseSteps({ series, run }: LoadedModel): void {
+  if (series) {
+    const message = 'a forecasting model reads windows of a series, so it cannot run step by step';
+    throw usageError('model/forecast', message, { expected: '`predict` with the last steps of a series' });
+  }
+  if (run.spec.decoder) {
+    const message = 'a decoder reads the whole sequence first, so the model cannot run step by step';
+    throw usageError('model/decoder', message, { expected: WHOLE });
+  }
+}
+
+/**
+ * The number of symbols of a language model; the code that generates is only in modules of these.
+ * @throws UserError (exit 2) if the model does not predict the next symbol at each step
+ */
+export function symbolsOf({ data: { input }, form }: Pick<LoadedModel, 'data' | 'form'>): number {
+  if (input.kind === 'symbol' && form.kind === 'class' && form.size === input.count) return input.count;
+  throw usageError(
+    'model/not-generative',
+    'only language models can generate: their classes are their input symbols',
+    { expected: 'a model trained on `dataset.kind: text`; this one predicts: call it without generating' },
+  );
 }

@@ -11,8 +11,7 @@ import { probabilityOf, Readout } from '../train/readout.js';
 import { allocateShards, ShardComputer, type ShardJob, type ShardMemory } from '../train/shards.js';
 import { type UserError, usageError } from '../util/errors.js';
 import { type Prediction, type PredictionForm, predictionOf, symbolsPrediction } from './predictions.js';
-import { refuseSteps, WHOLE } from './refusals.js';
-import { type LoadedModel, newTargets } from './sequence-predictor.js';
+import { type LoadedModel, newTargets, refuseSteps, WHOLE } from './sequence-predictor.js';
 import { numbersOf, type Samples, StepReader, type StepValues } from './steps.js';
 
 /** A sequence whose steps are passed one by one. Sessions of one model are independent. */

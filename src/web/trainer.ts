@@ -8,8 +8,16 @@ import { type LoadedExperiment, loadExperiment } from '../config/load.js';
 import { computeFeatures } from '../data/audio/threads.js';
 import { ZipArchive } from '../data/formats/zip.js';
 import { memoryBytes } from '../data/reading/ranged-file.js';
-import { addFile, existsSync, filesBelow, mkdirSync, rmSync, writeFileSync } from '../host/browser/files.js';
-import { findPackagesAt, MODULES } from '../host/browser.js';
+import {
+  addFile,
+  existsSync,
+  filesBelow,
+  findPackagesAt,
+  MODULES,
+  mkdirSync,
+  rmSync,
+  writeFileSync,
+} from '../host/browser/files.js';
 import { basename, createHash, dirname, join } from '../host/index.js';
 import { explain } from '../predict/explain.js';
 import { listCheckpoints } from '../run/checkpoints.js';

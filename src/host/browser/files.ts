@@ -319,6 +319,19 @@ export function filesBelow(folder: string): ReadonlyMap<string, Uint8Array> {
   return new Map(found);
 }
 
+/** The files of packages that the page has. */
+export const MODULES = '/cellrun/node_modules/';
+/** The address of the same files, to import their modules. */
+let packages = '';
+
+export function findPackagesAt(address: string): void {
+  packages = address;
+}
+
+export function addressOf(path: string): URL {
+  return new URL(path.startsWith(MODULES) ? packages + path.slice(MODULES.length) : `file://${path}`);
+}
+
 /** Puts a file where nothing is told of: what the page was loaded with. */
 export function addFile(path: string, content: Uint8Array): void {
   const key = keyOf(path);

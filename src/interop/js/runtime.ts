@@ -24,8 +24,13 @@ import { ParameterLayout } from '../../math/model/parameters.js';
 import { hasAttention, stepsRead } from '../../math/model/spec.js';
 import { continueSymbols, continueText, type GenerateOptions } from '../../predict/generate.js';
 import type { SequencePrediction } from '../../predict/predictions.js';
-import { refuseSteps, symbolsOf } from '../../predict/refusals.js';
-import { type LoadedModel, type Placed, SequencePredictor } from '../../predict/sequence-predictor.js';
+import {
+  type LoadedModel,
+  type Placed,
+  refuseSteps,
+  SequencePredictor,
+  symbolsOf,
+} from '../../predict/sequence-predictor.js';
 import { type Session, type SessionOptions, StepModel } from '../../predict/session.js';
 import { givenSequence, type SequenceValues } from '../../predict/steps.js';
 import { allocateShards, ShardComputer, type ShardGroup, type ShardJob, SLOTS } from '../../train/shards.js';
