@@ -32,7 +32,7 @@ export function classProbabilities(
 }
 
 /** The log of the sum of the exponentials of `classes` outputs. */
-export function logTotal(outputs: Float32Array | Float64Array, at: number, classes: number): number {
+function logTotal(outputs: Float32Array | Float64Array, at: number, classes: number): number {
   let most = NEVER;
   for (let k = 0; k < classes; k++) most = Math.max(most, outputs[at + k]);
   let sum = 0;

@@ -5,7 +5,7 @@
  * underflows: with logarithms it takes twice as long, nine percent of a training step.
  */
 
-import { type ClassProbabilities, logTotal, type Sizes } from '../../util/log-probabilities.js';
+import type { ClassProbabilities, Sizes } from '../../util/log-probabilities.js';
 import { choice } from '../../util/schema.js';
 import { type LossOfSequences, loss } from './loss.js';
 
@@ -163,9 +163,7 @@ function computer(): LossOfSequences['compute'] {
       const { probabilities } = paths;
       probabilities.reset(steps * classes);
       for (let t = 0; t < steps; t++) {
-        const at = (t * batch + row) * classes;
-        const total = logTotal(outputs, at, classes);
-        probabilities.setExponentials(t * classes, outputs, at, classes, total);
+        probabilities.setSoftmax(t * classes, outputs, (t * batch + row) * classes, classes);
       }
       paths.sum({ steps, classes }, symbols);
       const length = Math.max(1, symbols.length);
@@ -215,9 +213,24 @@ class ExtendedNumbers {
     this.exponents[at] = exponent;
   }
 
-  /** Sets numbers from `at` on to the exponentials of `count` values less `total`. */
-  setExponentials(at: number, values: NumbersToRead, from: number, count: number, total: number): void {
-    for (let i = 0; i < count; i++) this.setLog(at + i, values[from + i] - total);
+  /** Sets numbers from `at` on to the softmax of `count` outputs. */
+  setSoftmax(at: number, outputs: NumbersToRead, from: number, count: number): void {
+    const { values } = this;
+    let most = outputs[from];
+    for (let i = 1; i < count; i++) most = Math.max(most, outputs[from + i]);
+    let sum = 0;
+    for (let i = 0; i < count; i++) {
+      values[at + i] = Math.exp(outputs[from + i] - most);
+      sum += values[at + i];
+    }
+    for (let i = 0; i < count; i++) {
+      const value = values[at + i] / sum;
+      if (value < LEAST) this.setLog(at + i, outputs[from + i] - most - Math.log(sum));
+      else {
+        values[at + i] = value;
+        this.exponents[at + i] = 0;
+      }
+    }
   }
 
   log(at: number): number {
