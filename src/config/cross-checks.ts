@@ -246,7 +246,7 @@ function* checkCheckpoint(experiment: PartialExperiment, locator: Locator): Foun
 
 /** What is fitted after training, and what it needs. */
 function* checkConfidence(experiment: PartialExperiment, locator: Locator): Found {
-  const { calibrate, threshold, intervals, dataset, loss: written } = experiment;
+  const { calibrate, threshold, intervals, dataset, model, loss: written } = experiment;
   const asked = {
     ...(calibrate && { calibrate }),
     ...(threshold && { threshold }),
@@ -255,10 +255,12 @@ function* checkConfidence(experiment: PartialExperiment, locator: Locator): Foun
   const loss = judged(experiment);
   for (const key of Object.keys(asked) as (keyof typeof asked)[]) {
     const [does, tasks] = FITTED[key];
-    if (loss && !(tasks as readonly Task[]).includes(taskOf(loss))) {
+    // the symbols that a decoder writes are classes
+    const writes = key === 'calibrate' && model?.decoder !== undefined;
+    if (loss && !writes && !(tasks as readonly Task[]).includes(taskOf(loss))) {
       const message = `\`${key}\` ${does}, but loss ${loss.kind} predicts ${taskOf(loss)}`;
       yield locator.atKey([key], 'config/confidence', message, {
-        expected: `a model of ${tasks.join(' or ')}`,
+        expected: `a model of ${tasks.join(' or ')}${key === 'calibrate' ? ', or with a decoder' : ''}`,
       });
     }
     if (dataset === undefined || hasValidation(dataset)) continue;

@@ -4,7 +4,7 @@ import { conformalQuantile, type IntervalsConfig } from '../math/confidence/conf
 import { classTemperature, labelTemperature } from '../math/confidence/temperature.js';
 import { chooseThreshold, type ThresholdAim } from '../math/confidence/threshold.js';
 import { taskOf } from '../math/losses/index.js';
-import { type Scored, secondProbability } from '../math/metrics/metric.js';
+import { type Numbers, type Scored, secondProbability } from '../math/metrics/metric.js';
 import type { Confidence, Decisions } from '../run/confidence.js';
 import { formatNumber } from '../util/numbers.js';
 import type { PredictedSequence, Prediction } from './evaluator.js';
@@ -45,11 +45,11 @@ class Sample<T> {
 }
 
 interface Kept {
-  readonly logits: Float32Array;
+  readonly logits: Numbers;
   readonly targets: Float64Array;
 }
 
-/** Collects predictions, and fits a temperature for all classes, or one for each label. */
+/** Collects predictions, and fits a temperature for all classes or symbols, or one for each label. */
 export class TemperatureFit {
   private readonly sample: Sample<Kept>;
 
@@ -60,14 +60,26 @@ export class TemperatureFit {
   readonly add = ({ predictions }: PredictedSequence): void => {
     for (const { outputs, target, counts } of predictions) {
       if (!counts || !outputs.every(Number.isFinite)) continue;
-      this.sample.add(() => ({ logits: outputs.slice(), targets: Float64Array.from(target) }));
+      if (this.run.spec.decoder) this.addSymbols(outputs, target);
+      else this.sample.add(() => ({ logits: outputs.slice(), targets: Float64Array.from(target) }));
     }
   };
+
+  /** Each symbol of a target and the boundary after them are a class, after the symbols before. */
+  private addSymbols(outputs: Numbers, target: Numbers): void {
+    const { outputSize } = this.run.spec;
+    const boundary = outputSize - 1;
+    if (target.includes(boundary)) return;
+    for (const [s, symbol] of [...target, boundary].entries()) {
+      const logits = outputs.slice(s * outputSize, (s + 1) * outputSize);
+      this.sample.add(() => ({ logits, targets: Float64Array.of(symbol) }));
+    }
+  }
 
   /** Undefined if all predictions are right. */
   get temperatures(): (number | undefined)[] {
     const { kept } = this.sample;
-    if (taskOf(this.run.loss) === 'classes') {
+    if (taskOf(this.run.loss) !== 'labels') {
       const labels = kept.map(({ targets }) => targets[0]);
       return [classTemperature({ logits: kept.map(({ logits }) => logits), labels })];
     }

@@ -150,29 +150,50 @@ t.test('predictions of two classes have calibrated probabilities, a threshold an
   await model.close();
 });
 
-t.test('calibration lowers the log loss of validation, and no other temperature is better', async t => {
-  const settings = { training: { num_epochs: 25, batch_size: 32 }, checkpoint: { final: 'last' } };
-  const plain = await train(
-    work,
-    config('three', CLASSES, { ...settings, training: { ...settings.training, metrics: ['log_loss'] } }),
-  );
-  const fitted = await train(work, config('three', CLASSES, { ...settings, calibrate: true }));
-  const loss = ({ summary }: typeof plain) => Number(summary.metrics.validation?.log_loss);
-  t.ok(loss(fitted) < loss(plain), `${loss(fitted)} instead of ${loss(plain)}`);
-  const [temperature] = read(fitted.summary.directory).temperatures;
-  const other = join(work.folder(), 'other');
-  for (const factor of [0.97, 1.03]) {
-    cpSync(fitted.summary.directory, other, { recursive: true });
-    writeFileSync(
-      join(other, 'confidence.json'),
-      JSON.stringify({ ...read(other), temperatures: [temperature * factor] }),
-    );
-    seal(other);
-    const { stdout } = await work.cellrun('evaluate', other, '--split', 'validation', '--json');
-    t.ok(JSON.parse(stdout).metrics.validation.log_loss > loss(fitted), `worse with ${factor} of it`);
-  }
-  await agrees(t, fitted.summary.directory);
-});
+/** Symbols with noise, one for each step. */
+function written() {
+  const { x, y, steps } = sequences('three', 600, 3);
+  const random = RandomStream.of(0, 'test/confidence/written');
+  const symbols = steps.flat().map(([a, b]) => Number(a + b + random.normal() > 0));
+  return work.file('written.npz', npz({ x, y: integers([y.shape[0], STEPS], symbols) }));
+}
+
+const SPLITS = { validation: { fraction: 0.4 }, test_fraction: 0.2 };
+
+for (const kind of ['classes', 'symbols that a decoder writes']) {
+  t.test(`calibration lowers the log loss of ${kind}, and no other temperature is better`, async t => {
+    const isClass = kind === 'classes';
+    const metric = isClass ? 'log_loss' : 'bits_per_symbol';
+    const training = { num_epochs: isClass ? 25 : 6, batch_size: 32 };
+    const decoder = { cell: 'gru', hidden_size: 6, embedding_size: 3, attention: 'dot' };
+    const settings = (more: object) =>
+      isClass
+        ? config('three', CLASSES, { checkpoint: { final: 'last' }, ...more })
+        : {
+            ...config('three', { ...CLASSES, label_smoothing: 0.3 }, more),
+            dataset: { kind: 'npz', path: written(), target_kind: 'sequence', ...SPLITS },
+            model: { cell: 'gru', hidden_size: 6, decoder },
+          };
+    const measured = { ...training, metrics: [metric] };
+    const plain = await train(work, settings({ training: measured }));
+    const fitted = await train(work, settings({ training: isClass ? training : measured, calibrate: true }));
+    const loss = ({ summary }: typeof plain) => Number(summary.metrics.validation?.[metric]);
+    t.ok(loss(fitted) < loss(plain), `${loss(fitted)} instead of ${loss(plain)}`);
+    const [temperature] = read(fitted.summary.directory).temperatures;
+    const other = join(work.folder(), 'other');
+    for (const factor of [0.97, 1.03]) {
+      cpSync(fitted.summary.directory, other, { recursive: true });
+      writeFileSync(
+        join(other, 'confidence.json'),
+        JSON.stringify({ ...read(other), temperatures: [temperature * factor] }),
+      );
+      seal(other);
+      const { stdout } = await work.cellrun('evaluate', other, '--split', 'validation', '--json');
+      t.ok(JSON.parse(stdout).metrics.validation[metric] > loss(fitted), `worse with ${factor} of it`);
+    }
+    await agrees(t, fitted.summary.directory);
+  });
+}
 
 t.test('values have intervals, and those of a weighted average of weights too', async t => {
   const average = { training: { num_epochs: 4, batch_size: 32, average: { kind: 'ema', decay: 0.9 } } };
@@ -487,7 +508,7 @@ t.test('configs that cannot be fitted are refused', async t => {
   await refused({ ...rest, dataset }, /a threshold decides between two classes, but the model has 3/);
   await refused(
     config('values', { kind: 'mse' }, { ...ALL, intervals: { method: 'quantile' } }),
-    /`calibrate` calibrates probabilities, but loss mse predicts values/,
+    /`calibrate` calibrates probabilities, but loss mse predicts values[\s\S]*or with a decoder/,
     /`method: quantile` needs two predicted quantiles/,
   );
   await refused(

@@ -536,7 +536,7 @@ export const experiment = s.section(
     checkpoint: checkpoint,
     calibrate: s.boolean({
       description:
-        'Whether to divide the logits of the final weights by a temperature that is fitted on the validation split, for probabilities that agree with frequencies (Guo et al., 2017): one for all classes, or one for each label.',
+        'Whether to divide the logits of the final weights by a temperature that is fitted on the validation split, for probabilities that agree with frequencies (Guo et al., 2017): one for all classes, or one for each label. That of a decoder is for the symbols that it writes.',
       examples: [true],
       aliases: ['calibration', 'temperature_scaling'],
       effects: ['final'],
