@@ -161,9 +161,15 @@ function bandOf({ coverage = 0, interval_width = 0 }: ForecastErrors) {
 
 /** Classes, or sequences of symbols, that a run predicts with more than a probability. */
 function confidentOf(directory: string, least: number): Confident {
-  const certain = predictionsOf(directory).filter(({ probability }) => probability > least);
-  const right = certain.filter(isRight);
-  return { predictions: certain.length, right: right.length / certain.length };
+  const answers = new Map<string, boolean>();
+  for (const [i, one] of predictionsOf(directory).entries()) {
+    if (one.probability <= least) continue;
+    // alternatives for one input have the same prediction, and one of them is enough
+    const key = 'symbols' in one ? `${one.symbols.join()} ${one.probability}` : `${i}`;
+    answers.set(key, answers.get(key) === true || isRight(one));
+  }
+  const right = [...answers.values()].filter(Boolean).length;
+  return { predictions: answers.size, right: right / answers.size };
 }
 
 function explainedOf(directory: string): Explained {
