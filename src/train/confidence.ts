@@ -49,7 +49,7 @@ interface Kept {
   readonly targets: Float64Array;
 }
 
-/** Collects predictions, and fits a temperature for all classes or symbols, or one for each label. */
+/** Collects predictions; fits a temperature for all classes or symbols, or one for each label. */
 export class TemperatureFit {
   private readonly sample: Sample<Kept>;
 
