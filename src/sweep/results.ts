@@ -227,6 +227,16 @@ function stateOf({ files }: SweepDirectory, records: SweepRecords): SweepState {
 }
 
 /**
+ * The 95 % interval of the mean, within the range of the metric; null for too few values.
+ * @param ratio of tested to training sequences, if the values are of folds
+ */
+export function intervalOfMean(metric: string, values: readonly number[], ratio: number | undefined) {
+  const found = ratio === undefined ? meanInterval(values) : foldInterval(values, ratio);
+  const { min, max } = rangeOf(metric);
+  return found && { low: Math.max(min, found.low), high: Math.min(max, found.high) };
+}
+
+/**
  * The final metrics of the best trial, over its seeds or those of `repeat_best`. Those of other
  * trials are not shown: the best of many values of the test split would be optimistic.
  */
@@ -238,11 +248,6 @@ export function finalMetrics(results: SweepResults): FinalMetric[] {
   const summaries = completed(runs);
   if (summaries === undefined) return [];
   const ratio = plan.folds === undefined ? undefined : foldRatio(Run.open(runs[0]).config, plan.folds);
-  const intervalOf = (metric: string, values: readonly number[]) => {
-    const found = ratio === undefined ? meanInterval(values) : foldInterval(values, ratio);
-    const { min, max } = rangeOf(metric);
-    return found && { low: Math.max(min, found.low), high: Math.min(max, found.high) };
-  };
   return (['test', 'validation'] as const).flatMap(split => {
     const measured = summaries.map(({ metrics }) => metrics[split] ?? {});
     return Object.keys(measured[0]).flatMap(name => {
@@ -255,7 +260,7 @@ export function finalMetrics(results: SweepResults): FinalMetric[] {
       );
       const baseline = trivialOver(metric, summaries);
       const by = plan.folds === undefined ? { by_seed } : { by_fold: by_seed };
-      const interval = intervalOf(metric, values);
+      const interval = intervalOfMean(metric, values, ratio);
       return [{ metric, mean, spread, interval, ...by, ...(baseline && { baseline }) }];
     });
   });

@@ -71,8 +71,8 @@ export class TemperatureFit {
     const boundary = outputSize - 1;
     if (target.includes(boundary)) return;
     for (const [s, symbol] of [...target, boundary].entries()) {
-      const logits = outputs.slice(s * outputSize, (s + 1) * outputSize);
-      this.sample.add(() => ({ logits, targets: Float64Array.of(symbol) }));
+      const logits = () => outputs.slice(s * outputSize, (s + 1) * outputSize);
+      this.sample.add(() => ({ logits: logits(), targets: Float64Array.of(symbol) }));
     }
   }
 

@@ -1,5 +1,14 @@
 /** Writes a static site that trains configs in the browser; any web server can serve it. */
-import { closeSync, cpSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  statSync,
+} from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { type LoadedExperiment, loadExperiment } from '../config/load.js';
 import { pathsIn, valueAt } from '../config/schema/schema.js';
@@ -48,7 +57,7 @@ export async function writeSite(
     refuseAbsolute(loaded);
     const { experiment } = loaded;
     const data = await dataFiles(experiment);
-    for (const file of [...loaded.files, ...data, ...weightFiles(experiment)]) files.add(file);
+    for (const file of [...loaded.files, ...data, ...weightFiles(loaded)]) files.add(file);
     for (const range of ranges) sliders.push(sliderOf(range, config, loaded));
     for (const file of packageFiles(experiment.dataset.kind, data)) named.set(...file);
   }
@@ -140,9 +149,13 @@ async function dataFiles({ dataset }: LoadedExperiment['experiment']): Promise<s
 }
 
 /** The file of weights that the model begins with, or all files of the run. */
-function weightFiles({ model }: LoadedExperiment['experiment']): string[] {
+function weightFiles({ experiment: { model }, locator }: LoadedExperiment): string[] {
   const isFile = (path: string) => statSync(path).isFile();
-  return pathsIn({ model }).flatMap(([path]) => {
+  return pathsIn({ model }).flatMap(([path, at]) => {
+    if (!existsSync(path)) {
+      const expected = 'a run, or a file of weights';
+      throw usageErrors([locator.atValue(at, 'web/no-weights', `${path} does not exist`, { expected })]);
+    }
     if (isFile(path)) return [resolve(path)];
     const names = readdirSync(path, { encoding: 'utf8', recursive: true });
     return names.map(name => resolve(path, name)).filter(isFile);

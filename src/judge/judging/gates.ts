@@ -6,11 +6,11 @@ import { positionOf, SourceText } from '../../config/yaml/tree.js';
 import { isPerformance, largerIsBetter } from '../../math/metrics/index.js';
 import { hardestTrivial, inconclusive, isOverRuns, judgeGate, type WrittenGate } from '../../run/gates.js';
 import type { GateResult } from '../../run/summary.js';
-import { foldRatio } from '../../sweep/results.js';
+import { foldRatio, intervalOfMean } from '../../sweep/results.js';
 import { usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
 import { momentsOf } from '../../util/numbers.js';
-import { foldInterval, MIN_VALUES, meanInterval } from '../../util/statistics.js';
+import { MIN_VALUES } from '../../util/statistics.js';
 import type { RunReview } from './document.js';
 import { notCompleted, notJudgeable, type ReviewedRun } from './run-facts.js';
 
@@ -145,8 +145,8 @@ function nearEnd({ metric, min, max }: WrittenGate, runs: readonly ReviewedRun[]
   const values = measuredBy(runs, run => run.last(metric));
   if (values === undefined) return undefined;
   const [{ record, facts }] = runs;
-  const isFold = facts.fold !== undefined;
-  const found = isFold ? foldInterval(values, foldRatio(record.config, runs.length)) : meanInterval(values);
+  const ratio = facts.fold === undefined ? undefined : foldRatio(record.config, runs.length);
+  const found = intervalOfMean(metric, values, ratio);
   const isLower = min !== undefined || (max === undefined && largerIsBetter(metric));
   return found && (isLower ? found.low : found.high);
 }
