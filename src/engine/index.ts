@@ -14,7 +14,7 @@ import { Heap, MAX_PAGES } from './heap.js';
 import { analyzingKernelClass, compileStep, type LinkedPlan, linkPlan, WidthError } from './link.js';
 import { LinkedExecutable, LinkedRuntime } from './linked-executable.js';
 import { makePlan, type Plan } from './plan.js';
-import { machineTarget, type Target, type Width } from './simd-compile.js';
+import { type MachineTarget, machineTarget, missingFor512, narrower, type Width, widthOf } from './width.js';
 
 /** Address space that V8 reserves for a memory and its threads: 13 GiB in Node 20, 9 in Node 24. */
 const ADDRESS_SPACE = 14e9;
@@ -55,9 +55,9 @@ export class Engine {
   private readonly linked = new WeakMap<Program, LinkedPlan>();
   private readonly timed: { readonly plan: Plan; readonly linked: LinkedExecutable }[] = [];
   private isProfiled = false;
-  private target: Target | undefined;
-  /** The kernel whose 256-bit code failed its check; undefined if none did. */
-  refuted: string | undefined;
+  private target: MachineTarget | undefined;
+  /** Why vectors are narrower than asked for, or than the machine has; undefined if they are not. */
+  narrowed: string | undefined;
 
   private constructor(
     readonly backend: Backend,
@@ -107,7 +107,7 @@ export class Engine {
     const gpu = hasGpuLibrary ? new (gpuLibrary().GPU)({ mode: backend }) : undefined;
     const links = backend === 'webasm' && !Engine.asShipped;
     const engine = new Engine(backend, heap, gpu, undefined, undefined, links);
-    if (engine.links) engine.target = machineTarget(width, arithmetic);
+    if (engine.links) engine.aimAt(width, arithmetic);
     if (engine.links && gpu) Object.assign(gpu, { Kernel: analyzingKernelClass() });
     engine.isProfiled = profiled && engine.links;
     return engine;
@@ -148,11 +148,20 @@ export class Engine {
     try {
       return this.linkFor(plan);
     } catch (error) {
-      if (!(error instanceof WidthError)) throw error;
-      this.refuted = error.kernel;
-      this.target = machineTarget(128, this.target?.arithmetic);
-      return this.linkFor(plan);
+      const target = narrower(this.target!);
+      if (!(error instanceof WidthError) || !target) throw error;
+      const [width, less] = [this.target!, target].map(widthOf);
+      this.target = target;
+      const problem = `kernel ${error.kernel} computes different values at ${width} bits on this machine`;
+      this.narrowed = `${problem}; the run uses ${less} bits`;
+      return this.linkChecked(plan);
     }
+  }
+
+  private aimAt(width: Width | undefined, arithmetic: Arithmetic | undefined): void {
+    this.target = machineTarget(width, arithmetic);
+    const missing = width === 512 ? missingFor512(arithmetic) : undefined;
+    if (missing) this.narrowed = `no vectors of 512 bits: ${missing}; the run uses ${this.target.width} bits`;
   }
 
   private linkFor(plan: Plan): LinkedPlan {

@@ -15,25 +15,29 @@ import type { WasmModule } from '../util/webassembly.js';
 import { createKernel, ExecutionError, tensorInput } from './backend.js';
 import { ALIGNMENT, MAX_PAGES } from './heap.js';
 import type { KernelPair, LinkedRuntime } from './linked-executable.js';
+import { install, type MachineCode } from './machine/code.js';
+import { assembleProduct } from './machine/product.js';
 import { extentsOf, type Kernel, type Plan, parametersOf, placeArrays, type Step } from './plan.js';
 import {
   type CompileRequest,
+  compileIr,
   compileKernel,
-  machineTarget,
+  lowerKernel,
   makeBaselineModule,
   makeModule,
   type Target,
 } from './simd-compile.js';
+import { type MachineTarget, machineTarget } from './width.js';
 
 /** A plan whose kernels are `C`: modules, or their code as data. */
 export type LinkedPlan<C extends Copies = KernelCode> = ReturnType<typeof linkDispatches<C>>;
 
-/** A 256-bit kernel that failed its check. */
+/** A kernel of 256 or 512 bits that failed its check. */
 export class WidthError extends Error {
   override readonly name = 'WidthError';
 
   constructor(readonly kernel: string) {
-    super(`${kernel} computes different values at 256 bits`);
+    super(`${kernel} computes different values with wider vectors`);
   }
 }
 
@@ -169,11 +173,11 @@ export function linkPlan<C extends Copies>(plan: Plan, compile: (step: Step) => 
 /**
  * Compiles the kernel of a step for the engine's machine. gpu.js, where it is loaded, analyzes the
  * kernel first. Equal kernels of a process share their code.
- * @throws WidthError if it fails the check of 256-bit code
+ * @throws WidthError if it fails the check of code wider than 128 bits
  */
 export function compileStep(
   step: Step,
-  target: Target,
+  target: MachineTarget,
   { gpu, runtime }: { readonly gpu: GPU | undefined; readonly runtime: LinkedRuntime },
 ): KernelCode {
   const request = { ...requestOf(step), target };
@@ -194,7 +198,7 @@ function requestOf({ kernel, operands }: Step): Pick<CompileRequest, 'source' | 
 /** The keys of a request that its code depends on; others are those of one use. */
 const OF_CODE = [
   ...['source', 'parameters', 'name', 'type', 'extents', 'x', 'y', 'z'],
-  ...['target', 'arithmetic', 'width'],
+  ...['target', 'arithmetic', 'width', 'isWide'],
 ];
 
 /** @throws ExecutionError if gpu.js does not take the kernel */
@@ -222,9 +226,10 @@ export interface Copies {
   readonly packed: readonly number[];
 }
 
-/** What one kernel runs: the function that `compileKernel` describes. */
+/** What one kernel runs: machine code, then a function that `compileKernel` describes. */
 export interface KernelModule {
-  readonly module: WasmModule;
+  readonly machine?: MachineCode | undefined;
+  readonly module?: WasmModule | undefined;
 }
 
 export type KernelCode = KernelModule & Copies;
@@ -241,7 +246,7 @@ interface AnalyzedKernel {
 
 interface CompiledCode {
   readonly code: KernelCode;
-  /** The code to compare 256-bit code with before it is used; undefined if it needs no check. */
+  /** The code to compare wider code with before it is used; undefined if it needs no check. */
   unchecked?: KernelPair | undefined;
 }
 
@@ -251,17 +256,33 @@ const codes = new Recent<CompiledCode>(1000);
 /** Every module imports the heap at its current size. */
 const MEMORY = { initial: 1, maximum: MAX_PAGES, shared: true };
 
-function compile(request: Omit<CompileRequest, 'memory'>): CompiledCode {
+type Request = Omit<CompileRequest, 'memory' | 'target'> & { readonly target: MachineTarget };
+
+function compile(request: Request): CompiledCode {
   const { target } = request;
-  const { bytes, spareBytes, packed } = compileKernel({ ...request, memory: MEMORY });
-  const module = makeModule(bytes, target.width);
-  if (target.width === 128) return { code: { module, spareBytes, packed } };
+  const code = (target.isWide && machineKernel(request)) || mergedKernel(request);
+  if (target.width === 128 && !code.machine) return { code };
   const narrow = compileKernel({ ...request, target: { ...target, width: 128 }, memory: MEMORY });
-  const modules = [module, makeBaselineModule(narrow.bytes)] as const;
-  return {
-    code: { module, spareBytes, packed },
-    unchecked: { modules, spareBytes: Math.max(spareBytes, narrow.spareBytes) },
-  };
+  const reference = { module: makeBaselineModule(narrow.bytes) };
+  const spareBytes = Math.max(code.spareBytes, narrow.spareBytes);
+  return { code, unchecked: { codes: [code, reference], spareBytes } };
+}
+
+function mergedKernel(request: Request): KernelCode {
+  const { bytes, spareBytes, packed } = compileKernel({ ...request, memory: MEMORY });
+  return { module: makeModule(bytes, request.target.width), spareBytes, packed };
+}
+
+/** Undefined if the kernel is no product. */
+function machineKernel(request: Request): KernelCode | undefined {
+  const { parameters, target } = request;
+  const product = assembleProduct(lowerKernel(request), parameters);
+  if (!product) return undefined;
+  const { bytes, spareBytes, packed, finish } = product;
+  const floats = [...parameters.keys()].filter(i => parameters[i].type === 'float');
+  const rest = finish && compileIr(finish, { parameters, target, memory: MEMORY });
+  const module = rest && makeModule(rest.bytes, target.width);
+  return { machine: { address: install(bytes), floats }, module, spareBytes, packed };
 }
 
 /** A class for `gpu.Kernel` that makes no module of a kernel: the code is ours. */

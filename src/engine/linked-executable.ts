@@ -3,10 +3,11 @@
 import { type ArrayOperations, HostArrays } from '../math/graph/arrays.js';
 import type { KeyedProgram, Program, ProgramPart } from '../math/graph/node.js';
 import { sizeOf } from '../math/graph/shape.js';
-import { type WasmModule, WebAssembly } from '../util/webassembly.js';
+import { WebAssembly } from '../util/webassembly.js';
 import type { Executable } from './backend.js';
 import { ALIGNMENT, type Heap } from './heap.js';
 import type { KernelModule, LinkedPlan } from './link.js';
+import { machineFunction } from './machine/code.js';
 import type { Step } from './plan.js';
 
 /** A tensor (row-major) or, for an input of shape [], a number. */
@@ -28,10 +29,21 @@ const pattern = Float32Array.from(
 /** The last argument of a kernel that is to make its copies. */
 const PACKS = 1;
 
-/** Two modules of one kernel, and how much memory each needs for copies. */
+/** The code of a kernel twice, and how much memory each needs for copies. */
 export interface KernelPair {
-  readonly modules: readonly [WasmModule, WasmModule];
+  readonly codes: readonly [KernelModule, KernelModule];
   readonly spareBytes: number;
+}
+
+function functionOf(heap: Heap, { machine, module }: KernelModule): Run {
+  const imports = { env: { memory: heap.memory } };
+  const rest: Run | undefined = module && new WebAssembly.Instance(module, imports).exports.run;
+  if (!machine) return rest as Run;
+  const sums = machineFunction(heap, machine);
+  return (...operands) => {
+    sums(operands);
+    rest?.(...operands);
+  };
 }
 
 /** Code instantiated over one heap, and the memory that plans share while they run. */
@@ -51,9 +63,7 @@ export class LinkedRuntime<C = KernelModule> {
   ) {}
 
   static ofHeap(heap: Heap, keeps = false): LinkedRuntime {
-    const imports = { env: { memory: heap.memory } };
-    const instantiate = ({ module }: KernelModule) => new WebAssembly.Instance(module, imports).exports.run;
-    return new LinkedRuntime(heap, instantiate, new HostArrays(), keeps);
+    return new LinkedRuntime(heap, code => functionOf(heap, code), new HostArrays(), keeps);
   }
 
   /** A function that runs `code`. */
@@ -86,13 +96,13 @@ export class LinkedRuntime<C = KernelModule> {
   }
 
   /**
-   * Whether both modules of `step`'s kernel write identical bytes for the same operands: that for
-   * 256 bits and that for 128 bits by V8's baseline compiler, which merges nothing. V8's merging is
+   * Whether both codes of `step`'s kernel write identical bytes for the same operands: the wide one
+   * and that for 128 bits by V8's baseline compiler, which merges nothing. V8's merging is
    * experimental. It has lost the start of a sum in the upper half of a merged vector
    * (test/engine/miscompilation.test.ts); this finds any other miscompilation before the first
    * step.
    */
-  agree(step: Step, { modules, spareBytes }: KernelPair): boolean {
+  agree(step: Step, { codes, spareBytes }: KernelPair): boolean {
     const { heap } = this;
     let bytes = 0;
     const reserve = (size: number) => {
@@ -104,7 +114,7 @@ export class LinkedRuntime<C = KernelModule> {
       typeof operand === 'number' ? 0 : reserve(sizeOf(operand.shape) * FLOAT_BYTES),
     );
     const size = sizeOf(step.node.shape);
-    const outputs = modules.map(() => reserve(size * FLOAT_BYTES));
+    const outputs = codes.map(() => reserve(size * FLOAT_BYTES));
     const spare = reserve(spareBytes);
     const base = this.scratchAt(bytes);
     const all = heap.open({ at: base, length: bytes / FLOAT_BYTES });
@@ -121,9 +131,8 @@ export class LinkedRuntime<C = KernelModule> {
         });
       return at;
     });
-    modules.forEach((module, i) => {
-      const { exports } = new WebAssembly.Instance(module, { env: { memory: heap.memory } });
-      exports.run(...operands, base + outputs[i], base + spare, PACKS);
+    codes.forEach((code, i) => {
+      functionOf(heap, code)(...operands, base + outputs[i], base + spare, PACKS);
     });
     const [one, other] = outputs.map(at => heap.open({ at: base + at, length: size }));
     return one.every((value, i) => Object.is(value, other[i]));

@@ -1,10 +1,9 @@
-/** Compiles kernels to WebAssembly, and finds out by computing what this machine is fast at. */
+/** Compiles kernels to WebAssembly. */
 
 import { runtime, setEngineFlag } from '../host/index.js';
 import { assembleModule, FunctionAssembler, type MemoryLimits, type ValueType } from '../util/assembler.js';
 import { type WasmModule, WebAssembly } from '../util/webassembly.js';
 import { ADDEND, type Arithmetic, arithmeticOf, FACTOR } from './arithmetic.js';
-import { MAX_PAGES } from './heap.js';
 import { type Axis, parseKernel } from './language.js';
 import { fuseMultiplyAdd, type KernelIr, OUTPUT, splitAfterSums } from './simd-ir.js';
 import { lower, type Parameter } from './simd-lower.js';
@@ -17,6 +16,7 @@ import {
   hasLoops,
   LANES,
   type Piece,
+  packedArguments,
   planPacks,
 } from './simd-tile.js';
 import { type KernelParameters, TileCode } from './simd-tile-code.js';
@@ -42,8 +42,19 @@ export interface CompileRequest {
  * @throws KernelError if the source is outside the language
  */
 export function compileKernel(request: CompileRequest) {
-  const { source, parameters, extents, target, memory } = request;
-  const ir = fuseMultiplyAdd(lower(parseKernel(source), parameters, extents));
+  return compileIr(lowerKernel(request), request);
+}
+
+/** @throws KernelError if the source is outside the language */
+export function lowerKernel({ source, parameters, extents }: Omit<CompileRequest, 'target' | 'memory'>): KernelIr {
+  return fuseMultiplyAdd(lower(parseKernel(source), parameters, extents));
+}
+
+/** Compiles `ir`, which is that of the request or a part of it. */
+export function compileIr(
+  ir: KernelIr,
+  { parameters, target, memory }: Pick<CompileRequest, 'parameters' | 'target' | 'memory'>,
+) {
   const { f, spareBytes, packed } = kernelFunction(ir, parameters, target);
   return {
     bytes: assembleModule(memory, f),
@@ -112,9 +123,7 @@ function kernelFunction(
       if (finish) over(f, origin.y, cutIntoPieces(y, 1), () => code(columns, 1, finish).emit());
     });
   });
-  const moves = new Set(packs.flatMap(({ load }) => [load.array, ...load.element.terms.keys()]));
-  const packed = [...given.keys()].filter(i => moves.has(given[i].name));
-  return { f, spareBytes, packed };
+  return { f, spareBytes, packed: packedArguments(packs, given) };
 }
 
 function splats(f: FunctionAssembler, given: readonly Parameter[]): ReadonlyMap<string, number> {
@@ -151,63 +160,35 @@ function over(
  * to (`--experimental-wasm-revectorize`). Whether that pays depends on the processor and on V8:
  * without the merge the larger tiles that it needs are slower.
  */
-export type Width = 128 | 256;
+export type MergedWidth = 128 | 256;
 
 export interface Target {
   readonly arithmetic: Arithmetic;
-  readonly width: Width;
-}
-
-export interface WidthFinding {
-  readonly width: Width;
-  readonly reason: string;
+  readonly width: MergedWidth;
 }
 
 /** Earlier versions of V8 print an error for the flag. */
 const FIRST_V8 = 12;
 /** Flags apply to the process, including its threads. */
 const MERGE = '--experimental-wasm-revectorize';
-/** Minimum speedup to choose the wide code. */
-const MIN_GAIN = 1.15;
-
-let found: WidthFinding | undefined;
-
-/** The faster width on this machine; takes some milliseconds the first time. */
-export function measuredWidth(): WidthFinding {
-  found ??= measure();
-  return found;
-}
-
-export function machineTarget(
-  width: Width = measuredWidth().width,
-  arithmetic = machineArithmetic(),
-): Target {
-  return { arithmetic, width };
-}
 
 /** Whether V8 can merge; otherwise 256-bit code is correct but slow. */
-function knowsMerging(): boolean {
+export function knowsMerging(): boolean {
   return runtime.arch === 'x64' && Number.parseInt(runtime.v8, 10) >= FIRST_V8;
-}
-
-function measure(): WidthFinding {
-  if (!knowsMerging()) {
-    const what = runtime.arch === 'x64' ? `Node ${runtime.version}` : runtime.arch;
-    return { width: 128, reason: `${what} does not merge vectors` };
-  }
-  const [narrow, wide] = ([128, 256] as const).map(timeProduct);
-  const gain = narrow / wide;
-  const times = `a product took ${wide.toFixed(1)} us at 256 bits, ${narrow.toFixed(1)} us at 128`;
-  return { width: gain >= MIN_GAIN ? 256 : 128, reason: times };
 }
 
 /**
  * Compiles `bytes`. For 256 bits this must use the optimizing compiler at once: the baseline
  * compiler merges nothing, and a short run would never leave it.
  */
-export function makeModule(bytes: Uint8Array, width: Width): WasmModule {
+export function makeModule(bytes: Uint8Array, width: MergedWidth): WasmModule {
   if (width === 128 || !knowsMerging()) return new WebAssembly.Module(bytes);
   return compiled(bytes, [...OPTIMIZED, MERGE]);
+}
+
+/** Compiles with the optimizing compiler at once, as it is when it has run for a while. */
+export function makeOptimizedModule(bytes: Uint8Array): WasmModule {
+  return compiled(bytes, OPTIMIZED);
 }
 
 /** Compiles with the baseline compiler, which does not merge. */
@@ -228,37 +209,6 @@ function compiled(bytes: Uint8Array, flags: readonly string[]): WasmModule {
   } finally {
     for (const flag of flags) setEngineFlag(opposite(flag));
   }
-}
-
-const [ROWS, INNER, COLUMNS] = [20, 64, 64];
-const RUNS = 20;
-const ROUNDS = 25;
-
-/** Microseconds of a product, [20, 64] x [64, 64], in the fastest of several rounds. */
-function timeProduct(width: Width): number {
-  const sum = 's += a[this.thread.y][k] * b[k][this.thread.x];';
-  const memory = { initial: 2, maximum: MAX_PAGES, shared: true };
-  const { bytes } = compileKernel({
-    source: `function (a, b) { let s = 0; for (let k = 0; k < ${INNER}; k++) { ${sum} } return s; }`,
-    parameters: [
-      { name: 'a', type: 'array', extents: [INNER, ROWS] },
-      { name: 'b', type: 'array', extents: [COLUMNS, INNER] },
-    ],
-    extents: { x: COLUMNS, y: ROWS, z: 1 },
-    target: { arithmetic: machineArithmetic(), width },
-    memory,
-  });
-  const module = width === 256 ? makeModule(bytes, width) : compiled(bytes, OPTIMIZED);
-  const { exports } = new WebAssembly.Instance(module, { env: { memory: new WebAssembly.Memory(memory) } });
-  const b = ROWS * INNER * Float32Array.BYTES_PER_ELEMENT;
-  const output = b + INNER * COLUMNS * Float32Array.BYTES_PER_ELEMENT;
-  let best = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < ROUNDS; round++) {
-    const began = performance.now();
-    for (let run = 0; run < RUNS; run++) exports.run(0, b, output, 0);
-    best = Math.min(best, performance.now() - began);
-  }
-  return (best / RUNS) * 1000;
 }
 
 /** Node 20 needs this flag for the instruction; later versions do not know the flag. */

@@ -1,7 +1,7 @@
 /** The size of a tile, which is the part of the output that one iteration computes, and packing. */
 
 import type { FunctionAssembler } from '../util/assembler.js';
-import type { Target, Width } from './simd-compile.js';
+import type { MergedWidth, Target } from './simd-compile.js';
 import {
   type Affine,
   coefficient,
@@ -60,7 +60,7 @@ const SUMS: Readonly<Record<string, SumTile>> = {
 const ROW = 4;
 
 /** Vectors of a tile without sums. */
-const STREAMED: Readonly<Record<Width, number>> = { 256: 4, 128: 2 };
+const STREAMED: Readonly<Record<MergedWidth, number>> = { 256: 4, 128: 2 };
 
 /**
  * In loops, every loaded value serves as many products as possible. Without loops a kernel streams:
@@ -147,7 +147,7 @@ export interface Pack {
   readonly load: Load;
   /** The loops that the load moves with, outermost first. */
   readonly loops: readonly Loop[];
-  /** Floats of a row of the copy, a multiple of LANES, and how many of z are copied. */
+  /** Floats of a row of the copy, whole vectors, and how many of z are copied. */
   readonly columns: number;
   readonly depth: number;
   /** Byte offset of the copy in the spare memory. */
@@ -161,7 +161,11 @@ export interface Pack {
  * evicts itself; packed, it stays there, and the next column follows it. Goto and van de Geijn,
  * Anatomy of High-Performance Matrix Multiplication (2008), section 4.
  */
-export function planPacks(ir: KernelIr, tile: Tile): { packs: readonly Pack[]; bytes: number } {
+export function planPacks(
+  ir: KernelIr,
+  tile: Tile,
+  lanes = LANES,
+): { packs: readonly Pack[]; bytes: number } {
   const packs: Pack[] = [];
   let next = 0;
   if (ir.extents.y < MIN_ROW_TILES * tile.rows) return { packs, bytes: next };
@@ -172,11 +176,11 @@ export function planPacks(ir: KernelIr, tile: Tile): { packs: readonly Pack[]; b
       for (const load of loadsOf(instruction.value)) {
         const own = loops.filter(loop => coefficient(load.element, loop.variable) !== 0);
         const rounds = own.reduce((product, { to }) => product * to, 1);
-        const columns = Math.ceil(ir.extents.x / LANES) * LANES;
+        const columns = Math.ceil(ir.extents.x / lanes) * lanes;
         const depth = coefficient(load.element, 'z') === 0 ? 1 : ir.extents.z;
         const bytes = rounds * columns * depth * FLOAT_BYTES;
         const fits =
-          rounds * tile.vectors * LANES * FLOAT_BYTES <= MAX_COLUMN_BYTES && next + bytes <= MAX_BYTES;
+          rounds * tile.vectors * lanes * FLOAT_BYTES <= MAX_COLUMN_BYTES && next + bytes <= MAX_BYTES;
         if (!isWorthPacking(load, own) || !fits) continue;
         packs.push({ load, loops: own, columns, depth, at: next });
         next += bytes;
@@ -185,6 +189,12 @@ export function planPacks(ir: KernelIr, tile: Tile): { packs: readonly Pack[]; b
   };
   walk(ir.body, []);
   return { packs, bytes: next };
+}
+
+/** The arguments that determine the copies. */
+export function packedArguments(packs: readonly Pack[], given: readonly { readonly name: string }[]): number[] {
+  const moves = new Set(packs.flatMap(({ load }) => [load.array, ...load.element.terms.keys()]));
+  return [...given.keys()].filter(i => moves.has(given[i].name));
 }
 
 /**

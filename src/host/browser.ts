@@ -171,6 +171,10 @@ export async function execute(): Promise<{ readonly stdout: string }> {
   throw new Error('a page starts no programs');
 }
 
+export function foreignFunctions(): never {
+  throw new Error('a page runs no machine code');
+}
+
 /** A page has its files for itself. */
 export const fileLocks = () => ({ tryLock: () => true });
 

@@ -98,6 +98,24 @@ export function webGpu(): GPU {
   return dawn;
 }
 
+/** What is used of koffi, which calls functions at addresses. */
+interface ForeignFunctions {
+  /** The functions of this process. */
+  load(file: null): { func(definition: string): (...values: readonly unknown[]) => unknown };
+  proto(definition: string): object;
+  decode(address: bigint, prototype: object): (...values: readonly number[]) => void;
+  address(array: Uint8Array): bigint;
+}
+
+/** Throws if the optional package does not load. */
+export function foreignFunctions(): ForeignFunctions {
+  try {
+    return require('koffi');
+  } catch {
+    throw new Error("the optional package 'koffi' is not installed");
+  }
+}
+
 /** Locks of open files; throws where the system has none. */
 export function fileLocks(): LockBinding {
   return require('fs-native-extensions');

@@ -47,7 +47,7 @@ export const backendFields = {
     'How multiply-add rounds on webasm: once (fused), or after the product too (separate); null on other backends. Results are byte-identical only between runs with the same value.',
   ),
   width: s.choice(
-    [128, 256, null],
+    [128, 256, 512, null],
     'Vector width in bits of the kernels on webasm; it does not affect results. null on other backends.',
   ),
   threads: s.nullable(s.count('Threads used; null if the program cannot choose.', 1)),

@@ -43,7 +43,7 @@ export interface SweepOptions {
   /** As for `run --backend`; undefined for the one in the journal. */
   readonly backend: string | undefined;
   /** Vector width in bits on webasm; undefined for the best one where a trial runs. */
-  readonly width?: 128 | 256 | undefined;
+  readonly width?: 128 | 256 | 512 | undefined;
   readonly retryFailed?: boolean;
   launcher(directory: SweepDirectory, warn: (text: string) => void): Promise<Launcher> | Launcher;
   readonly observer: {

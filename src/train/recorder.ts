@@ -116,10 +116,7 @@ export class Recorder {
     const mayBeLast = evaluationIsDue && loaded.experiment.training.early_stopping !== undefined;
     if (step === 1 || step % logEvery === 0 || step === this.plan.totalSteps || mayBeLast)
       this.logStep(report, stepTimes.takeRate());
-    if (!this.stepped && trainer.refuted !== undefined) {
-      const values = 'computes different values at 256 bits on this machine; the run uses 128 bits';
-      events.warn('engine/width', `kernel ${trainer.refuted} ${values}`);
-    }
+    if (!this.stepped && trainer.narrowed !== undefined) events.warn('engine/width', trainer.narrowed);
     this.stepped = true;
     observer.step({ epoch, step, samples, ...(updated && { loss }) });
     // if an evaluation is due, the checkpoint is saved after it

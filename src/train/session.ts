@@ -14,7 +14,7 @@ import type { Arithmetic } from '../engine/arithmetic.js';
 import { chooseBackend, usableCores } from '../engine/backend.js';
 import type { Backend, BackendRequest } from '../engine/backend-names.js';
 import { Engine } from '../engine/index.js';
-import { measuredWidth, type Width } from '../engine/simd-compile.js';
+import { measuredWidth, type Width } from '../engine/width.js';
 import { fs, setImmediate } from '../host/index.js';
 import type { DecodeSettings } from '../math/decoding/ctc.js';
 import { isImpossible } from '../math/losses/ctc.js';

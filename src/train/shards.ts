@@ -11,7 +11,7 @@ import {
   type LinkedRuntime,
   type ProgramCompiler,
 } from '../engine/linked-executable.js';
-import type { Width } from '../engine/simd-compile.js';
+import type { Width } from '../engine/width.js';
 import { type Attended, type Decoded, type DecodeSettings, decode } from '../math/decoding/ctc.js';
 import { DecoderSearch, type DecoderSettings } from '../math/decoding/decoder.js';
 import type { ArrayOperations } from '../math/graph/arrays.js';

@@ -155,9 +155,9 @@ export class Trainer {
     return this.pool.arrays;
   }
 
-  /** The kernel whose 256-bit code failed its check, if any. */
-  get refuted(): string | undefined {
-    return this.pool.engine.refuted;
+  /** Why vectors are narrower than they could be, if they are. */
+  get narrowed(): string | undefined {
+    return this.pool.engine.narrowed;
   }
 
   /** For optimizer step `step`, from 1, at most one ahead of the running one. */

@@ -49,7 +49,7 @@ for (const { name, backend, width, skip } of testedEngines) {
     const engine = await Engine.start(backend, { width });
     t.teardown(() => engine.close());
     t.afterEach(() => {
-      if (engine.refuted !== undefined) throw new Error(`${engine.refuted} is wrong at ${width} bits`);
+      if (engine.narrowed !== undefined) throw new Error(engine.narrowed);
     });
     const { arrays } = engine;
     for (const name of GOLDENS.filter(one => backend === 'webasm' || !LONG.test(one))) {

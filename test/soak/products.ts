@@ -1,7 +1,7 @@
 /** Products of random shapes against float64, on any backend and vector width. */
 import type { Backend } from '../../src/engine/backend-names.js';
 import { Engine } from '../../src/engine/index.js';
-import type { Width } from '../../src/engine/simd-compile.js';
+import type { Width } from '../../src/engine/width.js';
 import { Graph } from '../../src/math/graph/node.js';
 import { contract } from '../../src/math/ops/contract.js';
 import { RandomStream } from '../../src/util/random.js';

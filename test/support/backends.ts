@@ -1,7 +1,7 @@
 /** The backends that a test of kernels runs on, and why one is skipped. */
 import { chooseBackend } from '../../src/engine/backend.js';
 import { BACKENDS, type Backend } from '../../src/engine/backend-names.js';
-import type { Width } from '../../src/engine/simd-compile.js';
+import { missingFor512, type Width } from '../../src/engine/width.js';
 import './software-gpu.js';
 
 export interface TestedBackend {
@@ -26,9 +26,16 @@ export const testedBackends: readonly TestedBackend[] = await Promise.all(
   BACKENDS.map(async backend => ({ name: backend, backend, skip: await reasonToSkip(backend) })),
 );
 
-/** Every backend, and both widths of vectors if the backend has them. */
+const missing = { 512: missingFor512() ?? false, 256: false, 128: false } as const;
+
+/** Every backend, and all widths of vectors if the backend has them. */
 export const testedEngines: readonly TestedBackend[] = testedBackends.flatMap(one =>
   one.backend === 'webasm'
-    ? ([128, 256] as const).map(width => ({ ...one, width, name: `${one.name} at ${width} bits` }))
+    ? ([128, 256, 512] as const).map(width => ({
+        ...one,
+        width,
+        name: `${one.name} at ${width} bits`,
+        skip: missing[width],
+      }))
     : [one],
 );

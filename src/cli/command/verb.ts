@@ -4,7 +4,7 @@
  */
 import { type Command, Option } from 'commander';
 import { BACKEND_REQUESTS, type BackendRequest } from '../../engine/backend-names.js';
-import type { Width } from '../../engine/simd-compile.js';
+import type { Width } from '../../engine/width.js';
 import type { WeightsName, WhichCheckpoint } from '../../train/weights.js';
 import { type Diagnostic, type ExitCode, usageError, usageErrors } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';
@@ -263,9 +263,9 @@ export const threads = integer('<n>', 'compute threads (default: chosen automati
 
 export const width = parsed<Width>(
   '<bits>',
-  'vector width of the kernels: 128 or 256 (default: the faster one; results are equal)',
-  '128 or 256',
-  bits => (bits === '128' || bits === '256' ? (Number(bits) as Width) : undefined),
+  'vector width of the kernels: 128, 256 or 512 (default: the fastest; results are equal)',
+  '128, 256 or 512',
+  bits => (['128', '256', '512'].includes(bits) ? (Number(bits) as Width) : undefined),
 );
 
 export const portable = flag(

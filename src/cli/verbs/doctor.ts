@@ -11,7 +11,8 @@ import {
   usableCores,
   webGpuAdapter,
 } from '../../engine/backend.js';
-import { machineArithmetic, measuredWidth } from '../../engine/simd-compile.js';
+import { machineArithmetic } from '../../engine/simd-compile.js';
+import { measuredWidth, type Width } from '../../engine/width.js';
 import { machine, versions } from '../../run/manifest.js';
 import { EXIT } from '../../util/errors.js';
 import { optionalFile } from '../../util/root.js';
@@ -90,7 +91,7 @@ export interface Speed {
   readonly cores: number;
   readonly usable: number;
   /** Bits of the vectors that kernels are compiled for. */
-  readonly width: 128 | 256;
+  readonly width: Width;
   /** Whether there is a GPU, the package webgpu, and a hardware adapter that it found. */
   readonly hasGpu: boolean;
   readonly hasPackage: boolean;

@@ -1,0 +1,143 @@
+/** Finds out by computing which vectors this machine is fastest with. */
+
+import { runtime } from '../host/index.js';
+import { WebAssembly } from '../util/webassembly.js';
+import { Heap, MAX_PAGES } from './heap.js';
+import { install, machineFunction, missingForMachineCode } from './machine/code.js';
+import { assembleProduct } from './machine/product.js';
+import {
+  compileIr,
+  knowsMerging,
+  lowerKernel,
+  type MergedWidth,
+  machineArithmetic,
+  makeModule,
+  makeOptimizedModule,
+  type Target,
+} from './simd-compile.js';
+
+/** Bits of the vectors of products; other kernels have at most 256. */
+export type Width = MergedWidth | 512;
+
+export interface WidthFinding {
+  readonly width: Width;
+  readonly reason: string;
+}
+
+/** What a program is compiled for. */
+export interface MachineTarget extends Target {
+  /** Whether products are machine code of 512 bits. */
+  readonly isWide: boolean;
+}
+
+/** Minimum speedup to choose the wider code. */
+const MIN_GAIN = 1.15;
+
+let merged: { readonly width: MergedWidth; readonly reason: string; readonly us: number } | undefined;
+let found: WidthFinding | undefined;
+
+/** The fastest width on this machine; takes some milliseconds the first time. */
+export function measuredWidth(): WidthFinding {
+  found ??= measure();
+  return found;
+}
+
+/** Why there are no vectors of 512 bits for this arithmetic; undefined if there are. */
+export function missingFor512(arithmetic = machineArithmetic()): string | undefined {
+  if (arithmetic === 'separate') return 'it rounds products and sums at once';
+  return missingForMachineCode();
+}
+
+/** Falls back to narrower vectors if there are none of 512 bits. */
+export function machineTarget(
+  width: Width = measuredWidth().width,
+  arithmetic = machineArithmetic(),
+): MachineTarget {
+  const isWide = width === 512 && missingFor512(arithmetic) === undefined;
+  return { arithmetic, width: width === 512 ? measuredMergedWidth().width : width, isWide };
+}
+
+/** The widest vectors below those of `target`; undefined if there are none. */
+export function narrower({ arithmetic, width, isWide }: MachineTarget): MachineTarget | undefined {
+  if (isWide) return { arithmetic, width, isWide: false };
+  return width === 256 ? { arithmetic, width: 128, isWide } : undefined;
+}
+
+export function widthOf({ width, isWide }: MachineTarget): Width {
+  return isWide ? 512 : width;
+}
+
+function measure(): WidthFinding {
+  const { width, reason, us } = measuredMergedWidth();
+  if (missingFor512() !== undefined) return { width, reason };
+  const wide = fastest(wideProduct());
+  if (us / wide < MIN_GAIN) return { width, reason: `${reason}, ${wide.toFixed(1)} us at 512` };
+  return { width: 512, reason: `a product took ${wide.toFixed(1)} us at 512 bits, ${us.toFixed(1)} us at ${width}` };
+}
+
+function measuredMergedWidth() {
+  merged ??= measureMerged();
+  return merged;
+}
+
+function measureMerged(): NonNullable<typeof merged> {
+  const narrow = fastest(mergedProduct(128));
+  if (!knowsMerging()) {
+    const what = runtime.arch === 'x64' ? `Node ${runtime.version}` : runtime.arch;
+    return { width: 128, reason: `${what} does not merge vectors`, us: narrow };
+  }
+  const wide = fastest(mergedProduct(256));
+  const reason = `a product took ${wide.toFixed(1)} us at 256 bits, ${narrow.toFixed(1)} us at 128`;
+  const isWide = narrow / wide >= MIN_GAIN;
+  return { width: isWide ? 256 : 128, reason, us: isWide ? wide : narrow };
+}
+
+const [ROWS, INNER, COLUMNS] = [20, 64, 64];
+const RUNS = 20;
+const ROUNDS = 25;
+
+const memory = { initial: 2, maximum: MAX_PAGES, shared: true };
+const sum = 's += a[this.thread.y][k] * b[k][this.thread.x];';
+
+/** A product, [20, 64] x [64, 64]. */
+const PRODUCT = {
+  source: `function (a, b) { let s = 0; for (let k = 0; k < ${INNER}; k++) { ${sum} } return s; }`,
+  parameters: [
+    { name: 'a', type: 'array', extents: [INNER, ROWS] },
+    { name: 'b', type: 'array', extents: [COLUMNS, INNER] },
+  ],
+  extents: { x: COLUMNS, y: ROWS, z: 1 },
+} as const;
+
+type Run = (...operands: number[]) => void;
+
+function mergedProduct(width: MergedWidth): Run {
+  const target = { arithmetic: machineArithmetic(), width };
+  const { bytes } = compileIr(lowerKernel(PRODUCT), { parameters: PRODUCT.parameters, target, memory });
+  const module = width === 256 ? makeModule(bytes, width) : makeOptimizedModule(bytes);
+  return new WebAssembly.Instance(module, { env: { memory: new WebAssembly.Memory(memory) } }).exports.run;
+}
+
+function wideProduct(): Run {
+  const code = assembleProduct(lowerKernel(PRODUCT), PRODUCT.parameters)!;
+  const heap = new Heap(new WebAssembly.Memory(memory));
+  // its operands start at zero
+  heap.reserve(SIZE);
+  const run = machineFunction(heap, { address: install(code.bytes), floats: [] });
+  return (...operands) => run(operands);
+}
+
+const B = ROWS * INNER * Float32Array.BYTES_PER_ELEMENT;
+const OUTPUT = B + INNER * COLUMNS * Float32Array.BYTES_PER_ELEMENT;
+const SIZE = OUTPUT + ROWS * COLUMNS * Float32Array.BYTES_PER_ELEMENT;
+
+/** Microseconds of the product in the fastest of several rounds. */
+function fastest(product: Run): number {
+  let best = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < ROUNDS; round++) {
+    const began = performance.now();
+    for (let run = 0; run < RUNS; run++) product(0, B, OUTPUT, 0, 0);
+    best = Math.min(best, performance.now() - began);
+  }
+  return (best / RUNS) * 1000;
+}
