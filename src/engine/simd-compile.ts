@@ -65,6 +65,9 @@ export function compileIr(
   };
 }
 
+/** Minimum number of row tiles that share a column for a copy to pay off. */
+const MIN_ROW_TILES = 3;
+
 const TYPES: Readonly<Record<Parameter['type'], ValueType>> = { array: 'i32', float: 'f32', integer: 'i32' };
 
 function kernelFunction(
@@ -88,8 +91,9 @@ function kernelFunction(
   // products read a panel of columns again for each row, and it stays in the nearest cache if rows
   // are the inner loop
   const columnsOutside = hasLoops(ir);
-  const largest = { vectors: tiling.vectors, rows: tiling.rows(tiling.vectors) };
-  const { packs, bytes: spareBytes } = columnsOutside ? planPacks(ir, largest) : { packs: [], bytes: 0 };
+  const { vectors } = tiling;
+  const panels = { minRows: MIN_ROW_TILES * tiling.rows(vectors), vectors, lanes: LANES };
+  const { packs, bytes: spareBytes } = columnsOutside ? planPacks(ir, panels) : { packs: [], bytes: 0 };
   const { sums, finish } = splitAfterSums(ir);
   const code = (columns: number, rows: number, part = sums) => {
     const vectors = Math.ceil(columns / LANES);

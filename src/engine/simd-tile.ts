@@ -127,8 +127,6 @@ function branchesAlong(instructions: readonly Instruction[], axis: string): bool
 }
 
 const FLOAT_BYTES = 4;
-/** Minimum number of row tiles that share a column for a copy to pay off. */
-const MIN_ROW_TILES = 3;
 /**
  * Row stride in floats from which a column evicts itself. Measured on x86-64: with 128 floats
  * (hidden size 128) copies cost 3 % and gain nothing; with 512 they make products 1.6 times as
@@ -155,20 +153,19 @@ export interface Pack {
 }
 
 /**
- * The loads worth packing for tiles of at most `tile`, and the bytes of all copies. What all row
- * tiles of a column read is first copied to one contiguous place: rows of a matrix are often a
+ * The loads worth packing if there are at least `minRows` rows, for tiles of at most `vectors` of
+ * `lanes` floats, and the bytes of all copies. What all row tiles of a column read is first copied to one contiguous place: rows of a matrix are often a
  * power of two apart, so that a column of vectors falls into a few sets of the nearest cache and
  * evicts itself; packed, it stays there, and the next column follows it. Goto and van de Geijn,
  * Anatomy of High-Performance Matrix Multiplication (2008), section 4.
  */
 export function planPacks(
   ir: KernelIr,
-  tile: Tile,
-  lanes = LANES,
+  { minRows, vectors, lanes }: { readonly minRows: number; readonly vectors: number; readonly lanes: number },
 ): { packs: readonly Pack[]; bytes: number } {
   const packs: Pack[] = [];
   let next = 0;
-  if (ir.extents.y < MIN_ROW_TILES * tile.rows) return { packs, bytes: next };
+  if (ir.extents.y < minRows) return { packs, bytes: next };
   const walk = (instructions: readonly Instruction[], loops: readonly Loop[]) => {
     for (const instruction of instructions) {
       if (instruction.kind === 'loop') walk(instruction.body, [...loops, instruction]);
@@ -180,7 +177,7 @@ export function planPacks(
         const depth = coefficient(load.element, 'z') === 0 ? 1 : ir.extents.z;
         const bytes = rounds * columns * depth * FLOAT_BYTES;
         const fits =
-          rounds * tile.vectors * lanes * FLOAT_BYTES <= MAX_COLUMN_BYTES && next + bytes <= MAX_BYTES;
+          rounds * vectors * lanes * FLOAT_BYTES <= MAX_COLUMN_BYTES && next + bytes <= MAX_BYTES;
         if (!isWorthPacking(load, own) || !fits) continue;
         packs.push({ load, loops: own, columns, depth, at: next });
         next += bytes;

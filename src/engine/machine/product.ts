@@ -46,13 +46,26 @@ const FLOAT_BYTES = 4;
 const WIDE_BYTES = WIDE * FLOAT_BYTES;
 const VECTORS = 32;
 /**
- * Sums of a tile: two multiply-adds begin in each cycle and take four, so that eight must be on
- * their way; more sums load fewer operands for each. 6 x 4 load ten for 24.
+ * Maximum sums of a tile; fewer if it needs registers for other values. Measured on Sapphire Rapids
+ * with 25 rows: two tiles of 13 or 12 rows and two vectors compute 170 to 210 GFLOP/s, five tiles
+ * of five rows and four vectors 125 to 200, because they read the columns five times.
  */
-const MOST_SUMS = [24, 20, 16, 12, 8, 4, 1];
+const MOST_SUMS = [28, 24, 20, 16, 12, 8, 4, 1];
 /** Vectors of a tile of several rows, and of the only row. */
-const TILE_VECTORS = 4;
+const TILE_VECTORS = 2;
 const ROW_VECTORS = 8;
+/** Rows from which copies of what they share pay off. */
+const PACKED_ROWS = 15;
+/**
+ * From this many tiles of rows on, if all that they share is at most this large, a row of tiles
+ * follows another, so that the output is read and written in order: gradients of weights.
+ */
+const MANY_TILES = 8;
+const SHARED_BYTES = 2 ** 19;
+/** Where the operands end with pointers to what is next in copies, their size and number. */
+const [AHEAD, POINTER_BYTES, MOST_PACKS] = [64, 8, 8];
+/** The second cache holds this much of a copy beside what is computed with. */
+const AHEAD_BYTES = 2 ** 19;
 
 const OPERATIONS: Readonly<Record<string, ArithmeticName>> = {
   add: 'vaddps',
@@ -127,6 +140,7 @@ const POINTERS: readonly Register[] = [RCX, RDX, 8, 9, 10, 11];
 const SAVED: readonly Register[] = [RBX, RBP, 12, 13, 14, 15];
 /** The mask of the last vector of a row, and one for comparisons. */
 const [TAIL, COMPARED] = [1, 2];
+const SECOND_CACHE = 2;
 
 class Product {
   private readonly x86 = new Assembler();
@@ -161,8 +175,9 @@ class Product {
       { from: 0, to: whole, size: vectors * WIDE },
       { from: whole, to: x, size: x - whole },
     ].filter(({ from, to }) => to > from);
-    const { packs, bytes } = planPacks(ir, { rows: this.rows(vectors), vectors }, WIDE);
+    const { packs, bytes } = planPacks(ir, { minRows: PACKED_ROWS, vectors, lanes: WIDE });
     this.packs = packs;
+    if ((given.length + 3) * FLOAT_BYTES > AHEAD || packs.length > MOST_PACKS) throw new Unsuitable();
     this.spareBytes = bytes;
   }
 
@@ -175,17 +190,52 @@ class Product {
       x86.maskFromEax(TAIL);
     }
     this.copies();
-    this.over('z', cutIntoPieces(z, 1), () =>
-      this.over('x', this.pieces, columns => {
-        const vectors = Math.ceil(columns / WIDE);
-        this.over('y', cutIntoPieces(y, this.rows(vectors)), rows =>
-          this.emitTile({ rows, vectors, lanes: columns - (vectors - 1) * WIDE }),
+    const tile = (columns: number, rows: number) => {
+      const vectors = Math.ceil(columns / WIDE);
+      this.emitTile({ rows, vectors, lanes: columns - (vectors - 1) * WIDE });
+    };
+    const rowPieces = (columns: number) => cutIntoPieces(y, this.rows(Math.ceil(columns / WIDE)));
+    this.over('z', cutIntoPieces(z, 1), () => {
+      if (this.isByRows) {
+        this.over('y', rowPieces(this.pieces[0].size), rows =>
+          this.over('x', this.pieces, columns => tile(columns, rows)),
         );
-      }),
-    );
+        return;
+      }
+      this.over('x', this.pieces, columns => {
+        this.startAhead(Math.ceil(columns / WIDE));
+        this.over('y', rowPieces(columns), rows => tile(columns, rows));
+      });
+    });
     for (const register of [...SAVED].reverse()) x86.pop(register);
     x86.return();
     return { bytes: x86.bytes, spareBytes: this.spareBytes, packed: packedArguments(packs, this.given) };
+  }
+
+  /** Whether tiles follow one another along x, not along y. */
+  private get isByRows(): boolean {
+    const { body, extents } = this.ir;
+    const loops = body.filter(one => one.kind === 'loop');
+    const isFlat = loops.every(loop => loop.body.every(one => one.kind === 'set'));
+    const rounds = loops.reduce((sum, { from, to }) => sum + to - from, 0);
+    const isSmall = rounds * extents.x * FLOAT_BYTES <= SHARED_BYTES;
+    return isFlat && isSmall && extents.y >= MANY_TILES * this.rows(TILE_VECTORS);
+  }
+
+  /**
+   * Begins to prefetch the copies for the next column of tiles: each round of a tile's loop loads
+   * some lines into the second cache, so that all are there when the last tile is done.
+   */
+  private startAhead(vectors: number): void {
+    const { x86 } = this;
+    this.packs.forEach((pack, i) => {
+      const pointer = this.pointer();
+      const copy = this.copyOf(pack, vectors);
+      this.compute(pointer, copy);
+      x86.addConstant(pointer, fits(copy.bytes + panelBytes(pack, vectors)));
+      x86.store64(aheadOf(i), pointer);
+      this.release(pointer);
+    });
   }
 
   /** Writes `body` for each piece, with the position in the register of `axis`. */
@@ -324,11 +374,27 @@ class Product {
 
   private instruction(instruction: Instruction): void {
     if (instruction.kind === 'set') {
-      this.withAddresses(this.addressesOf([instruction.value]), () => this.assign(instruction));
+      this.withAddresses(this.addressesOf([instruction.value]), () => {
+        this.prefetchNext(loadsOf(instruction.value));
+        this.assign(instruction);
+      });
     } else if (instruction.kind === 'loop') {
       if (instruction.body.some(one => one.kind === 'loop'))
         this.loopOver(instruction, () => instruction.body.forEach(one => void this.instruction(one)));
       else this.innermost(instruction);
+    }
+  }
+
+  /** Prefetches what the next tile will load of `loads` that are not shared. */
+  private prefetchNext(loads: readonly Load[]): void {
+    const { rows, vectors } = this.tile;
+    for (const load of loads) {
+      if (!load.varies.x || !load.varies.y) continue;
+      for (let row = 0; row < rows; row++)
+        for (let vector = 0; vector < vectors; vector++) {
+          const place = this.isByRows ? { row, vector: vector + vectors } : { row: row + rows, vector };
+          this.x86.prefetch(this.memory(this.addressOf(load), place));
+        }
     }
   }
 
@@ -343,11 +409,35 @@ class Product {
         if (step !== 0) steps.set(this.pointers.get(keyOf(address)) as Register, step);
       }
       if (from !== 0) for (const [pointer, step] of steps) x86.addConstant(pointer, fits(from * step));
-      this.count(to - from, () => {
-        for (const set of sets) this.assign(set);
-        for (const [pointer, step] of steps) x86.addConstant(pointer, fits(step));
+      this.ahead(sets, next => {
+        this.count(to - from, () => {
+          next();
+          for (const set of sets) this.assign(set);
+          for (const [pointer, step] of steps) x86.addConstant(pointer, fits(step));
+        });
       });
     });
+  }
+
+  /** Writes `loop`, which is to call what it is given in each round: it prefetches; see above. */
+  private ahead(sets: readonly Extract<Instruction, { kind: 'set' }>[], loop: (next: () => void) => void): void {
+    const { x86, packs, tile } = this;
+    const loads = sets.flatMap(({ value }) => loadsOf(value));
+    const index = packs.findIndex(({ load }) => loads.includes(load));
+    if (index < 0 || this.isByRows || panelBytes(packs[index], tile.vectors) > AHEAD_BYTES) {
+      loop(() => {});
+      return;
+    }
+    const pointer = this.pointer();
+    const lines = Math.ceil(tile.vectors / Math.ceil(this.ir.extents.y / this.rows(tile.vectors)));
+    x86.load64(pointer, aheadOf(index));
+    loop(() => {
+      for (let line = 0; line < lines; line++)
+        x86.prefetch({ base: pointer, offset: line * WIDE_BYTES }, SECOND_CACHE);
+      x86.addConstant(pointer, lines * WIDE_BYTES);
+    });
+    x86.store64(aheadOf(index), pointer);
+    this.release(pointer);
   }
 
   /** Writes `body`, in which pointers to `addresses` are known, as far as they don't move. */
@@ -558,6 +648,16 @@ class Product {
       x86.add(pointer, RAX);
     }
   }
+}
+
+/** The bytes of the copy of `pack` for a column of tiles. */
+function panelBytes({ loops }: Pack, vectors: number): number {
+  return loops.reduce((product, { to }) => product * to, vectors * WIDE_BYTES);
+}
+
+/** Where the pointer to what is next in the copy of a pack is kept. */
+function aheadOf(pack: number): Memory {
+  return { base: WORDS, offset: AHEAD + pack * POINTER_BYTES };
 }
 
 /** The variables of an address; those of one key differ by constants. */

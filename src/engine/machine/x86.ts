@@ -112,6 +112,17 @@ export class Assembler {
     this.memory(to, from, 1);
   }
 
+  /** Loads 64 bits. */
+  load64(to: Register, from: Memory): void {
+    this.emit(0x48 | ((to >> 3) << 2) | (from.base >> 3), 0x8b);
+    this.memory(to, from, 1);
+  }
+
+  store64(to: Memory, from: Register): void {
+    this.emit(0x48 | ((from >> 3) << 2) | (to.base >> 3), 0x89);
+    this.memory(from, to, 1);
+  }
+
   /** Sets all 64 bits to a positive constant of 31 bits. */
   set(to: Register, value: number): void {
     if (to > 7) this.emit(0x41);
@@ -149,10 +160,11 @@ export class Assembler {
     this.jump(0x84, to);
   }
 
-  prefetch(from: Memory): void {
+  /** Loads a line into the cache of the given level. */
+  prefetch(from: Memory, level = 1): void {
     if (from.base > 7) this.emit(0x41);
     this.emit(0x0f, 0x18);
-    this.memory(1, from, 1);
+    this.memory(level, from, 1);
   }
 
   /** Sets mask `to` to the low 16 bits of eax. */
