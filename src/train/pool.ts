@@ -38,6 +38,7 @@ export class ShardPool implements ShardComputers {
   /** Flat, padded to whole rows. */
   readonly parameters: Float32Array;
   private readonly computers: ShardComputing[] = [];
+  private own: ShardComputing | undefined;
   private groups = 0;
 
   private constructor(
@@ -64,14 +65,17 @@ export class ShardPool implements ShardComputers {
 
   /**
    * Uses at most `run.threads` threads, and starts only as many as a group has shards. Shard s of a
-   * group always goes to the same thread, so that its data stay cached.
+   * group always goes to the same thread, so that its data stay cached. A small one alone stays in
+   * this thread, whose cache has the parameters.
    */
   group(job: ShardJob, shards: number): ShardGroup {
     const slots = allocateShards(job, { shards, slots: SLOTS }, this.engine.heap);
     const group = this.groups++;
-    const count = this.isLocal ? 1 : Math.min(this.run.threads, shards);
-    while (this.computers.length < count) this.computers.push(this.start());
-    const own = this.computers.slice(0, count);
+    const isOwn = this.isLocal || (shards === 1 && workOf(job, this.layout) <= MOST_OWN_WORK);
+    const count = isOwn ? 1 : Math.min(this.run.threads, shards);
+    while (!isOwn && this.computers.length < count) this.computers.push(this.start());
+    const own = isOwn ? [this.ownComputer] : this.computers.slice(0, count);
+    const links = this.engine.links && !isOwn;
     const shardsOf = own.map((_, w) => [...slots[0].keys()].filter(s => s % count === w));
     const askAll = (request: ShardRequest) => Promise.all(own.map(computer => computer.ask(request)));
     const opened = askAll({ group, job, slots });
@@ -82,7 +86,7 @@ export class ShardPool implements ShardComputers {
     const compute = async (slot: number) => {
       // compiles the programs for the steps of the batch, once for all threads
       const size = slots[slot][0].batch.steps.join();
-      const needed = this.links && !sizes.has(size) ? programsOf(job, slots[slot]) : [];
+      const needed = links && !sizes.has(size) ? programsOf(job, slots[slot]) : [];
       const missing = needed.filter(({ key }) => !known.has(key));
       sizes.add(size);
       for (const { key } of missing) known.add(key);
@@ -98,8 +102,10 @@ export class ShardPool implements ShardComputers {
 
   /** The slowest thread's milliseconds of the calibration kernel. Nothing else may be running. */
   async calibrate(shards: number): Promise<number> {
-    const plan = this.links ? this.engine.link(CALIBRATION.make()) : undefined;
-    const busy = this.computers.slice(0, shards);
+    const threads = this.computers.slice(0, shards);
+    const isOwn = threads.length === 0;
+    const plan = this.engine.links && !isOwn ? this.engine.link(CALIBRATION.make()) : undefined;
+    const busy = isOwn ? [this.ownComputer] : threads;
     const times = await Promise.all(busy.map(computer => computer.ask({ calibrate: plan })));
     return Math.max(...times.map(Number));
   }
@@ -109,21 +115,31 @@ export class ShardPool implements ShardComputers {
     await this.engine.close();
   }
 
-  /** Whether threads are sent linked programs; otherwise each computer compiles them. */
-  private get links(): boolean {
-    return this.engine.links && !this.isLocal;
+  /** Computes in this thread. */
+  private get ownComputer(): ShardComputing {
+    const { engine, parameters } = this;
+    this.own ??= serving(new ShardServer(engine.backend, engine.runtime, parameters, async () => engine));
+    return this.own;
   }
 
   private start(): ShardComputing {
-    const { engine, parameters, links } = this;
-    const { backend, heap } = engine;
-    if (!this.isLocal) {
-      const setup: ThreadSetup = { backend, links, memory: heap.memory, parameters };
-      return new Thread<ShardRequest, number | null>('train/worker.js', setup);
-    }
-    const server = new ShardServer(backend, engine.runtime, parameters, async () => engine);
-    return { ask: request => server.handle(request), end: async () => {} };
+    const { engine, parameters } = this;
+    // threads are sent linked programs; otherwise each of them compiles them
+    const { backend, heap, links } = engine;
+    const setup: ThreadSetup = { backend, links, memory: heap.memory, parameters };
+    return new Thread<ShardRequest, number | null>('train/worker.js', setup);
   }
+}
+
+/** Multiply-adds of a forward pass that take less than some milliseconds. */
+const MOST_OWN_WORK = 2 ** 24;
+
+function workOf({ shape }: ShardJob, { size }: ParameterLayout): number {
+  return size * shape.batch * shape.sequenceLength;
+}
+
+function serving(server: ShardServer): ShardComputing {
+  return { ask: request => server.handle(request), end: async () => {} };
 }
 
 /** The shards of a batch have the same number of steps. */

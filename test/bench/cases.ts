@@ -38,6 +38,11 @@ export interface BenchCase {
   /** Sequences in all: one batch, or the whole test set. */
   readonly sequences: number;
   /**
+   * The sequences from which batches of training are drawn, if more. A batch of 1 that is always
+   * the same would be learned, and subnormal gradients are slow to compute with.
+   */
+  readonly drawn_from: number;
+  /**
    * Products (or gate kernels) in one timed call, so that calling costs little beside them; 1 for
    * the others.
    */
@@ -47,6 +52,7 @@ export interface BenchCase {
 type Sizes = Pick<BenchCase, 'hidden_size' | 'batch_size' | 'sequence_length' | 'threads'>;
 
 const TEST_SET = 10_000;
+const DRAWN_FROM = 512;
 /** A timed call of a kernel benchmark does about this much, in at most MAX_REPEATS kernels. */
 const CALL_FLOPS = 2e8;
 const MAX_REPEATS = 8;
@@ -142,6 +148,7 @@ export function benchCase(benchmark: Benchmark, sizes: Sizes, model: ModelName =
     input_size: 28,
     ...(OF_SYMBOLS[model] ?? { num_classes: 10, target_length: 0 }),
     sequences: benchmark === 'evaluate' ? TEST_SET : b,
+    drawn_from: benchmark === 'train_step' ? DRAWN_FROM : 0,
     repeats: 1,
   };
   if (!kernel) return one;

@@ -25,7 +25,8 @@ const ADAM = {
 
 /** Images of random bytes: read as MNIST's are, whatever they show. Their targets are random. */
 export async function randomSplit(one: BenchCase): Promise<Split> {
-  const { sequences, sequence_length, input_size, num_classes, target_length: size } = one;
+  const { sequence_length, input_size, num_classes, target_length: size } = one;
+  const sequences = Math.max(one.sequences, one.drawn_from);
   const random = RandomStream.of(0, 'bench/pictures');
   const bytes = (dims: number[], bound: number) => {
     const values = Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => random.integer(bound));

@@ -42,11 +42,18 @@ function kernels({ benchmark, batch_size: b, hidden_size: h, repeats }) {
 }
 
 function models(one) {
-  const { benchmark, batch_size, sequences, sequence_length, input_size, num_classes } = one;
+  const { benchmark, batch_size, sequence_length, input_size, num_classes } = one;
+  const sequences = Math.max(one.sequences, one.drawn_from);
   const model = network(tf, one);
   const x = tf.randomUniform([sequences, sequence_length, input_size]);
   const y = tf.oneHot(tf.randomUniform([sequences], 0, num_classes, 'int32'), num_classes);
-  if (benchmark === 'train_step') return async () => void (await model.trainOnBatch(x, y));
+  if (benchmark === 'train_step')
+    return async () => {
+      const rows = tf.randomUniform([batch_size], 0, sequences, 'int32');
+      const batch = [tf.gather(x, rows), tf.gather(y, rows)];
+      await model.trainOnBatch(...batch);
+      tf.dispose([rows, ...batch]);
+    };
   return async () => {
     tf.tidy(() => {
       for (const result of [model.evaluate(x, y, { batchSize: batch_size })].flat()) result.dataSync();

@@ -104,7 +104,7 @@ def ctc_loss(case):
 
 
 def translator(case):
-    n, boundary = case["sequences"], case["num_classes"] - 1
+    n, boundary = max(case["sequences"], case["drawn_from"]), case["num_classes"] - 1
     x = torch.rand(n, case["sequence_length"], case["input_size"])
     y = torch.randint(0, boundary, (n, case["target_length"]))
     ends = torch.full((n, 1), boundary)
@@ -113,7 +113,7 @@ def translator(case):
     optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
 
     def train_step():
-        rows = torch.randperm(n)
+        rows = torch.randint(0, n, (case["batch_size"],))
         optimizer.zero_grad()
         z = net(x[rows], previous[rows])
         torch.nn.functional.cross_entropy(z.flatten(0, 1), target[rows].flatten()).backward()
@@ -125,7 +125,7 @@ def translator(case):
 def model(case):
     if case["model"] == "decoder":
         return translator(case)
-    size, n = case["batch_size"], case["sequences"]
+    size, n = case["batch_size"], max(case["sequences"], case["drawn_from"])
     x = torch.randint(0, 256, (n, case["sequence_length"], case["input_size"])).float() / 255
     is_ctc = case["model"] == "ctc"
     y = torch.randint(0, case["num_classes"] - is_ctc, (n, case["target_length"]) if is_ctc else (n,))
@@ -138,7 +138,7 @@ def model(case):
     optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
 
     def train_step():
-        rows = torch.randperm(n)
+        rows = torch.randint(0, n, (size,))
         optimizer.zero_grad()
         loss_of(run(x[rows]), y[rows]).backward()
         optimizer.step()
