@@ -134,7 +134,7 @@ const withoutSideEffects: Plugin = {
 
 /** What only writes programs, reads files or checks configs: a module has linked programs. */
 const MAKERS =
-  /(?:math\/ops\/.*|math\/model\/programs|data\/formats\/(?:parquet|archives).*|util\/schema)\.ts$/;
+  /(?:engine\/machine\/.*|math\/ops\/.*|math\/model\/programs|data\/formats\/(?:parquet|archives).*|util\/schema)\.ts$/;
 
 /** A module is given rows, not files. */
 const READ_FILE = ['data/csv-table.ts', 'yield* readTable(source, this, this.columns);'] as const;
@@ -142,6 +142,17 @@ const READ_FILE = ['data/csv-table.ts', 'yield* readTable(source, this, this.col
 /** Kinds of losses and cells, and what only schemas and documentation say of them. */
 const KINDS = /^math\/(?:cells|losses)\//;
 const TEXT_OF_KIND = /^ *(?:description|formula|pytorch|aliases):\s*(?:'[^']*'|\[[^\]]*\]),$/gm;
+
+/** The source of a file with its functions, which do nothing. */
+function emptied(path: string, body: string): { readonly contents: string; readonly loader: 'js' } {
+  const exported = readFileSync(path, 'utf8').matchAll(
+    /^export (?:async )?(?:function\*?|const|class) (\w+)/gm,
+  );
+  const contents = Array.from(exported, ([, one]) => `export function ${one}() {${body}}\n`).join('');
+  return { contents, loader: 'js' };
+}
+
+const LEFT_OUT = "throw new Error('left out');";
 
 /** Leaves out the content of some files, and what reads tables. */
 function without(left: readonly RegExp[]): Plugin {
@@ -156,13 +167,8 @@ function without(left: readonly RegExp[]): Plugin {
           if (!KINDS.test(name)) return undefined;
           return { contents: readFileSync(path, 'utf8').replaceAll(TEXT_OF_KIND, ''), loader: 'ts' };
         }
-        const exported = readFileSync(path, 'utf8').matchAll(
-          /^export (?:async )?(?:function\*?|const|class) (\w+)/gm,
-        );
         // calls of an empty function are left out, and with them the descriptions of keys
-        const body = name === 'util/schema.ts' ? '' : "throw new Error('left out');";
-        const contents = Array.from(exported, ([, one]) => `export function ${one}() {${body}}\n`).join('');
-        return { contents, loader: 'js' };
+        return emptied(path, name === 'util/schema.ts' ? '' : LEFT_OUT);
       });
     },
   };
@@ -199,6 +205,7 @@ const browserHost: Plugin = {
   setup({ onLoad, onResolve }) {
     onResolve({ filter: NOT_IN_PAGES }, ({ path }) => ({ path, namespace: 'empty' }));
     onLoad({ filter: /./, namespace: 'empty' }, () => ({ contents: '' }));
+    onLoad({ filter: /[\\/]src[\\/]engine[\\/]machine[\\/]/ }, ({ path }) => emptied(path, LEFT_OUT));
     onLoad({ filter: /[\\/]src[\\/]host[\\/]index\.ts$/ }, () => ({
       contents: "export * from './browser.js';",
       loader: 'ts',

@@ -74,9 +74,9 @@ export class Engine {
   }
 
   /** Prepares what an engine on webasm needs, once per process; optional. */
-  static prepare(width?: Width): void {
+  static prepare(width?: Width, arithmetic?: Arithmetic): void {
     if (hasGpuLibrary) gpuLibrary();
-    machineTarget(width);
+    machineTarget(width, arithmetic);
   }
 
   /**

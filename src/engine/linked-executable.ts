@@ -39,7 +39,7 @@ function functionOf(heap: Heap, { machine, module }: KernelModule): Run {
   const imports = { env: { memory: heap.memory } };
   const rest: Run | undefined = module && new WebAssembly.Instance(module, imports).exports.run;
   if (!machine) return rest as Run;
-  const sums = machineFunction(heap, machine);
+  const sums = machineFunction(heap.memory, machine);
   return (...operands) => {
     sums(operands);
     rest?.(...operands);

@@ -2,7 +2,8 @@
 
 import { runtime } from '../host/index.js';
 import { WebAssembly } from '../util/webassembly.js';
-import { Heap, MAX_PAGES } from './heap.js';
+import type { Arithmetic } from './arithmetic.js';
+import { MAX_PAGES } from './heap.js';
 import { install, machineFunction, missingForMachineCode } from './machine/code.js';
 import { assembleProduct } from './machine/product.js';
 import {
@@ -33,28 +34,33 @@ export interface MachineTarget extends Target {
 /** Minimum speedup to choose the wider code. */
 const MIN_GAIN = 1.15;
 
-let merged: { readonly width: MergedWidth; readonly reason: string; readonly us: number } | undefined;
-let found: WidthFinding | undefined;
+let narrow: { readonly width: MergedWidth; readonly reason: string; readonly us: number } | undefined;
+let wide: WidthFinding | undefined;
 
 /** The fastest width on this machine; takes some milliseconds the first time. */
-export function measuredWidth(): WidthFinding {
-  found ??= measure();
-  return found;
+export function measuredWidth(arithmetic = machineArithmetic()): WidthFinding {
+  if (missingFor512(arithmetic) !== undefined) return measuredMergedWidth();
+  wide ??= measureWide();
+  return wide;
 }
 
 /** Why there are no vectors of 512 bits for this arithmetic; undefined if there are. */
 export function missingFor512(arithmetic = machineArithmetic()): string | undefined {
-  if (arithmetic === 'separate') return 'it rounds products and sums at once';
+  const { platform, arch } = runtime;
+  // also of pages, which have no machine code
+  if (platform !== 'linux' || arch !== 'x64') return `there are none for ${platform} ${arch}`;
+  if (arithmetic === 'separate') return 'products and sums are rounded separately';
   return missingForMachineCode();
 }
 
 /** Falls back to narrower vectors if there are none of 512 bits. */
 export function machineTarget(
-  width: Width = measuredWidth().width,
+  width?: Width,
   arithmetic = machineArithmetic(),
 ): MachineTarget {
-  const isWide = width === 512 && missingFor512(arithmetic) === undefined;
-  return { arithmetic, width: width === 512 ? measuredMergedWidth().width : width, isWide };
+  const asked = width ?? measuredWidth(arithmetic).width;
+  const isWide = asked === 512 && missingFor512(arithmetic) === undefined;
+  return { arithmetic, width: asked === 512 ? measuredMergedWidth().width : asked, isWide };
 }
 
 /** The widest vectors below those of `target`; undefined if there are none. */
@@ -63,33 +69,36 @@ export function narrower({ arithmetic, width, isWide }: MachineTarget): MachineT
   return width === 256 ? { arithmetic, width: 128, isWide } : undefined;
 }
 
+/** The width that programs for `width` have here; undefined: the fastest. */
+export function usedWidth(width?: Width, arithmetic?: Arithmetic): Width {
+  return widthOf(machineTarget(width, arithmetic));
+}
+
 export function widthOf({ width, isWide }: MachineTarget): Width {
   return isWide ? 512 : width;
 }
 
-function measure(): WidthFinding {
-  const { width, reason, us } = measuredMergedWidth();
-  if (missingFor512() !== undefined) return { width, reason };
-  const wide = fastest(wideProduct());
-  if (us / wide < MIN_GAIN) return { width, reason: `${reason}, ${wide.toFixed(1)} us at 512` };
-  return { width: 512, reason: `a product took ${wide.toFixed(1)} us at 512 bits, ${us.toFixed(1)} us at ${width}` };
+function measureWide(): WidthFinding {
+  const { width, us } = measuredMergedWidth();
+  const most = fastest(wideProduct());
+  const reason = `a product took ${most.toFixed(1)} us at 512 bits, ${us.toFixed(1)} us at ${width}`;
+  return { width: us / most >= MIN_GAIN ? 512 : width, reason };
 }
 
 function measuredMergedWidth() {
-  merged ??= measureMerged();
-  return merged;
+  narrow ??= measureMerged();
+  return narrow;
 }
 
-function measureMerged(): NonNullable<typeof merged> {
-  const narrow = fastest(mergedProduct(128));
+function measureMerged(): NonNullable<typeof narrow> {
+  const us = fastest(mergedProduct(128));
   if (!knowsMerging()) {
     const what = runtime.arch === 'x64' ? `Node ${runtime.version}` : runtime.arch;
-    return { width: 128, reason: `${what} does not merge vectors`, us: narrow };
+    return { width: 128, reason: `${what} does not merge vectors`, us };
   }
-  const wide = fastest(mergedProduct(256));
-  const reason = `a product took ${wide.toFixed(1)} us at 256 bits, ${narrow.toFixed(1)} us at 128`;
-  const isWide = narrow / wide >= MIN_GAIN;
-  return { width: isWide ? 256 : 128, reason, us: isWide ? wide : narrow };
+  const twice = fastest(mergedProduct(256));
+  const reason = `a product took ${twice.toFixed(1)} us at 256 bits, ${us.toFixed(1)} us at 128`;
+  return us / twice >= MIN_GAIN ? { width: 256, reason, us: twice } : { width: 128, reason, us };
 }
 
 const [ROWS, INNER, COLUMNS] = [20, 64, 64];
@@ -120,16 +129,12 @@ function mergedProduct(width: MergedWidth): Run {
 
 function wideProduct(): Run {
   const code = assembleProduct(lowerKernel(PRODUCT), PRODUCT.parameters)!;
-  const heap = new Heap(new WebAssembly.Memory(memory));
-  // its operands start at zero
-  heap.reserve(SIZE);
-  const run = machineFunction(heap, { address: install(code.bytes), floats: [] });
+  const run = machineFunction(new WebAssembly.Memory(memory), { address: install(code.bytes), floats: [] });
   return (...operands) => run(operands);
 }
 
 const B = ROWS * INNER * Float32Array.BYTES_PER_ELEMENT;
 const OUTPUT = B + INNER * COLUMNS * Float32Array.BYTES_PER_ELEMENT;
-const SIZE = OUTPUT + ROWS * COLUMNS * Float32Array.BYTES_PER_ELEMENT;
 
 /** Microseconds of the product in the fastest of several rounds. */
 function fastest(product: Run): number {

@@ -19,6 +19,7 @@ import {
 } from '../data/index.js';
 import { EXECUTORS } from '../engine/backend.js';
 import { machineArithmetic } from '../engine/simd-compile.js';
+import { usedWidth } from '../engine/width.js';
 import { dirname, execute, fs, join, resolve } from '../host/index.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { initialWeightsOf } from '../math/model/settings.js';
@@ -367,7 +368,7 @@ export function backendFacts({ choice, run }: Pick<Session, 'choice' | 'run'>): 
     reason: choice.reason,
     executor: EXECUTORS[choice.backend],
     arithmetic: choice.backend === 'webasm' ? (run.arithmetic ?? machineArithmetic()) : null,
-    width: run.width ?? null,
+    width: run.width === undefined ? null : usedWidth(run.width, run.arithmetic),
     threads: onGpu ? null : run.threads,
     adapter: onGpu ? (choice.adapter?.description ?? null) : null,
   };

@@ -5,6 +5,7 @@ import { CLIP_DISPATCHES, CLIP_NUMBERS } from '../engine/device-arrays.js';
 import { linkForDevice } from '../engine/device-plan.js';
 import { Engine } from '../engine/index.js';
 import { describePlan, keptSize, makePlan, type Plan, type PlanCosts, type Step } from '../engine/plan.js';
+import { usedWidth } from '../engine/width.js';
 import { sizeOf } from '../math/graph/shape.js';
 import { lossOf } from '../math/losses/index.js';
 import { countOf, declaredInputs, predictionsOf, widthOf } from '../math/model/inputs.js';
@@ -183,7 +184,7 @@ function summarize(
     version: 1,
     steps,
     /** Bits of vectors; null on a GPU. */
-    width: engine.device ? null : (run.width ?? 128),
+    width: engine.device ? null : usedWidth(run.width, run.arithmetic),
     /** Milliseconds of the fastest step, in one thread; on a GPU with a pass for each dispatch. */
     step_ms: stepMs,
     kernels,

@@ -52,7 +52,7 @@ export async function openSession(loaded: LoadedExperiment, options: BackendOpti
       async choice => {
         // after reading of the files has started
         await setImmediate();
-        if (choice.backend === 'webasm') Engine.prepare(options.width);
+        if (choice.backend === 'webasm') Engine.prepare(options.width, options.portable ? 'separate' : undefined);
         return choice;
       },
     ),
@@ -64,11 +64,12 @@ export async function openSession(loaded: LoadedExperiment, options: BackendOpti
   const { diagnostics, warnings, sizes } = checkAgainstData(loaded, dataset);
   if (diagnostics.length > 0) throw usageErrors(diagnostics);
   const spec = modelSpec(loaded, sizes);
+  const arithmetic = portable ? portableOn(choice.backend) : undefined;
   const run: ModelRun = {
     backend: choice.backend,
     threads: threads ?? usableCores(),
-    width: widthOn(choice.backend, width),
-    arithmetic: portable ? portableOn(choice.backend) : undefined,
+    width: widthOn(choice.backend, width, arithmetic),
+    arithmetic,
     spec,
     loss: lossSettings(loaded, dataset.train, spec),
     decode: decodeSettings(loaded.experiment, sizes.targetLength),
@@ -91,8 +92,12 @@ function portableOn(backend: Backend): Arithmetic {
 }
 
 /** Undefined on backends that choose the vector width themselves. */
-export function widthOn(backend: Backend, asked: Width | undefined): Width | undefined {
-  if (backend === 'webasm') return asked ?? measuredWidth().width;
+export function widthOn(
+  backend: Backend,
+  asked: Width | undefined,
+  arithmetic?: Arithmetic,
+): Width | undefined {
+  if (backend === 'webasm') return asked ?? measuredWidth(arithmetic).width;
   if (asked === undefined) return undefined;
   throw usageError('backend/width', `backend ${backend} has no vector width to choose`, {
     file: '--width',

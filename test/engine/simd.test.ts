@@ -5,29 +5,42 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { KernelError, parseKernel } from '../../src/engine/language.js';
+import { install, machineFunction } from '../../src/engine/machine/code.js';
+import { assembleProduct } from '../../src/engine/machine/product.js';
 import {
   type CompileRequest,
+  compileIr,
   compileKernel,
+  lowerKernel,
   machineArithmetic,
   type Target,
 } from '../../src/engine/simd-compile.js';
 import type { Parameter } from '../../src/engine/simd-lower.js';
 import { LANES, type Pack, packedElement } from '../../src/engine/simd-tile.js';
 import { SMALLEST_RESULT } from '../../src/engine/simd-tile-code.js';
+import { type MachineTarget, missingFor512 } from '../../src/engine/width.js';
 import { RandomStream } from '../../src/util/random.js';
 import { evaluator } from '../support/kernel-evaluator.js';
-import { kernels, type RandomKernel } from '../support/random-kernel.js';
+import { kernels, products, type RandomKernel } from '../support/random-kernel.js';
 
 const PAGE = 65536;
 const SEED = 1;
-/** Separate products and sums run everywhere, and so does what is written for wide vectors. */
-const TARGETS = [...new Set([machineArithmetic(), 'separate'] as const)].flatMap(arithmetic =>
+/**
+ * Separate products and sums run everywhere, and so does what is written for 256 bits. Machine code
+ * of 512 bits runs where the processor has them, and has no functions of its own.
+ */
+const MERGED = [...new Set([machineArithmetic(), 'separate'] as const)].flatMap(arithmetic =>
   ([128, 256] as const).map((width): Target => ({ arithmetic, width })),
 );
+const WIDE: readonly MachineTarget[] =
+  missingFor512() === undefined ? [{ arithmetic: 'fused', width: 256, isWide: true }] : [];
+const TARGETS = [...MERGED, ...WIDE];
 
 /** What the tests use of WebAssembly, whose types belong to the browser's library. */
 declare const WebAssembly: {
-  Memory: new (limits: { initial: number; maximum: number; shared: boolean }) => { buffer: ArrayBuffer };
+  Memory: new (limits: { initial: number; maximum: number; shared: boolean }) => {
+    buffer: ArrayBuffer & SharedArrayBuffer;
+  };
   Module: new (bytes: Uint8Array) => object;
   Instance: new (module: object, imports: object) => { exports: { run: Run } };
 };
@@ -37,12 +50,25 @@ type Run = (...operands: number[]) => void;
 function instantiate(
   request: Omit<CompileRequest, 'memory'>,
   pages: number,
-): { run: Run; memory: ArrayBuffer; spareBytes: number } {
+): { run: Run; memory: ArrayBuffer; spareBytes: number; isMachine: boolean } {
   const limits = { initial: pages, maximum: pages, shared: true };
   const memory = new WebAssembly.Memory(limits);
-  const { bytes, spareBytes } = compileKernel({ ...request, memory: limits });
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
-  return { run: exports.run, memory: memory.buffer, spareBytes };
+  const runOf = ({ bytes }: { bytes: Uint8Array }) =>
+    new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports.run;
+  const product = 'isWide' in request.target && assembleProduct(lowerKernel(request), request.parameters);
+  if (!product) {
+    const code = compileKernel({ ...request, memory: limits });
+    return { run: runOf(code), memory: memory.buffer, spareBytes: code.spareBytes, isMachine: false };
+  }
+  const { bytes, finish, spareBytes } = product;
+  const floats = request.parameters.flatMap(({ type }, i) => (type === 'float' ? [i] : []));
+  const sums = machineFunction(memory as never, { address: install(bytes), floats });
+  const rest = finish && runOf(compileIr(finish, { ...request, memory: limits }));
+  const run: Run = (...operands) => {
+    sums(operands);
+    rest?.(...operands);
+  };
+  return { run, memory: memory.buffer, spareBytes, isMachine: true };
 }
 
 function vectorFunction(
@@ -159,7 +185,7 @@ const FUNCTIONS: Record<string, [expression: string, exact: (x: number) => numbe
   sigmoid: ['1 / (1 + Math.exp(-x))', x => 1 / (1 + Math.exp(-x))],
 };
 
-const samples = TARGETS.flatMap(target =>
+const samples = MERGED.flatMap(target =>
   Object.entries(FUNCTIONS).map(([name, [expression, exact]]) => ({ target, name, expression, exact })),
 );
 for (const { target, name, expression, exact } of samples) {
@@ -184,6 +210,7 @@ interface Prepared {
   readonly outputOffset: number;
   readonly cells: number;
   readonly spare: { readonly begin: number; readonly end: number };
+  readonly isMachine: boolean;
   expected(cell: number): { value: number; error: number };
 }
 
@@ -243,7 +270,7 @@ function prepare(
     if (data[name]) return { name, type: 'array', extents: data[name].dims };
     return { name, type: name === 'f0' ? 'float' : 'integer' };
   });
-  const { run, memory, spareBytes } = instantiate(
+  const { run, memory, spareBytes, isMachine } = instantiate(
     { source, parameters, extents, target },
     Math.ceil((begin + MAX_SPARE + GUARD) / PAGE) + 1,
   );
@@ -259,6 +286,7 @@ function prepare(
     memory,
     outputOffset,
     cells,
+    isMachine,
     spare: { begin, end: begin + spareBytes },
     expected: cell => valueAt({ x: cell % x, y: Math.floor(cell / x) % y, z: Math.floor(cell / (x * y)) }),
   };
@@ -310,7 +338,8 @@ t.test('each round of nested loops has its own place in a packed copy', t => {
 t.test('random kernels compute their expressions and write nowhere else', async t => {
   let packed = 0;
   const cellsSeen = { checked: 0, overflown: 0 };
-  const property = fc.property(kernels, options, (kernel, options) => {
+  const any = fc.oneof({ arbitrary: kernels, weight: 7 }, products);
+  const property = fc.property(any, options, (kernel, options) => {
     const { run, memory, outputOffset, cells, spare, expected } = prepare(kernel, options);
     const before = new Uint8Array(memory.slice(0));
     run();
@@ -343,10 +372,12 @@ t.test('random kernels compute their expressions and write nowhere else', async 
 });
 
 t.test('every target with the same arithmetic computes the same bytes', async t => {
-  const property = fc.property(kernels, options, (kernel, given) => {
+  const machine = { kernels: 0, products: 0 };
+  const compare = (kind: keyof typeof machine) => (kernel: RandomKernel, given: Options) => {
     const computed = TARGETS.filter(({ arithmetic }) => arithmetic === given.target.arithmetic).map(
       target => {
-        const { run, memory, outputOffset, cells } = prepare(kernel, { ...given, target });
+        const { run, memory, outputOffset, cells, isMachine } = prepare(kernel, { ...given, target });
+        if (isMachine) machine[kind]++;
         run();
         return Buffer.from(memory.slice(outputOffset, outputOffset + cells * 4));
       },
@@ -354,8 +385,12 @@ t.test('every target with the same arithmetic computes the same bytes', async t 
     for (const other of computed) {
       if (!other.equals(computed[0])) throw new Error(`results differ\n${kernel.source}`);
     }
-  });
-  t.doesNotThrow(() => fc.assert(property, { numRuns: 300, seed: SEED }));
+  };
+  const ofKernels = fc.property(kernels, options, compare('kernels'));
+  t.doesNotThrow(() => fc.assert(ofKernels, { numRuns: 300, seed: SEED }));
+  const ofProducts = fc.property(products, options, compare('products'));
+  t.doesNotThrow(() => fc.assert(ofProducts, { numRuns: 300, seed: SEED }));
+  t.ok(WIDE.length === 0 || machine.products > 100, `${machine.products} products are machine code`);
 });
 
 t.test('unsupported expressions are refused with their position', async t => {

@@ -55,7 +55,50 @@ class KernelText {
   write(): string {
     const statements = 1 + this.draw.below(4);
     for (let i = 0; i < statements; i++) this.statement(0);
-    const result = [...this.accumulators, this.expression(2)].join(' + ');
+    return this.whole([...this.accumulators, this.expression(2)].join(' + '));
+  }
+
+  /** One to three sums of products in loops, as layers and gradients of weights have. */
+  writeProduct(): string {
+    const [x, y, z, ...integers] = this.variables;
+    const starts = [
+      () => '0',
+      () => 'f0',
+      () => this.array([z, x]),
+      () => `${this.array([y, x])} - ${this.array([x])} * f0`,
+      () => this.array([z, y, x]),
+    ];
+    let last = this.draw.of(starts)();
+    const loops = 1 + this.draw.below(3);
+    for (let i = 0; i < loops; i++) {
+      const sum = this.fresh('s');
+      this.lines.push(`let ${sum} = ${last};`);
+      last = sum;
+      const depth = 1 + this.draw.below(3);
+      const inner = Array.from({ length: depth }, () => {
+        const [name, from] = [this.fresh('k'), this.draw.of([0, 0, 0, 1])];
+        const most = from + this.draw.of([0, 1, 3, 6, ...(depth === 1 ? [24, 40] : [])]);
+        this.lines.push(`for (let ${name} = ${from}; ${name} < ${most + 1}; ${name}++) {`);
+        return { name, most };
+      });
+      const k = inner[depth - 1];
+      const rows = this.draw.of([[...inner.slice(0, -1), y, k], [k, y], [...integers, y, k]]);
+      const columns = this.draw.of([[...inner, x], [z, k, x], [k, x]]);
+      const factors = [this.array(rows), this.array(columns)];
+      if (this.draw.below(2) === 0) factors.reverse();
+      this.lines.push(`${sum} += ${factors.join(' * ')};`);
+      this.lines.push('}'.repeat(depth));
+    }
+    const result = this.draw.of([
+      last,
+      `${last} * f0 + ${this.array([x])}`,
+      `Math.tanh(Math.max(Math.min(${last}, 10), -10))`,
+      `Math.max(${last}, ${this.array([y, x])})`,
+    ]);
+    return this.whole(result);
+  }
+
+  private whole(result: string): string {
     const parameters = [
       ...Object.keys(this.arrays),
       ...this.variables.slice(3).map(({ name }) => name),
@@ -242,15 +285,34 @@ const extents = fc.record({
   z: fc.integer({ min: 1, max: 4 }),
 });
 
+const numbers = fc.array(fc.nat(10_000), { minLength: 20, maxLength: 200 });
+
 export const kernels: fc.Arbitrary<RandomKernel> = fc
-  .tuple(extents, fc.array(fc.nat(10_000), { minLength: 20, maxLength: 200 }), fc.nat(4), fc.nat(3))
-  .map(([extents, numbers, p0, p1]) => {
-    const text = new KernelText(new Draw(numbers), extents, { p0, p1 });
-    return {
-      source: text.write(),
-      extents,
-      arrays: text.arrays,
-      symbols: text.symbols,
-      integers: { p0, p1 },
-    };
-  });
+  .tuple(extents, numbers, fc.nat(4), fc.nat(3))
+  .map(([extents, numbers, p0, p1]) =>
+    kernelOf(extents, new KernelText(new Draw(numbers), extents, { p0, p1 }), text => text.write(), { p0, p1 }),
+  );
+
+/** Around the sizes of tiles, and beyond them. */
+const productExtents = fc.record({
+  x: fc.oneof(fc.integer({ min: 1, max: 70 }), fc.constantFrom(32, 64, 128, 140)),
+  y: fc.oneof(fc.integer({ min: 1, max: 60 }), fc.constantFrom(1, 14, 25, 28, 112, 130)),
+  z: fc.integer({ min: 1, max: 3 }),
+});
+
+/** Kernels that machine code of 512 bits computes. */
+export const products: fc.Arbitrary<RandomKernel> = fc
+  .tuple(productExtents, numbers, fc.nat(4))
+  .map(([extents, numbers, p0]) =>
+    kernelOf(extents, new KernelText(new Draw(numbers), extents, { p0 }), text => text.writeProduct(), { p0 }),
+  );
+
+function kernelOf(
+  extents: RandomKernel['extents'],
+  text: KernelText,
+  write: (text: KernelText) => string,
+  integers: RandomKernel['integers'],
+): RandomKernel {
+  const source = write(text);
+  return { source, extents, arrays: text.arrays, symbols: text.symbols, integers };
+}

@@ -17,6 +17,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { validateAgainst } from '../../src/config/schema/validator.js';
+import { missingFor512 } from '../../src/engine/width.js';
 import { lockRun } from '../../src/run/lock.js';
 import type { RunResult } from '../../src/train/recorder.js';
 import { compareRuns } from '../../src/verify/resume.js';
@@ -100,6 +101,7 @@ t.test('byte-identical if a crashed run resumes with another vector width and th
   for (const [width, other] of [
     [256, 128],
     [128, 256],
+    ...(missingFor512() === undefined ? ([[512, 128]] as const) : []),
   ] as const) {
     const output = work.folder();
     const crash = join(work.folder(), 'crash');

@@ -2,8 +2,8 @@
  * Puts machine code into memory that every thread of the process can run, and calls it. The memory
  * is never writable and executable at once, and never released: a thread may still run it.
  */
-import { foreignFunctions, fs, runtime } from '../../host/index.js';
-import type { Heap } from '../heap.js';
+import { foreignFunctions, fs } from '../../host/index.js';
+import type { WasmMemory } from '../../util/webassembly.js';
 
 /** Code in memory; can be sent to other threads. */
 export interface MachineCode {
@@ -17,7 +17,7 @@ const [READ, WRITE, EXECUTE] = [1, 2, 4];
 const PRIVATE_ANONYMOUS = 0x22;
 const PAGE = 4096;
 /** Memory for the operands of a call. */
-const RECORD_BYTES = 128;
+const WORDS_BYTES = 128;
 
 /** What a processor must have, as Linux names it. */
 const FEATURE = /^flags\s*:.*\bavx512f\b/m;
@@ -30,10 +30,17 @@ export function missingForMachineCode(): string | undefined {
   return missing || undefined;
 }
 
+/** Whether the processor, and Linux, have AVX-512. */
+export function hasFeature(): boolean {
+  try {
+    return FEATURE.test(fs.readFileSync('/proc/cpuinfo', 'utf8'));
+  } catch {
+    return false; // another system
+  }
+}
+
 function findMissing(): string | undefined {
-  if (runtime.platform !== 'linux' || runtime.arch !== 'x64')
-    return `there is none for ${runtime.platform} ${runtime.arch}`;
-  if (!FEATURE.test(fs.readFileSync('/proc/cpuinfo', 'utf8'))) return 'the processor has no AVX-512';
+  if (!hasFeature()) return 'the processor has no AVX-512';
   try {
     // a function that returns
     install(Uint8Array.of(0xc3));
@@ -77,19 +84,18 @@ export function install(code: Uint8Array): bigint {
   return at;
 }
 
-/** A function that runs `code` on operands in `heap`. */
-export function machineFunction(heap: Heap, { address, floats }: MachineCode) {
+/** A function that runs `code` on operands in `memory`, which is shared and stays where it is. */
+export function machineFunction(memory: WasmMemory, { address, floats }: MachineCode) {
   const { koffi, prototype } = system();
   const call = koffi.decode(address, prototype);
-  const base = Number(koffi.address(new Uint8Array(heap.memory.buffer)));
-  const words = heap.reserve(RECORD_BYTES);
-  const { buffer } = heap.open({ at: words, length: RECORD_BYTES / Float32Array.BYTES_PER_ELEMENT });
-  const integers = new Uint32Array(buffer, words, RECORD_BYTES / Uint32Array.BYTES_PER_ELEMENT);
-  const numbers = new Float32Array(buffer, words, integers.length);
+  const addressOf = (buffer: SharedArrayBuffer) => Number(koffi.address(new Uint8Array(buffer)));
+  const words = new SharedArrayBuffer(WORDS_BYTES);
+  const [integers, numbers] = [new Uint32Array(words), new Float32Array(words)];
+  const [heap, own] = [addressOf(memory.buffer), addressOf(words)];
   return (operands: readonly number[]): void => {
     for (let i = 0; i < operands.length; i++) integers[i] = operands[i];
     for (const i of floats) numbers[i] = operands[i];
-    call(base, base + words);
+    call(heap, own);
   };
 }
 
