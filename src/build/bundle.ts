@@ -134,7 +134,7 @@ const withoutSideEffects: Plugin = {
 
 /** What only writes programs, reads files or checks configs: a module has linked programs. */
 const MAKERS =
-  /(?:engine\/machine\/.*|math\/ops\/.*|math\/model\/programs|data\/formats\/(?:parquet|archives).*|util\/schema)\.ts$/;
+  /(?:engine\/machine-.*|math\/ops\/.*|math\/model\/programs|data\/formats\/(?:parquet|archives).*|util\/schema)\.ts$/;
 
 /** A module is given rows, not files. */
 const READ_FILE = ['data/csv-table.ts', 'yield* readTable(source, this, this.columns);'] as const;
@@ -205,7 +205,7 @@ const browserHost: Plugin = {
   setup({ onLoad, onResolve }) {
     onResolve({ filter: NOT_IN_PAGES }, ({ path }) => ({ path, namespace: 'empty' }));
     onLoad({ filter: /./, namespace: 'empty' }, () => ({ contents: '' }));
-    onLoad({ filter: /[\\/]src[\\/]engine[\\/]machine[\\/]/ }, ({ path }) => emptied(path, LEFT_OUT));
+    onLoad({ filter: /[\\/]src[\\/]engine[\\/]machine-[^\\/]*\.ts$/ }, ({ path }) => emptied(path, LEFT_OUT));
     onLoad({ filter: /[\\/]src[\\/]host[\\/]index\.ts$/ }, () => ({
       contents: "export * from './browser.js';",
       loader: 'ts',

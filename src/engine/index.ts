@@ -56,7 +56,7 @@ export class Engine {
   private readonly timed: { readonly plan: Plan; readonly linked: LinkedExecutable }[] = [];
   private isProfiled = false;
   private target: MachineTarget | undefined;
-  /** Why vectors are narrower than asked for, or than the machine has; undefined if they are not. */
+  /** Why vectors are narrower than asked for, or measured; undefined if they are not. */
   narrowed: string | undefined;
 
   private constructor(

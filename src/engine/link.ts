@@ -15,8 +15,8 @@ import type { WasmModule } from '../util/webassembly.js';
 import { createKernel, ExecutionError, tensorInput } from './backend.js';
 import { ALIGNMENT, MAX_PAGES } from './heap.js';
 import type { KernelPair, LinkedRuntime } from './linked-executable.js';
-import { install, type MachineCode } from './machine/code.js';
-import { assembleProduct } from './machine/product.js';
+import { install, type MachineCode } from './machine-code.js';
+import { assembleProduct } from './machine-product.js';
 import { extentsOf, type Kernel, type Plan, parametersOf, placeArrays, type Step } from './plan.js';
 import {
   type CompileRequest,

@@ -7,7 +7,7 @@ import { WebAssembly } from '../util/webassembly.js';
 import type { Executable } from './backend.js';
 import { ALIGNMENT, type Heap } from './heap.js';
 import type { KernelModule, LinkedPlan } from './link.js';
-import { machineFunction } from './machine/code.js';
+import { machineFunction } from './machine-code.js';
 import type { Step } from './plan.js';
 
 /** A tensor (row-major) or, for an input of shape [], a number. */

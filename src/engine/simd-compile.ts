@@ -46,7 +46,11 @@ export function compileKernel(request: CompileRequest) {
 }
 
 /** @throws KernelError if the source is outside the language */
-export function lowerKernel({ source, parameters, extents }: Omit<CompileRequest, 'target' | 'memory'>): KernelIr {
+export function lowerKernel({
+  source,
+  parameters,
+  extents,
+}: Omit<CompileRequest, 'target' | 'memory'>): KernelIr {
   return fuseMultiplyAdd(lower(parseKernel(source), parameters, extents));
 }
 

@@ -154,10 +154,11 @@ export interface Pack {
 
 /**
  * The loads worth packing if there are at least `minRows` rows, for tiles of at most `vectors` of
- * `lanes` floats, and the bytes of all copies. What all row tiles of a column read is first copied to one contiguous place: rows of a matrix are often a
- * power of two apart, so that a column of vectors falls into a few sets of the nearest cache and
- * evicts itself; packed, it stays there, and the next column follows it. Goto and van de Geijn,
- * Anatomy of High-Performance Matrix Multiplication (2008), section 4.
+ * `lanes` floats, and the bytes of all copies. What all row tiles of a column read is first copied
+ * to one contiguous place: rows of a matrix are often a power of two apart, so that a column of
+ * vectors falls into a few sets of the nearest cache and evicts itself; packed, it stays there, and
+ * the next column follows it. Goto and van de Geijn, Anatomy of High-Performance Matrix
+ * Multiplication (2008), section 4.
  */
 export function planPacks(
   ir: KernelIr,
@@ -176,8 +177,7 @@ export function planPacks(
         const columns = Math.ceil(ir.extents.x / lanes) * lanes;
         const depth = coefficient(load.element, 'z') === 0 ? 1 : ir.extents.z;
         const bytes = rounds * columns * depth * FLOAT_BYTES;
-        const fits =
-          rounds * vectors * lanes * FLOAT_BYTES <= MAX_COLUMN_BYTES && next + bytes <= MAX_BYTES;
+        const fits = rounds * vectors * lanes * FLOAT_BYTES <= MAX_COLUMN_BYTES && next + bytes <= MAX_BYTES;
         if (!isWorthPacking(load, own) || !fits) continue;
         packs.push({ load, loops: own, columns, depth, at: next });
         next += bytes;
@@ -189,7 +189,10 @@ export function planPacks(
 }
 
 /** The arguments that determine the copies. */
-export function packedArguments(packs: readonly Pack[], given: readonly { readonly name: string }[]): number[] {
+export function packedArguments(
+  packs: readonly Pack[],
+  given: readonly { readonly name: string }[],
+): number[] {
   const moves = new Set(packs.flatMap(({ load }) => [load.array, ...load.element.terms.keys()]));
   return [...given.keys()].filter(i => moves.has(given[i].name));
 }

@@ -4,8 +4,8 @@ import { runtime } from '../host/index.js';
 import { WebAssembly } from '../util/webassembly.js';
 import type { Arithmetic } from './arithmetic.js';
 import { MAX_PAGES } from './heap.js';
-import { install, machineFunction, missingForMachineCode } from './machine/code.js';
-import { assembleProduct } from './machine/product.js';
+import { install, machineFunction, missingForMachineCode } from './machine-code.js';
+import { assembleProduct } from './machine-product.js';
 import {
   compileIr,
   knowsMerging,
@@ -54,10 +54,7 @@ export function missingFor512(arithmetic = machineArithmetic()): string | undefi
 }
 
 /** Falls back to narrower vectors if there are none of 512 bits. */
-export function machineTarget(
-  width?: Width,
-  arithmetic = machineArithmetic(),
-): MachineTarget {
+export function machineTarget(width?: Width, arithmetic = machineArithmetic()): MachineTarget {
   const asked = width ?? measuredWidth(arithmetic).width;
   const isWide = asked === 512 && missingFor512(arithmetic) === undefined;
   return { arithmetic, width: asked === 512 ? measuredMergedWidth().width : asked, isWide };

@@ -52,7 +52,8 @@ export async function openSession(loaded: LoadedExperiment, options: BackendOpti
       async choice => {
         // after reading of the files has started
         await setImmediate();
-        if (choice.backend === 'webasm') Engine.prepare(options.width, options.portable ? 'separate' : undefined);
+        if (choice.backend === 'webasm')
+          Engine.prepare(options.width, options.portable ? 'separate' : undefined);
         return choice;
       },
     ),

@@ -10,9 +10,10 @@ import { kernelListing } from '../../src/engine/link.js';
 import { LinkedRuntime } from '../../src/engine/linked-executable.js';
 import { makePlan } from '../../src/engine/plan.js';
 import { compileKernel, makeModule } from '../../src/engine/simd-compile.js';
-import { measuredWidth, type Width } from '../../src/engine/width.js';
+import { measuredWidth, missingFor512, type Width } from '../../src/engine/width.js';
 import { Graph, type Program } from '../../src/math/graph/node.js';
 import type { Op } from '../../src/math/graph/op.js';
+import { contract } from '../../src/math/ops/contract.js';
 import { FunctionAssembler } from '../../src/util/assembler.js';
 
 interface Sum {
@@ -126,6 +127,32 @@ t.test('two modules agree only if all their results agree', async t => {
   t.notOk(agree(`${read} * 2`, `${read} * 2.000001`));
   t.notOk(agree(read, 'a[this.thread.y][0]'), 'but for one column');
   t.notOk(agree(`Math.max(${read}, 0.9)`, `Math.max(${read}, 0.8)`), 'few results differ');
+});
+
+const skip = missingFor512() ?? false;
+
+t.test('a product with wrong results makes the engine compile for 256 bits', { skip }, async t => {
+  const { agree } = LinkedRuntime.prototype;
+  LinkedRuntime.prototype.agree = function (step, pair) {
+    return pair.codes[0].machine === undefined && agree.call(this, step, pair);
+  };
+  t.teardown(() => {
+    LinkedRuntime.prototype.agree = agree;
+  });
+  const graph = new Graph();
+  const product = contract('bk,kj->bj', graph.input('x', [30, 9]), graph.input('y', [9, 40]));
+  const engine = await Engine.start('webasm', { width: 512 });
+  t.teardown(() => engine.close());
+  const x = Float32Array.from({ length: 270 }, (_, i) => i % 7);
+  const y = Float32Array.from({ length: 360 }, (_, i) => i % 5);
+  const { z } = await engine.compile({ graph, outputs: new Map([['z', product]]) }).run({ x, y });
+  t.match(engine.narrowed, /^kernel .* at 512 bits on this machine; the run uses (256|128) bits$/);
+  const exact = (b: number, j: number) =>
+    Array.from({ length: 9 }, (_, k) => x[9 * b + k] * y[40 * k + j]).reduce((sum, one) => sum + one);
+  t.same(
+    [...z],
+    Array.from({ length: 1200 }, (_, i) => exact(Math.floor(i / 40), i % 40)),
+  );
 });
 
 t.test('a kernel with wrong results makes the engine compile for 128 bits', async t => {

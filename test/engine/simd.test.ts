@@ -5,8 +5,8 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { KernelError, parseKernel } from '../../src/engine/language.js';
-import { install, machineFunction } from '../../src/engine/machine/code.js';
-import { assembleProduct } from '../../src/engine/machine/product.js';
+import { install, machineFunction } from '../../src/engine/machine-code.js';
+import { assembleProduct } from '../../src/engine/machine-product.js';
 import {
   type CompileRequest,
   compileIr,
@@ -38,7 +38,11 @@ const TARGETS = [...MERGED, ...WIDE];
 
 /** What the tests use of WebAssembly, whose types belong to the browser's library. */
 declare const WebAssembly: {
-  Memory: new (limits: { initial: number; maximum: number; shared: boolean }) => {
+  Memory: new (limits: {
+    initial: number;
+    maximum: number;
+    shared: boolean;
+  }) => {
     buffer: ArrayBuffer & SharedArrayBuffer;
   };
   Module: new (bytes: Uint8Array) => object;

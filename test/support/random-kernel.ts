@@ -82,8 +82,16 @@ class KernelText {
         return { name, most };
       });
       const k = inner[depth - 1];
-      const rows = this.draw.of([[...inner.slice(0, -1), y, k], [k, y], [...integers, y, k]]);
-      const columns = this.draw.of([[...inner, x], [z, k, x], [k, x]]);
+      const rows = this.draw.of([
+        [...inner.slice(0, -1), y, k],
+        [k, y],
+        [...integers, y, k],
+      ]);
+      const columns = this.draw.of([
+        [...inner, x],
+        [z, k, x],
+        [k, x],
+      ]);
       const factors = [this.array(rows), this.array(columns)];
       if (this.draw.below(2) === 0) factors.reverse();
       this.lines.push(`${sum} += ${factors.join(' * ')};`);
@@ -290,7 +298,10 @@ const numbers = fc.array(fc.nat(10_000), { minLength: 20, maxLength: 200 });
 export const kernels: fc.Arbitrary<RandomKernel> = fc
   .tuple(extents, numbers, fc.nat(4), fc.nat(3))
   .map(([extents, numbers, p0, p1]) =>
-    kernelOf(extents, new KernelText(new Draw(numbers), extents, { p0, p1 }), text => text.write(), { p0, p1 }),
+    kernelOf(extents, new KernelText(new Draw(numbers), extents, { p0, p1 }), text => text.write(), {
+      p0,
+      p1,
+    }),
   );
 
 /** Around the sizes of tiles, and beyond them. */
@@ -304,7 +315,9 @@ const productExtents = fc.record({
 export const products: fc.Arbitrary<RandomKernel> = fc
   .tuple(productExtents, numbers, fc.nat(4))
   .map(([extents, numbers, p0]) =>
-    kernelOf(extents, new KernelText(new Draw(numbers), extents, { p0 }), text => text.writeProduct(), { p0 }),
+    kernelOf(extents, new KernelText(new Draw(numbers), extents, { p0 }), text => text.writeProduct(), {
+      p0,
+    }),
   );
 
 function kernelOf(

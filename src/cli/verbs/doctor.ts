@@ -11,7 +11,7 @@ import {
   usableCores,
   webGpuAdapter,
 } from '../../engine/backend.js';
-import { hasFeature } from '../../engine/machine/code.js';
+import { hasFeature } from '../../engine/machine-code.js';
 import { machineArithmetic } from '../../engine/simd-compile.js';
 import { measuredWidth, type Width } from '../../engine/width.js';
 import { machine, versions } from '../../run/manifest.js';

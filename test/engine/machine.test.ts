@@ -1,9 +1,16 @@
-/** Encodings of x86-64 against GNU's disassembler (test/fixtures/x86). */
+/**
+ * Machine code: encodings of x86-64 against GNU's disassembler (test/fixtures/x86), and systems
+ * that forbid it.
+ */
 import t from 'tap';
 import '../support/quick.js';
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { type ArithmeticName, Assembler } from '../../src/engine/machine/x86.js';
+import { Engine } from '../../src/engine/index.js';
+import { hasFeature } from '../../src/engine/machine-code.js';
+import { measuredWidth } from '../../src/engine/width.js';
+import { type ArithmeticName, Assembler } from '../../src/engine/x86.js';
 import { packageRoot } from '../../src/util/root.js';
 
 const file = join(packageRoot, 'test', 'fixtures', 'x86', 'disassembly.json');
@@ -81,7 +88,10 @@ function hexOf(emit: Emit): string {
 t.test('each instruction is what its name says', async t => {
   const all = [...instructions()].map(([text, emit]) => ({ code: hexOf(emit), text }));
   const wrong = all.filter(({ code, text }) => disassembly[code] !== text);
-  t.same(wrong.map(one => ({ ...one, found: disassembly[one.code] })), []);
+  t.same(
+    wrong.map(one => ({ ...one, found: disassembly[one.code] })),
+    [],
+  );
   t.ok(all.length > 500);
 });
 
@@ -98,4 +108,29 @@ t.test('jumps lead to their labels, forwards and backwards', async t => {
   const open = new Assembler();
   open.jumpIfZero(open.label());
   t.throws(() => open.bytes, { message: 'a jump has no target' });
+});
+
+interface Library {
+  func(definition: string): unknown;
+}
+
+const skip = !hasFeature() && 'the processor has no AVX-512';
+
+t.test('a system that forbids executable memory keeps narrower vectors', { skip }, async t => {
+  const koffi = createRequire(import.meta.url)('koffi') as { load(file: null): Library };
+  const { load } = koffi;
+  koffi.load = file => {
+    const library = load(file);
+    const func = (text: string) => (text.includes('mprotect') ? () => -1 : library.func(text));
+    return { func };
+  };
+  t.teardown(() => {
+    koffi.load = load;
+  });
+  const engine = await Engine.start('webasm', { width: 512 });
+  const { width } = measuredWidth();
+  t.ok(width < 512);
+  const why = 'a policy of the system forbids executable memory';
+  t.equal(engine.narrowed, `no vectors of 512 bits: ${why}; the run uses ${width} bits`);
+  await engine.close();
 });

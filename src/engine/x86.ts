@@ -7,7 +7,9 @@
 /** The number of a 64-bit register as instructions encode it; rsp (4) is not used. */
 export type Register = number;
 
-export const [RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI] = [0, 1, 2, 3, 4, 5, 6, 7];
+export const [RAX, RCX, RDX, RBX, RBP, RSI, RDI] = [0, 1, 2, 3, 5, 6, 7];
+/** The number of a base that needs another byte: rsp's, and that of r12 without its high bit. */
+const WITH_SIB = 4;
 
 /** An address: a register and a constant number of bytes. */
 export interface Memory {
@@ -239,7 +241,7 @@ export class Assembler {
     const short = offset / unit;
     const isShort = Number.isInteger(short) && short >= -128 && short <= 127;
     this.emit((isShort ? 0x40 : 0x80) | ((reg & 7) << 3) | (base & 7));
-    if ((base & 7) === RSP) this.emit(0x24);
+    if ((base & 7) === WITH_SIB) this.emit(0x24);
     if (isShort) this.emit(short & 255);
     else this.int32(offset);
   }

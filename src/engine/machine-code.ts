@@ -2,8 +2,8 @@
  * Puts machine code into memory that every thread of the process can run, and calls it. The memory
  * is never writable and executable at once, and never released: a thread may still run it.
  */
-import { foreignFunctions, fs } from '../../host/index.js';
-import type { WasmMemory } from '../../util/webassembly.js';
+import { foreignFunctions, fs } from '../host/index.js';
+import type { WasmMemory } from '../util/webassembly.js';
 
 /** Code in memory; can be sent to other threads. */
 export interface MachineCode {
@@ -98,4 +98,3 @@ export function machineFunction(memory: WasmMemory, { address, floats }: Machine
     call(heap, own);
   };
 }
-
