@@ -116,7 +116,7 @@ t.test('its program trains, predicts and reports', async t => {
 t.test('without koffi, 512 bits are refused with a line in the log', async t => {
   const ended = await cellrun(place.config(small), '--output', 'narrow', '--json', '--width', '512');
   t.equal(ended.code, 0, ended.stderr);
-  const log = readFileSync(join(folder, JSON.parse(ended.stdout).directory, 'log.jsonl'), 'utf8');
+  const log = readFileSync(join(JSON.parse(ended.stdout).directory, 'log.jsonl'), 'utf8');
   const [line] = log.split('\n').filter(one => one.includes('"engine/width"'));
   t.match(line, /"no vectors of 512 bits: .*; the run uses (128|256) bits"/);
 });
