@@ -68,11 +68,13 @@ class KernelText {
       () => `${this.array([y, x])} - ${this.array([x])} * f0`,
       () => this.array([z, y, x]),
     ];
+    const sums: string[] = [];
     let last = this.draw.of(starts)();
     const loops = 1 + this.draw.below(3);
     for (let i = 0; i < loops; i++) {
       const sum = this.fresh('s');
       this.lines.push(`let ${sum} = ${last};`);
+      sums.push(sum);
       last = sum;
       const depth = 1 + this.draw.below(3);
       const inner = Array.from({ length: depth }, () => {
@@ -100,6 +102,7 @@ class KernelText {
     const result = this.draw.of([
       last,
       `${last} * f0 + ${this.array([x])}`,
+      `${last} - ${sums[0]}`,
       `Math.tanh(Math.max(Math.min(${last}, 10), -10))`,
       `Math.max(${last}, ${this.array([y, x])})`,
     ]);
