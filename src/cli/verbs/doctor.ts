@@ -52,7 +52,7 @@ function examine({ backend, reason }: BackendChoice, adapter: AdapterInfo | null
       cores: cpus().length,
       usable: usableCores(),
       width: width.width,
-      wantsPackage: hasFeature() && optionalFile('koffi/package.json') === undefined,
+      wantsPackage: hasFeature() && optionalFile('koffi') === undefined,
       hasGpu: ['/dev/dri/renderD128', '/dev/nvidia0', '/dev/dxg'].some(path => existsSync(path)),
       hasPackage: optionalFile('webgpu') !== undefined,
       hasAdapter: adapter !== null && !adapter.software,
