@@ -1,13 +1,12 @@
 /** The language of kernels: the subset of JavaScript that the ops write, as a tree. */
-import * as acorn from 'acorn';
 import { Recent } from '../util/recent.js';
 
 export type Axis = 'x' | 'y' | 'z';
 
 export type BinaryOperator = '+' | '-' | '*' | '/';
 
-export const UNARY_FUNCTIONS = ['abs', 'exp', 'log', 'sqrt', 'tanh'] as const;
-export const BINARY_FUNCTIONS = ['max', 'min'] as const;
+const UNARY_FUNCTIONS = ['abs', 'exp', 'log', 'sqrt', 'tanh'] as const;
+const BINARY_FUNCTIONS = ['max', 'min'] as const;
 export type UnaryFunction = (typeof UNARY_FUNCTIONS)[number];
 export type BinaryFunction = (typeof BINARY_FUNCTIONS)[number];
 
@@ -68,150 +67,201 @@ const trees = new Recent<KernelTree>(1000);
 
 /** @throws KernelError with the position of unsupported syntax */
 export function parseKernel(source: string): KernelTree {
-  return trees.get(source, () => parse(source));
+  return trees.get(source, () => new Parser(source).kernel());
 }
+
+interface Token {
+  readonly text: string;
+  /** Offset in the source. */
+  readonly at: number;
+}
+
+/** Numbers, names, and operators of more than one character; anything else is one character. */
+const TOKEN = /\d+(?:\.\d+)?(?:e[+-]?\d+)?|[A-Za-z_]\w*|===|\|\||\+=|\+\+|\S/g;
+const NUMBER = /^\d/;
+const NAME = /^[A-Za-z_]/;
+const ARGUMENTS: ReadonlyMap<string, number> = new Map([
+  ...UNARY_FUNCTIONS.map(name => [name, 1] as const),
+  ...BINARY_FUNCTIONS.map(name => [name, 2] as const),
+]);
+const AXES: readonly string[] = ['x', 'y', 'z'] satisfies Axis[];
 
 /** Statements have the forms that `source.ts` writes; expressions are those of the ops. */
-function parse(source: string): KernelTree {
-  const root = acorn.parseExpressionAt(source, 0, { ecmaVersion: 2020, locations: true });
-  const { params, body } = root as acorn.FunctionExpression;
-  const last = body.body.at(-1) as acorn.ReturnStatement;
-  return {
-    parameters: params.map(identifier),
-    body: body.body.slice(0, -1).map(statement),
-    result: expression(last.argument as acorn.Expression),
-  };
-}
+class Parser {
+  private readonly tokens: readonly Token[];
+  private next = 0;
 
-function refuse(node: acorn.Node, why: string): KernelError {
-  const { line, column } = node.loc?.start ?? { line: 0, column: 0 };
-  return new KernelError(`kernel ${line}:${column + 1}: ${why}`);
-}
+  constructor(private readonly source: string) {
+    const end = { text: 'the end', at: source.length };
+    this.tokens = [...Array.from(source.matchAll(TOKEN), ({ 0: text, index: at }) => ({ text, at })), end];
+  }
 
-function identifier(node: acorn.Node): string {
-  if (node.type !== 'Identifier') throw refuse(node, 'a plain name is expected');
-  return (node as acorn.Identifier).name;
-}
+  kernel(): KernelTree {
+    this.take('function', '(');
+    const parameters = this.list(')', () => this.name());
+    this.take('{');
+    const body: Statement[] = [];
+    while (!this.accept('return')) body.push(this.statement());
+    const result = this.expression();
+    this.take(';', '}');
+    return { parameters, body, result };
+  }
 
-function block(node: acorn.Statement): Statement[] {
-  return (node as acorn.BlockStatement).body.map(statement);
-}
-
-function statement(node: acorn.Statement): Statement {
-  switch (node.type) {
-    case 'VariableDeclaration':
-      return { kind: 'define', mutable: node.kind === 'let', ...declared(node) };
-    case 'ExpressionStatement': {
-      const { left, operator, right } = node.expression as acorn.AssignmentExpression;
-      return { kind: 'assign', name: identifier(left), add: operator === '+=', value: expression(right) };
+  private statement(): Statement {
+    const isConstant = this.accept('const');
+    if (isConstant || this.accept('let')) {
+      const name = this.name();
+      this.take('=');
+      return { kind: 'define', mutable: !isConstant, name, value: this.ended() };
     }
-    case 'ForStatement': {
-      // counts from a literal to below a literal, the only form that gpu.js never caps
-      const { name: variable, value } = declared(node.init as acorn.VariableDeclaration);
-      const { right } = node.test as acorn.BinaryExpression;
-      return {
-        kind: 'loop',
-        variable,
-        from: literal(value),
-        to: literal(expression(right)),
-        body: block(node.body),
-      };
+    if (this.accept('for')) return this.loop();
+    if (this.accept('if')) return this.branch();
+    const name = this.name();
+    const add = this.accept('+=');
+    if (!add) this.take('=');
+    return { kind: 'assign', name, add, value: this.ended() };
+  }
+
+  /** Counts from a literal to below a literal, the only form that gpu.js never caps. */
+  private loop(): Statement {
+    this.take('(', 'let');
+    const variable = this.name();
+    this.take('=');
+    const from = this.number();
+    this.take(';', variable, '<');
+    const to = this.number();
+    this.take(';', variable, '++', ')');
+    return { kind: 'loop', variable, from, to, body: this.block() };
+  }
+
+  private branch(): Statement {
+    const cases: { numbers: number[]; body: Statement[] }[] = [];
+    let selector: Expression;
+    do {
+      this.take('(');
+      const numbers: number[] = [];
+      do {
+        selector = this.primary();
+        this.take('===');
+        numbers.push(this.number());
+      } while (this.accept('||'));
+      this.take(')');
+      cases.push({ numbers, body: this.block() });
+      this.take('else');
+    } while (this.accept('if'));
+    return { kind: 'branch', selector: selector as Selector, cases, otherwise: this.block() };
+  }
+
+  private block(): Statement[] {
+    this.take('{');
+    const body: Statement[] = [];
+    while (!this.accept('}')) body.push(this.statement());
+    return body;
+  }
+
+  private ended(): Expression {
+    const value = this.expression();
+    this.take(';');
+    return value;
+  }
+
+  private expression(): Expression {
+    return this.chain(['+', '-'], () => this.chain(['*', '/'], () => this.factor()));
+  }
+
+  private chain(operators: readonly BinaryOperator[], operand: () => Expression): Expression {
+    let left = operand();
+    for (;;) {
+      const operator = operators.find(one => this.accept(one));
+      if (!operator) return left;
+      left = { kind: 'binary', operator, left, right: operand() };
     }
-    case 'IfStatement':
-      return branch(node);
-    default:
-      throw refuse(node, `${node.type} is not in the language`);
   }
-}
 
-function declared({ declarations: [{ id, init }] }: acorn.VariableDeclaration) {
-  return { name: identifier(id), value: expression(init as acorn.Expression) };
-}
-
-function literal(expression: Expression): number {
-  return (expression as Extract<Expression, { kind: 'number' }>).value;
-}
-
-function branch(node: acorn.IfStatement): Statement {
-  const cases: { numbers: number[]; body: Statement[] }[] = [];
-  let rest: acorn.Statement = node;
-  while (rest.type === 'IfStatement') {
-    const numbers = conditions(rest.test).map(({ right }) => literal(expression(right)));
-    cases.push({ numbers, body: block(rest.consequent) });
-    rest = rest.alternate as acorn.Statement;
+  private factor(): Expression {
+    return this.accept('-') ? { kind: 'negate', operand: this.factor() } : this.primary();
   }
-  const [{ left }] = conditions(node.test);
-  return { kind: 'branch', selector: expression(left) as Selector, cases, otherwise: block(rest) };
-}
 
-/** The parts of `SELECTOR === LITERAL || ...`. */
-function conditions(node: acorn.Expression): acorn.BinaryExpression[] {
-  return node.type === 'LogicalExpression'
-    ? [...conditions(node.left), ...conditions(node.right)]
-    : [node as acorn.BinaryExpression];
-}
+  private primary(): Expression {
+    if (NUMBER.test(this.token.text)) return { kind: 'number', value: this.number() };
+    if (this.accept('(')) {
+      const value = this.expression();
+      this.take(')');
+      return value;
+    }
+    if (this.accept('this')) {
+      this.take('.', 'thread', '.');
+      if (!AXES.includes(this.token.text)) throw this.unexpected('x, y or z');
+      return { kind: 'thread', axis: this.advance() as Axis };
+    }
+    if (this.accept('Math')) return this.call();
+    const name = this.name();
+    const index: Expression[] = [];
+    while (this.accept('[')) {
+      index.push(this.expression());
+      this.take(']');
+    }
+    return index.length > 0 ? { kind: 'read', array: name, index } : { kind: 'name', name };
+  }
 
-function expression(
-  node: acorn.Expression | acorn.PrivateIdentifier | acorn.SpreadElement | acorn.Super,
-): Expression {
-  switch (node.type) {
-    case 'Literal':
-      if (typeof node.value !== 'number') throw refuse(node, 'only number literals are in the language');
-      return { kind: 'number', value: node.value };
-    case 'Identifier':
-      return { kind: 'name', name: node.name };
-    case 'UnaryExpression':
-      if (node.operator !== '-') throw refuse(node, `operator ${node.operator} is not in the language`);
-      return { kind: 'negate', operand: expression(node.argument) };
-    case 'BinaryExpression':
-      if (!['+', '-', '*', '/'].includes(node.operator))
-        throw refuse(node, `operator ${node.operator} is not in the language`);
-      return {
-        kind: 'binary',
-        operator: node.operator as BinaryOperator,
-        left: expression(node.left),
-        right: expression(node.right),
-      };
-    case 'CallExpression':
-      return call(node);
-    case 'MemberExpression':
-      return member(node);
-    default:
-      throw refuse(node, `${node.type} is not in the language`);
+  private call(): Expression {
+    this.take('.');
+    const { text, at } = this.token;
+    const count = ARGUMENTS.get(text);
+    if (count === undefined) throw this.unexpected('a function of the language');
+    this.next++;
+    this.take('(');
+    const operands = this.list(')', () => this.expression());
+    if (operands.length !== count) throw this.refusal(at, `Math.${text} takes ${count} arguments`);
+    return { kind: 'call', function: text as UnaryFunction, operands };
   }
-}
 
-function call(node: acorn.CallExpression): Expression {
-  const { callee } = node;
-  if (callee.type !== 'MemberExpression' || callee.computed || identifier(callee.object) !== 'Math') {
-    throw refuse(node, 'only functions of Math are in the language');
+  /** What commas separate, up to `end`. */
+  private list<T>(end: string, item: () => T): T[] {
+    const items: T[] = [];
+    if (this.accept(end)) return items;
+    do items.push(item());
+    while (this.accept(','));
+    this.take(end);
+    return items;
   }
-  const name = identifier(callee.property);
-  const unary = UNARY_FUNCTIONS.includes(name as UnaryFunction);
-  if (!unary && !BINARY_FUNCTIONS.includes(name as BinaryFunction))
-    throw refuse(node, `Math.${name} is not in the language`);
-  if (node.arguments.length !== (unary ? 1 : 2))
-    throw refuse(node, `Math.${name} takes ${unary ? 1 : 2} arguments`);
-  return { kind: 'call', function: name as UnaryFunction, operands: node.arguments.map(expression) };
-}
 
-function member(node: acorn.MemberExpression): Expression {
-  if (!node.computed) {
-    const { object, property } = node;
-    const isThread =
-      object.type === 'MemberExpression' &&
-      object.object.type === 'ThisExpression' &&
-      identifier(object.property) === 'thread';
-    const axis = identifier(property);
-    if (!isThread || !['x', 'y', 'z'].includes(axis))
-      throw refuse(node, 'only this.thread.x, y and z are in the language');
-    return { kind: 'thread', axis: axis as Axis };
+  private name(): string {
+    if (!NAME.test(this.token.text)) throw this.unexpected('a name');
+    return this.advance();
   }
-  const index: Expression[] = [];
-  let array: acorn.Expression | acorn.Super = node;
-  while (array.type === 'MemberExpression') {
-    index.unshift(expression(array.property));
-    array = array.object;
+
+  private number(): number {
+    if (!NUMBER.test(this.token.text)) throw this.unexpected('a number');
+    return Number(this.advance());
   }
-  return { kind: 'read', array: identifier(array), index };
+
+  private take(...texts: readonly string[]): void {
+    for (const text of texts) if (!this.accept(text)) throw this.unexpected(text);
+  }
+
+  private accept(text: string): boolean {
+    const isNext = this.token.text === text;
+    if (isNext) this.next++;
+    return isNext;
+  }
+
+  private advance(): string {
+    const { text } = this.token;
+    this.next++;
+    return text;
+  }
+
+  private get token(): Token {
+    return this.tokens[Math.min(this.next, this.tokens.length - 1)];
+  }
+
+  private unexpected(expected: string): KernelError {
+    return this.refusal(this.token.at, `expected ${expected}, got ${this.token.text}`);
+  }
+
+  private refusal(at: number, why: string): KernelError {
+    const lines = this.source.slice(0, at).split('\n');
+    return new KernelError(`kernel ${lines.length}:${lines[lines.length - 1].length + 1}: ${why}`);
+  }
 }
