@@ -27,6 +27,7 @@ const rows = Array.from({ length: 60 }, (_, i) =>
   }),
 ).flat();
 const path = work.file('table.csv', `${['id,t,x,y,kind', ...rows.map(row => row.join())].join('\n')}\n`);
+const withoutHoles = readFileSync(path, 'utf8').replaceAll(',,', ',1,');
 const table = config(
   {
     ...{ kind: 'csv', path, sequence: { group: 'id', order: 't' }, features: ['x', 'y'] },
@@ -44,6 +45,15 @@ const table = config(
     head: { from: 'final' },
   },
   { num_epochs: 2 },
+);
+/** Without missing values. */
+const plain = config(
+  {
+    ...{ kind: 'csv', path: work.file('plain.csv', withoutHoles), sequence: { group: 'id', order: 't' } },
+    ...{ features: ['x', 'y'], target: 'kind', target_kind: 'class', test: { fraction: 0.3 } },
+  },
+  crossEntropy,
+  { cell: 'gru', hidden_size: 4, head: { from: 'last' } },
 );
 const words = Array.from({ length: 60 }, (_, i) =>
   Array.from({ length: 1 + (i % 6) }, (_, k) => 'abcdef'[(i * 7 + k * 3) % 6]).join(''),
@@ -99,6 +109,52 @@ for (const [name, config] of Object.entries({ table, decoder, carried })) {
     t.match(verified, { code: 0, stderr: /^Verified with PyTorch 2\S*: the predictions of \d+ test seq/m });
   });
 }
+
+/** Predicts each of a list; prints the errors. */
+const TELLS = `import json, sys, modeling
+def tell(given):
+    try:
+        modeling.load().predict(given)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+print(json.dumps([tell(given) for given in json.loads(sys.argv[1])]))`;
+
+t.test('a folder for PyTorch refuses what `predict` refuses', { skip: lacksPython('pytorch') }, async t => {
+  const [row, next] = [1, 2].map(t => ({ t, x: 1000, y: 0.1 }));
+  const noSteps = 'ValueError: a sequence has no steps';
+  const cases: readonly (readonly [config: object, told: readonly (readonly [given: unknown, string?])[]])[] =
+    [
+      [
+        table,
+        [
+          [[[row, { ...next, x: null }]]],
+          [[[{ t: 1, x: 1000, z: 1 }]], "KeyError: 'y'"],
+          [[[[1000, 0.1]]], 'ValueError: step 0 has 2 values, not 3'],
+          [[[[1000, 0.1, 0, 5]]], 'ValueError: step 0 has 4 values, not 3'],
+          [[[]], noSteps],
+        ],
+      ],
+      [plain, [[[[{ ...row, y: null }]], 'ValueError: a value of y is missing, and the model fills none']]],
+      [
+        decoder,
+        [
+          [['ab?!'], "ValueError: symbols that do not occur in the training split: ['!', '?']"],
+          [[[1, 2]], 'ValueError: symbols that do not occur in the training split: [1, 2]'],
+          [[''], noSteps],
+        ],
+      ],
+    ];
+  for (const [config, told] of cases) {
+    const { directory } = (await train(work, config)).summary;
+    const { folder } = await exportRun(work, directory, 'pytorch');
+    const given = JSON.stringify(told.map(([one]) => one));
+    const found = execFileSync(PYTHON, ['-c', TELLS, given], { cwd: folder, encoding: 'utf8' });
+    t.same(
+      JSON.parse(found),
+      told.map(([, error = null]) => error),
+    );
+  }
+});
 
 t.test('a JavaScript module is verified', async t => {
   for (const config of [table, decoder]) {
@@ -170,7 +226,7 @@ t.test('the model card has data, metrics and their spread', async t => {
   t.equal(code, 0, stderr);
   const card = readFileSync(join(folder, 'README.md'), 'utf8');
   const sha256 = createHash('sha256').update(readFileSync(path)).digest('hex');
-  t.match(card, new RegExp(`table.csv \\| train \\| ${sha256} \\|`));
+  t.match(card, new RegExp(`^\\| table.csv \\| train \\| ${sha256} \\|`, 'm'));
   const [accuracy] = metrics.filter((one: { metric: string }) => one.metric === 'test.accuracy');
   t.match(card, /^\| metric \| mean of 2 seeds \| spread \|/m);
   t.match(card, `| test.accuracy | ${Number(accuracy.mean.toPrecision(5))} |`);

@@ -2,7 +2,7 @@
  * `export --format onnx`, `pytorch` and `js`: all predict what `predict` does, from the data as
  * they are. The tests need Debian's python3-onnxruntime, python3-onnx and python3-torch.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { dataWidth } from '../../src/data/index.js';
@@ -94,6 +94,11 @@ t.test('models whose inputs are computed elsewhere', async t => {
     for (const [name, { directory, ...predicted }] of Object.entries(runs)) {
       const { folder, code, stderr } = await exportRun(work, directory, format);
       t.equal(code, 0, stderr);
+      if (format === 'pytorch') {
+        const card = readFileSync(join(folder, 'README.md'), 'utf8');
+        t.match(card, /^`modeling.py` reads features\./m);
+        if (name === 'forecast') t.match(card, /predict\(\[\[\{.*\}\] \* \d\d?\]\)/);
+      }
       jobs.push({ name, folder, ...predicted });
     }
     t.same(differences(work, format, jobs), []);

@@ -1,5 +1,5 @@
 /** The model card of an exported folder: Markdown in the form of Hugging Face's Hub. */
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { dataWidth } from '../../data/index.js';
 import { predictsEachStep } from '../../math/model/heads.js';
 import { sweepFolder } from '../../run/find.js';
@@ -18,6 +18,7 @@ export function modelCard(source: Source, curve: string): string {
   const { saved, model, spec } = source;
   const { name, description } = model.experiment;
   const { summary } = Run.open(saved.path);
+  const reads = source.facts.feature_settings ? 'reads features' : 'prepares the data as in training';
   const cells = [...new Set(spec.layers.map(({ settings }) => settings.cell))];
   const parameters = [...source.weights.values()].reduce((sum, { data }) => sum + data.length, 0);
   const sections = [
@@ -27,7 +28,7 @@ export function modelCard(source: Source, curve: string): string {
     `${taskText(source)} Recurrent layers: ${cells.join(', ')}; ${grouped(parameters)} parameters.`,
     `![Learning curve](${curve})`,
     '## Use',
-    '`modeling.py` prepares the data as in training. It needs PyTorch alone.',
+    `\`modeling.py\` ${reads}. It needs PyTorch alone.`,
     `\`\`\`python\nimport modeling\n\nmodel = modeling.load()\nprint(model.predict([${exampleOf(source)}]))\n\`\`\``,
     '## Data',
     dataText(source),
@@ -66,12 +67,12 @@ function taskText({ task, spec, data }: Source): string {
 function exampleOf({ facts, data }: Source): string {
   const { columns, static_columns: statics = [], categories = [], vocabulary, level } = facts;
   if (data.input.kind === 'symbol') {
-    const symbols = vocabulary?.slice(0, 3) ?? [0, 1];
+    const symbols = vocabulary?.slice(1, 4) ?? [0, 1];
     return JSON.stringify(level ? symbols.join(level === 'word' ? ' ' : '') : symbols);
   }
   const cells = [...(columns ?? []), ...statics].map((name, i) => [name, categories[i]?.[0] ?? 0]);
   return columns
-    ? `[${JSON.stringify(Object.fromEntries(cells))}]`
+    ? `[${JSON.stringify(Object.fromEntries(cells))}]${facts.feature_settings ? ` * ${data.sequence_length}` : ''}`
     : `[[${Array(dataWidth(data)).fill(0).join(', ')}]]`;
 }
 
@@ -80,7 +81,7 @@ function dataText({ saved: { manifest }, facts, data }: Source): string {
   const files = manifest?.datasets ?? [];
   const table = tableOf(
     [
-      { name: 'data', of: ({ name }) => name },
+      { name: 'data', of: ({ name }) => basename(name) },
       { name: 'split', of: ({ split }) => split },
       { name: 'SHA-256', of: ({ sha256 }) => sha256 },
     ] satisfies Field<(typeof files)[number]>[],

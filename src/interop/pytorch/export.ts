@@ -69,6 +69,7 @@ function settingsOf(source: Source) {
     architectures: ['Model'],
     model_type: 'cellrun',
     ...others,
+    ...(source.data.vocabulary && { has_unknown: source.data.vocabulary.has_unknown === true }),
     ...(source.data.input.kind === 'symbol' ? { embedding: embeddings[0] } : columnsOf(source, embeddings)),
     ...steps,
     module: isList ? 'layers' : module,

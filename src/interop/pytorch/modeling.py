@@ -110,6 +110,13 @@ def run(layers, x, lengths, states=None):
     return pad_packed_sequence(outputs, batch_first=True, total_length=x.shape[1])[0], states
 
 
+def lengths_of(sequences):
+    lengths = torch.tensor([len(steps) for steps in sequences])
+    if not lengths.all():
+        raise ValueError("a sequence has no steps")
+    return lengths
+
+
 def within(lengths, x):
     """[B, T, 1]: whether a step is before the end of its sequence."""
     return (torch.arange(x.shape[1], device=x.device) < lengths[:, None])[..., None]
@@ -347,8 +354,11 @@ class Model(nn.Module):
         lists = [split[config["level"]](one) if isinstance(one, str) else one for one in sequences]
         if "vocabulary" in config:
             numbers = {symbol: number for number, symbol in enumerate(config["vocabulary"])}
+            unknown = {symbol for symbols in lists for symbol in symbols if symbol not in numbers}
+            if unknown and not config["has_unknown"]:
+                raise ValueError(f"symbols that do not occur in the training split: {sorted(unknown, key=str)}")
             lists = [[numbers.get(symbol, 0) for symbol in symbols] for symbols in lists]
-        lengths = torch.tensor([len(symbols) for symbols in lists])
+        lengths = lengths_of(lists)
         x = torch.zeros(len(lists), int(lengths.max()), dtype=torch.long)
         for row, symbols in zip(x, lists):
             row[: len(symbols)] = torch.tensor(symbols)
@@ -364,7 +374,7 @@ class Model(nn.Module):
         # end
         """
         config = self.config
-        lengths = torch.tensor([len(steps) for steps in sequences])
+        lengths = lengths_of(sequences)
         x = torch.zeros(len(sequences), int(lengths.max()), len(config["steps"]["columns"]))
         for row, steps in zip(x, sequences):
             row[: len(steps)] = torch.tensor([self.cells("steps", steps, t) for t in range(len(steps))])
@@ -378,10 +388,13 @@ class Model(nn.Module):
         step, columns = steps[t], self.config[part]["columns"]
         if not isinstance(step, dict):
             values = step if hasattr(step, "__len__") else [step]
+            if len(values) != len(columns):
+                raise ValueError(f"step {t} has {len(values)} values, not {len(columns)}")
             return [number(value, column) for value, column in zip(values, columns)]
         # the time since the step before need not be given
         since = lambda name: seconds(step[name]) - seconds(steps[t - 1][name]) if t > 0 else 0
-        given = lambda name: step[name] if name in step else since(name.removesuffix(" elapsed"))
+        is_given = lambda name: name in step or not name.endswith(" elapsed")
+        given = lambda name: step[name] if is_given(name) else since(name.removesuffix(" elapsed"))
         return [number(given(column["name"]), column) for column in columns]
 
     # end
@@ -521,6 +534,8 @@ def number(value, column):
     """A cell as a number: NaN if it is missing; a category as its position, -1 if it is unknown."""
     text = "" if value is None else str(int(value) if isinstance(value, float) and value.is_integer() else value)
     if text.lower() in ("", "nan") or text in column.get("markers", []):
+        if not column.get("fill") and not column.get("categories"):
+            raise ValueError(f"a value of {column.get('name', 'a column')} is missing, and the model fills none")
         return math.nan
     # if categories
     if categories := column.get("categories"):
