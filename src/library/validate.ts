@@ -113,7 +113,7 @@ export async function checkedData(loaded: LoadedExperiment, open = () => openDat
     const { diagnostics, warnings, sizes } = checkAgainstData(loaded, data);
     readGates(loaded);
     const spec = diagnostics.length > 0 ? undefined : modelSpec(loaded, sizes);
-    if (spec) initialWeights(loaded, spec);
+    if (spec) initialWeights(loaded, spec, data.vocabulary);
     return { data, diagnostics, warnings, spec };
   } catch (error) {
     throw error instanceof UserError ? locateInConfig(error, loaded) : error;

@@ -1,7 +1,7 @@
 /** Initial weights: random ones, those of a file, or those of another run (`model.init_from`). */
 
 import { type Experiment, fileDigest, type LoadedExperiment, locateInConfig } from '../config/index.js';
-import type { DatasetContext } from '../data/index.js';
+import type { DatasetContext, Vocabulary } from '../data/index.js';
 import { fs } from '../host/index.js';
 import { shapeText } from '../math/graph/shape.js';
 import { type Parameter, ParameterLayout } from '../math/model/parameters.js';
@@ -24,8 +24,15 @@ export interface InitialWeights {
   readonly loaded?: LoadedWeights;
 }
 
-/** PyTorch's default initialization, and in its place the weights of `model.init_from`. */
-export function initialWeights(loaded: LoadedExperiment, spec: ModelSpec): InitialWeights {
+/**
+ * PyTorch's default initialization, and in its place the weights of `model.init_from`.
+ * @param vocabulary that of the data, which a run must share if its embedding is loaded
+ */
+export function initialWeights(
+  loaded: LoadedExperiment,
+  spec: ModelSpec,
+  vocabulary?: Vocabulary,
+): InitialWeights {
   const { seed, model } = loaded.experiment;
   const layout = new ParameterLayout(spec);
   const parameters = new Float32Array(layout.size);
@@ -38,11 +45,29 @@ export function initialWeights(loaded: LoadedExperiment, spec: ModelSpec): Initi
       [['model', 'init_from', 'only'], only ?? []],
       [['model', 'init_from', 'skip'], skip],
     ]);
-    if (problems.length > 0) throw usageErrors(problems);
-    const source = sourceOf(from.path);
-    const tensors = renamed(source, from.rename ?? [], layout);
     const [isChosen, isSkipped] = [namedBy(only ?? ['*']), namedBy(skip)];
     const chosen = layout.parameters.filter(({ name }) => isChosen(name) && !isSkipped(name));
+    if (chosen.length === 0)
+      problems.push(
+        loaded.locator.atKey(['model', 'init_from'], 'config/init-from', 'no parameter is left to load', {
+          expected: '`only` and `skip` that leave some of the parameters',
+        }),
+      );
+    if (problems.length > 0) throw usageErrors(problems);
+    const source = sourceOf(from.path);
+    const own = source.manifest?.data.vocabulary;
+    if (
+      from.vocabulary === undefined &&
+      chosen.some(({ name }) => name === 'embedding.weight') &&
+      own &&
+      vocabulary &&
+      JSON.stringify(own.symbols) !== JSON.stringify(vocabulary.symbols)
+    )
+      throw usageError('weights/vocabulary', 'the symbols of this run are not those of the data', {
+        file: from.path,
+        expected: '`init_from.vocabulary`, or `init_from.skip: [embedding.*]`',
+      });
+    const tensors = renamed(source, from.rename ?? [], layout);
     const isPartial = typeof model.init_from === 'object';
     const known = from.vocabulary === 'extend' ? source.manifest?.data.vocabulary?.symbols.length : undefined;
     const read = load(source.file, tensors, chosen, { layout, parameters, isPartial, known });
@@ -50,12 +75,12 @@ export function initialWeights(loaded: LoadedExperiment, spec: ModelSpec): Initi
     if (then === undefined || then !== now) throw damagedErrors([weightsChanged(from.path, then, now)]);
     const random = layout.parameters.filter(one => !chosen.includes(one)).map(({ name }) => name);
     const { run_id } = source.manifest ?? {};
-    const own = {
+    const origin = {
       name: from.path,
       sha256: then,
       ...(run_id !== undefined && { run_id, run_step: source.step }),
     };
-    return { parameters, loaded: { ...own, loaded: chosen.length, random, unused: read.unused } };
+    return { parameters, loaded: { ...origin, loaded: chosen.length, random, unused: read.unused } };
   } catch (error) {
     throw error instanceof UserError ? locateInConfig(error, loaded) : error;
   }
@@ -71,10 +96,11 @@ export function inheritedBy(
   const refused = (message: string) =>
     usageError('config/init-from', message, { file: path, expected: `a run, or no \`init_from.${key}\`` });
   if (!isFolder(path)) throw refused('this is a file of weights, which has no vocabulary and no scaling');
-  const { manifest } = Run.open(path);
-  const { preparation, scaling, vocabulary } = fittedBy(manifest);
+  const run = Run.open(path);
+  run.directory.refuseLostManifest();
+  const { preparation, scaling, vocabulary } = fittedBy(run.manifest);
   if (kept !== undefined && vocabulary === undefined) throw refused('this run has no vocabulary');
-  if (scaled !== undefined && (scaling === undefined || manifest?.data.series_scaling !== undefined))
+  if (scaled !== undefined && (scaling === undefined || run.manifest?.data.series_scaling !== undefined))
     throw refused('this run has no scaling that other data could keep');
   return {
     ...(scaled && { preparation, scaling }),
@@ -101,6 +127,7 @@ function sourceOf(path: string): Source {
     return { file: path, tensors: weightsAlone(tensors, 'trained') };
   }
   const run = Run.open(path);
+  run.directory.refuseLostManifest();
   const { manifest } = run;
   if (manifest === undefined || run.summary === undefined)
     throw usageError('weights/unfinished', `this run is not finished: it is ${run.state}`, {

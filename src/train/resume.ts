@@ -181,9 +181,9 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
 }
 
 /** A run without a checkpoint starts over, from its initial weights. */
-function firstWeights(loaded: LoadedExperiment, { spec }: Session): InitialWeights {
+function firstWeights(loaded: LoadedExperiment, { spec, dataset }: Session): InitialWeights {
   const from = initialWeightsOf(loaded.experiment.model);
-  if (from === undefined || !isAbsent(from.path)) return initialWeights(loaded, spec);
+  if (from === undefined || !isAbsent(from.path)) return initialWeights(loaded, spec, dataset.vocabulary);
   throw usageError(
     'resume/no-initial-weights',
     'the initial weights of this run are missing; they are needed because it stopped before its first checkpoint, so it starts over',
@@ -263,7 +263,11 @@ export async function runExperiment(
   const gates = readGates(loaded);
   const logEvery =
     loaded.experiment.training.log_every ?? defaultLogEvery(planRun(loaded, session).totalSteps);
-  const { parameters: initial, loaded: weights } = initialWeights(loaded, session.spec);
+  const { parameters: initial, loaded: weights } = initialWeights(
+    loaded,
+    session.spec,
+    session.dataset.vocabulary,
+  );
   const git = await asked;
   const directory = makeDirectory(loaded, options);
   const state = new TrainingState(watchedMetrics(loaded.experiment));

@@ -109,7 +109,7 @@ t.test('a new head on the layers of a run', async t => {
   t.match(event, { name: directory, loaded: 8, random: random.join(', '), unused: '' });
 });
 
-const LETTERS = { text: 'abcabcabdabcabc\n', other: 'abcxabcxabcxabyx\n' };
+const LETTERS = { text: 'abcabcabdabcabc\n', other: 'abcxabcxabcxabyx\n', swapped: 'zbczbczbdzbczbc\n' };
 
 const text = (path: string, more: object = {}) => ({
   dataset: {
@@ -172,10 +172,20 @@ t.test('the scaling of a run is kept', async t => {
   }
 });
 
+t.test('a run without its manifest is damaged', async t => {
+  const { directory } = (await train(work, text('text'))).summary;
+  rmSync(join(directory, 'manifest.json'));
+  for (const init_from of [{ path: directory }, { path: directory, vocabulary: 'keep' }]) {
+    const { code, stderr } = await work.cellrun('validate', work.config(text('text', { init_from })));
+    t.match({ code, stderr }, { code: 5, stderr: /manifest\.json/ });
+  }
+});
+
 t.test('what does not fit is one located error that lists all of it', async t => {
   const { rename, ...plain } = tagging.model.init_from;
   const withInit = (init_from: unknown) => ({ ...tagging, model: { ...tagging.model, init_from } });
   const file = work.file('plain.safetensors', readFileSync(weights));
+  const letters = await train(work, text('text'));
   const cases: readonly [what: string, config: object, told: RegExp][] = [
     [
       'no rules',
@@ -196,6 +206,16 @@ t.test('what does not fit is one located error that lists all of it', async t =>
       'a vocabulary of a file',
       withInit({ path: file, vocabulary: 'keep' }),
       /a file of weights, which has no vocabulary/,
+    ],
+    [
+      'nothing to load',
+      withInit({ ...plain, rename, only: ['fc.*'], skip: ['fc.*'] }),
+      /:\d+:\d+: no parameter is left to load/,
+    ],
+    [
+      'other symbols, as many',
+      text('swapped', { init_from: { path: letters.summary.directory } }),
+      /:\d+:\d+: .*the symbols of this run are not those of the data(.|\n)*init_from\.vocabulary/,
     ],
     ['a folder that is no run', withInit({ path: fixtures }), /not a run|no run|does not exist/],
     [

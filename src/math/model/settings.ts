@@ -248,7 +248,7 @@ const initFrom = s.either(
         }),
         vocabulary: s.word(['keep', 'extend'], {
           description:
-            "What becomes of the run's vocabulary. keep: it is used, and other symbols of the data are unknown. extend: other symbols of the training split are added to it, with random vectors. By default, a vocabulary is fitted on the training split.",
+            "What becomes of the run's vocabulary. keep: it is used, and other symbols of the data are unknown. extend: other symbols of the training split are added to it, with random vectors. By default, a vocabulary is fitted on the training split; it must be that of the run if `embedding.weight` is loaded.",
           examples: ['extend'],
           ...INITIALISATION,
         }),
