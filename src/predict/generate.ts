@@ -83,6 +83,8 @@ async function* generateSymbols(
   prompt: readonly number[],
   { length = GENERATED_LENGTH, temperature = 1, seed = 0 }: GenerateOptions,
 ): AsyncGenerator<number> {
+  if (!(length >= 0 && temperature >= 0))
+    throw usageError('model/generate-options', '`length` and `temperature` must be at least 0');
   const random = RandomStream.of(seed, 'predict/generate');
   let logits: Float32Array | undefined;
   for (const symbol of prompt) logits = await next(session, symbol);

@@ -326,6 +326,7 @@ for (const [name, { sequences: given }] of Object.entries(CASES)) {
       async () => all(module.generate([1, 2], length)),
       async () => all(model.generate([1, 2], length)),
     );
+    await t.rejects(all(module.generate([1, 2], { ...length, temperature: -1 })));
     await compare(
       'generated text',
       () => all(module.generate('a', length)),
