@@ -168,7 +168,10 @@ function readHeader(file: OpenedFile, path: string) {
   const length = Number(start.readBigUInt64LE(0));
   const dataStart = LENGTH_BYTES + length;
   if (length > MAX_HEADER_BYTES)
-    throw damaged(0, `a header of ${length} bytes exceeds the format's ${MAX_HEADER_BYTES}`);
+    throw damaged(
+      0,
+      `this is not a safetensors file: a header of ${length} bytes exceeds ${MAX_HEADER_BYTES}`,
+    );
   if (dataStart > file.bytes) throw damaged(file.bytes, `the file ends within its header of ${length} bytes`);
   const header = parseHeader(file.read(LENGTH_BYTES, length), message => damaged(LENGTH_BYTES, message));
   const { [METADATA]: metadata = {}, ...tensors } = header;

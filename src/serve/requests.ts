@@ -70,14 +70,15 @@ export function parsed<O extends Operation>(operation: O, body: string): Request
     if (error instanceof UserError) throw new JobError(400, error.message);
     throw error;
   }
-  const problems = validateAgainst('request', { [operation]: value }).map(
-    ({ instancePath, message = '', params }) => {
+  const problems = validateAgainst('request', { [operation]: value })
+    .filter(({ schemaPath }) => !schemaPath.includes('/oneOf/'))
+    .map(({ instancePath, keyword, message, params }) => {
       const [, , ...path] = instancePath.split('/');
       const { additionalProperty } = params as { readonly additionalProperty?: string };
-      const what = additionalProperty === undefined ? message : `has no key '${additionalProperty}'`;
+      const known = keyword === 'oneOf' ? 'must be a text, or a list of at least one step' : message;
+      const what = additionalProperty === undefined ? known : `has no key '${additionalProperty}'`;
       return { code: 'serve/body', message: `${['body', ...path].join('.')} ${what}` };
-    },
-  );
+    });
   if (problems.length > 0)
     throw new JobError(400, problems.map(({ message }) => message).join('; '), problems);
   return value as Requests[O];

@@ -183,7 +183,7 @@ t.test('reports every deviation from the format with its location', async t => {
     [
       'huge header',
       handmade('{}', four, 2 ** 40),
-      `a header of ${2 ** 40} bytes exceeds the format's 100000000`,
+      `this is not a safetensors file: a header of ${2 ** 40} bytes exceeds 100000000`,
       0,
     ],
     ['short header', handmade('{}', undefined, 99), 'the file ends within its header of 99 bytes', 10],
