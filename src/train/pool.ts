@@ -71,7 +71,7 @@ export class ShardPool implements ShardComputers {
   group(job: ShardJob, shards: number): ShardGroup {
     const slots = allocateShards(job, { shards, slots: SLOTS }, this.engine.heap);
     const group = this.groups++;
-    const isOwn = this.isLocal || (shards === 1 && workOf(job, this.layout) <= MOST_OWN_WORK);
+    const isOwn = this.isLocal || (this.engine.links && shards === 1 && isSmall(job, this.layout));
     const count = isOwn ? 1 : Math.min(this.run.threads, shards);
     while (!isOwn && this.computers.length < count) this.computers.push(this.start());
     const own = isOwn ? [this.ownComputer] : this.computers.slice(0, count);
@@ -131,11 +131,12 @@ export class ShardPool implements ShardComputers {
   }
 }
 
-/** Multiply-adds of a forward pass that take less than some milliseconds. */
+/** Multiply-adds of a forward pass that take less than some milliseconds on webasm. */
 const MOST_OWN_WORK = 2 ** 24;
 
-function workOf({ shape }: ShardJob, { size }: ParameterLayout): number {
-  return size * shape.batch * shape.sequenceLength;
+/** Whether signals and timers of a thread can wait for `job`: decoding may take seconds. */
+function isSmall({ decode, shape }: ShardJob, { size }: ParameterLayout): boolean {
+  return decode === undefined && size * shape.batch * shape.sequenceLength <= MOST_OWN_WORK;
 }
 
 function serving(server: ShardServer): ShardComputing {

@@ -8,7 +8,8 @@ import type { ModelSpec } from '../../src/math/model/spec.js';
 import { sgd } from '../../src/math/optimizers/sgd.js';
 import { BatchWriter } from '../../src/train/batch.js';
 import { TrainingState, trainingLoop } from '../../src/train/loop.js';
-import { allocateShards, type ShardShape } from '../../src/train/shards.js';
+import { ShardPool } from '../../src/train/pool.js';
+import { allocateShards, type ModelRun, planShards, type ShardShape } from '../../src/train/shards.js';
 import { Trainer } from '../../src/train/trainer.js';
 import { RandomStream } from '../../src/util/random.js';
 import { readRows, referenceOf } from '../../src/verify/gradients.js';
@@ -230,3 +231,34 @@ t.test('the next batch is read while a step runs', async t => {
     ...['step 3 begins', 'step 3 ends'],
   ]);
 });
+
+for (const [backend, withGradient, isOwn] of [
+  ['webasm', true, true],
+  ['webasm', false, false],
+  ['cpu', true, false],
+] as const) {
+  const what = withGradient ? 'trained' : 'decoded';
+  t.test(`a small batch ${what} on ${backend} ${isOwn ? 'needs no thread' : 'lets timers run'}`, async t => {
+    const run: ModelRun = {
+      backend,
+      threads: 1,
+      spec: modelOf({ cell: 'gru', hidden_size: 4, head: { from: 'every' } }, { outputSize: OUTPUTS }),
+      loss: { kind: 'ctc', on_impossible: 'skip' },
+      metrics: [],
+      seed: 1,
+      sequenceLength: 3,
+      targetLength: 2,
+      variableLength: false,
+    };
+    const pool = await ShardPool.open(run);
+    t.teardown(() => pool.close());
+    const { shards, job } = planShards(run, 1, withGradient);
+    const group = pool.group(job, shards);
+    let hasRun = false;
+    setTimeout(() => {
+      hasRun = true;
+    }, 0);
+    await group.compute(0);
+    t.equal(hasRun, !isOwn);
+  });
+}
