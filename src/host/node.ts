@@ -111,8 +111,9 @@ interface ForeignFunctions {
 export function foreignFunctions(): ForeignFunctions {
   try {
     return require('koffi');
-  } catch {
-    throw new Error("the optional package 'koffi' is not installed");
+  } catch (error) {
+    const [reason] = (error as Error).message.split('\n');
+    throw new Error(`the optional package 'koffi' does not load (${reason}): npm install koffi`);
   }
 }
 

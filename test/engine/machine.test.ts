@@ -5,12 +5,13 @@
 import t from 'tap';
 import '../support/quick.js';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import Module, { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Engine } from '../../src/engine/index.js';
 import { hasFeature } from '../../src/engine/machine-code.js';
 import { measuredWidth } from '../../src/engine/width.js';
 import { type ArithmeticName, Assembler } from '../../src/engine/x86.js';
+import { foreignFunctions } from '../../src/host/node.js';
 import { packageRoot } from '../../src/util/root.js';
 
 const file = join(packageRoot, 'test', 'fixtures', 'x86', 'disassembly.json');
@@ -108,6 +109,19 @@ t.test('jumps lead to their labels, forwards and backwards', async t => {
   const open = new Assembler();
   open.jumpIfZero(open.label());
   t.throws(() => open.bytes, { message: 'a jump has no target' });
+});
+
+t.test('a package that does not load says why, and how to install it', async t => {
+  const loader = Module as unknown as { _load(): unknown };
+  const { _load: load } = loader;
+  loader._load = () => {
+    throw new Error('no native module\nfor this system');
+  };
+  t.teardown(() => {
+    loader._load = load;
+  });
+  const message = "the optional package 'koffi' does not load (no native module): npm install koffi";
+  t.throws(foreignFunctions, { message });
 });
 
 interface Library {

@@ -11,7 +11,7 @@ import {
   usableCores,
   webGpuAdapter,
 } from '../../engine/backend.js';
-import { hasFeature } from '../../engine/machine-code.js';
+import { hasFeature, missingForMachineCode } from '../../engine/machine-code.js';
 import { machineArithmetic } from '../../engine/simd-compile.js';
 import { measuredWidth, type Width } from '../../engine/width.js';
 import { machine, versions } from '../../run/manifest.js';
@@ -52,7 +52,7 @@ function examine({ backend, reason }: BackendChoice, adapter: AdapterInfo | null
       cores: cpus().length,
       usable: usableCores(),
       width: width.width,
-      wantsPackage: hasFeature() && optionalFile('koffi') === undefined,
+      missingFor512: hasFeature() ? missingForMachineCode() : undefined,
       hasGpu: ['/dev/dri/renderD128', '/dev/nvidia0', '/dev/dxg'].some(path => existsSync(path)),
       hasPackage: optionalFile('webgpu') !== undefined,
       hasAdapter: adapter !== null && !adapter.software,
@@ -94,8 +94,8 @@ export interface Speed {
   readonly usable: number;
   /** Bits of the vectors that kernels are compiled for. */
   readonly width: Width;
-  /** Whether the processor has vectors of 512 bits that only a package can use. */
-  readonly wantsPackage: boolean;
+  /** Why vectors of 512 bits, which the processor has, cannot be used; undefined if they can. */
+  readonly missingFor512: string | undefined;
   /** Whether there is a GPU, the package webgpu, and a hardware adapter that it found. */
   readonly hasGpu: boolean;
   readonly hasPackage: boolean;
@@ -106,14 +106,13 @@ export interface Speed {
 const FAST_NODE = 24;
 
 export function fasterBy(found: Speed): readonly string[] {
-  const { node, arch, cpu, cores, usable, width, wantsPackage, hasGpu, hasPackage, hasAdapter } = found;
+  const { node, arch, cpu, cores, usable, width, missingFor512, hasGpu, hasPackage, hasAdapter } = found;
   const advice: string[] = [];
   if (arch === 'x64' && cpu.startsWith('Apple'))
     advice.push('this Node.js is emulated: install the one for arm64');
   else if (arch === 'x64' && width === 128 && Number.parseInt(node, 10) < FAST_NODE)
     advice.push(`Node.js ${FAST_NODE} or later halves the time of a training step; this is ${node}`);
-  if (arch === 'x64' && wantsPackage)
-    advice.push('this processor has 512-bit vectors, which need a package: npm install koffi');
+  if (missingFor512 !== undefined) advice.push(`this processor has 512-bit vectors, but ${missingFor512}`);
   if (usable < cores)
     advice.push(
       `this process may use ${usable} of ${cores} cores (a limit of the container, or taskset); training uses all that it may`,
