@@ -403,8 +403,11 @@ t.test('graph --profile shows where the time of a step goes', async t => {
   );
   t.ok(kernels.some(({ program }) => program.endsWith('update')));
   const text = await graph(...webasm, '--profile');
-  t.match(text.stdout, /^training step in one thread: .* ms \((128|256)-bit vectors/);
+  t.match(text.stdout, /^training step in one thread: .* ms \((128|256|512)-bit vectors/);
   t.match(text.stdout, /outside kernels/);
+  const uneven = await work.cellrun('graph', join(packageRoot, 'configs/names.yaml'), ...webasm, '--profile');
+  t.match(uneven.stdout, / \d+\.\d +k\d/, 'calls of a step, on average');
+  t.notMatch(uneven.stdout, /\d\.\d{4}/);
   const gpu = await graph('--backend', 'cpu', '--profile');
   t.match(gpu, { code: 2, stderr: /--profile: kernels on cpu cannot be timed one by one/ });
   const diagram = await graph(...webasm, '--profile', '--format', 'mermaid');

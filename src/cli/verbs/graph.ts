@@ -107,7 +107,7 @@ function profileText({ steps, width, step_ms, kernels, other, batch_ms }: StepPr
       row(
         ms,
         share,
-        [(flops_per_s / 1e9).toFixed(1), ((bytes / ms) * 1e-6).toFixed(1), String(calls)],
+        [(flops_per_s / 1e9).toFixed(1), ((bytes / ms) * 1e-6).toFixed(1), String(Number(calls.toFixed(1)))],
         `${kernel}: ${program}`,
       ),
     );
