@@ -28,7 +28,6 @@ const ARITHMETIC = {
   vmulps: { map: 1, prefix: 0, opcode: 0x59 },
   vdivps: { map: 1, prefix: 0, opcode: 0x5e },
   vpandd: { map: 1, prefix: 1, opcode: 0xdb },
-  vpxord: { map: 1, prefix: 1, opcode: 0xef },
   vfmadd231ps: { map: 2, prefix: 1, opcode: 0xb8 },
   vfnmadd231ps: { map: 2, prefix: 1, opcode: 0xbc },
 } as const;
@@ -96,11 +95,6 @@ export class Assembler {
   /** Returns with the upper halves of vectors clear, which code without AVX needs to be fast. */
   return(): void {
     this.emit(0xc5, 0xf8, 0x77, 0xc3);
-  }
-
-  /** Copies 64 bits. */
-  move(to: Register, from: Register): void {
-    this.integer(0x8b, to, from);
   }
 
   add(to: Register, from: Register): void {
