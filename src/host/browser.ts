@@ -22,7 +22,7 @@ class Digest {
   constructor(private readonly hash = sha256.create()) {}
 
   update(data: Uint8Array | string): this {
-    this.hash.update(typeof data === 'string' ? new TextEncoder().encode(data) : bytesOf(data));
+    this.hash.update(typeof data === 'string' ? new TextEncoder().encode(data) : memory.bytesOf(data));
     return this;
   }
 
@@ -36,11 +36,6 @@ class Digest {
     const bytes = Buffer.from(this.hash.digest());
     return encoding ? bytes.toString(encoding) : bytes;
   }
-}
-
-/** The library takes no subclasses and no other arrays. */
-function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 export const createHash = (_: 'sha256') => new Digest();
@@ -175,8 +170,7 @@ export function foreignFunctions(): never {
   throw new Error('a page runs no machine code');
 }
 
-/** A page has its files for itself. */
-export const fileLocks = () => ({ tryLock: () => true });
+export const fileLocks = () => ({ tryLock: memory.tryLock });
 
 /** The package, with the files that the program reads from it. */
 export const fileURLToPath = (_: string) => '/cellrun/dist/bundle/index.js';

@@ -209,7 +209,23 @@ function openedAs(file: number): Opened {
 export function closeSync(file: number): void {
   openedAs(file);
   opened.delete(file);
+  locked.delete(file);
   positions.delete(file);
+}
+
+/** Open files that this page has locked; no other page has them. */
+const locked = new Set<number>();
+
+/** Whether the open file could be locked, or whether it is not locked, if the lock is shared. */
+export function tryLock(
+  file: number,
+  _offset: number,
+  _length: number,
+  { shared = false }: { readonly shared?: boolean } = {},
+): boolean {
+  if (!shared) locked.add(file);
+  const { entry } = openedAs(file);
+  return !shared || ![...locked].some(one => opened.get(one)?.entry === entry);
 }
 
 /** Told changes are in order, so none can overtake another. */
@@ -228,9 +244,14 @@ function tell(entry: Entry, path: string, change: FileChange): void {
   if (entries.get(path) === entry) listener(change);
 }
 
-export function writeSync(file: number, bytes: Uint8Array, offset = 0): number {
+/** Of any array of numbers; as no subclass, which the library of digests does not take. */
+export function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+export function writeSync(file: number, bytes: ArrayBufferView, offset = 0): number {
   const { entry, path, appends } = openedAs(file);
-  const given = bytes.subarray(offset);
+  const given = bytesOf(bytes).subarray(offset);
   // all files are written from start to end
   const at = appends ? entry.size : (positions.get(file) ?? 0);
   put(entry, at, given);
@@ -256,14 +277,14 @@ function put(entry: Entry, at: number, given: Uint8Array): void {
 
 export function readSync(
   file: number,
-  target: Uint8Array,
+  target: ArrayBufferView,
   offset: number,
   length: number,
   position: number,
 ): number {
   const { entry } = openedAs(file);
   const found = (entry.bytes as Uint8Array).subarray(position, Math.min(entry.size, position + length));
-  target.set(found, offset);
+  bytesOf(target).set(found, offset);
   return found.length;
 }
 
