@@ -499,7 +499,7 @@ function environmentOf(manifest: Manifest | undefined): readonly Fact[] {
     Adapter: backend.adapter,
     Processor: `${machine.cpu}, ${machine.cores} cores, ${Math.round(machine.memory_mb / 1024)} GiB`,
     System: `${machine.platform} ${machine.arch}`,
-    Versions: `cellrun ${versions.cellrun}, Node ${versions.node}, gpu.js ${versions['gpu.js']}`,
+    Versions: `cellrun ${versions.cellrun}, ${machine.platform === 'browser' ? versions.node : `Node ${versions.node}, gpu.js ${versions['gpu.js']}`}`,
     Source: git && `${git.revision.slice(0, 12)}${edits}`,
     Parameters: String(manifest.parameters),
     Data: digests.join(', '),

@@ -98,7 +98,7 @@ function spans(report: RunReport): readonly string[] {
       : [
           `${formatSeconds(timings.duration_s)} in all: training ${formatSeconds(timings.train_s)}, evaluation ${formatSeconds(timings.eval_s)}`,
           timings.ms_per_step === null ? '' : `${formatNumber(timings.ms_per_step, 3)} ms per step`,
-          `peak memory ${formatBytes(timings.peak_rss_mb * 1e6)}`,
+          timings.peak_rss_mb === 0 ? '' : `peak memory ${formatBytes(timings.peak_rss_mb * 1e6)}`,
         ];
   return [
     `${counted(report.steps, 'step')}, ${done}`,

@@ -99,7 +99,9 @@ interface PictureProps {
 function Picture({ values, label }: PictureProps) {
   const most = Math.max(...values.flat().map(Math.abs)) || 1;
   const half = (sign: number) => bytesOf(values.flat().map(value => (sign * value) / most));
-  const style = { gridRow: '1', minHeight: `${4 * values.length}px` };
+  // seen at once, also if there are few steps
+  const maxHeight = `max(128px, ${8 * values.length}px)`;
+  const style = { gridRow: '1', minHeight: `${4 * values.length}px`, maxHeight };
   return (
     <>
       <Shades bytes={half(1)} rows={values.length} label={label} style={style} />
