@@ -104,7 +104,8 @@ export function machineChanges(then: Manifest, now: Pick<Manifest, 'backend' | '
     // only comparable within one backend
     ...(backend.name === then.backend.name && { arithmetic: backend.arithmetic }),
     version: versions.cellrun,
-    'gpu.js': versions['gpu.js'],
+    // a page has none, and its kernels compute the same
+    ...(versions['gpu.js'] !== 'none' && { 'gpu.js': versions['gpu.js'] }),
   });
   const [before, after] = [facts(then), facts(now)];
   return MACHINE.flatMap(key => {

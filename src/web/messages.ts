@@ -6,12 +6,14 @@ import type { RunReport } from '../view/run-report.js';
 /** Start of the names of files of npm packages. */
 export const PACKAGES = '@packages/';
 
-/** A site as `web` writes it: `site.json`. */
+/** A site as `web` writes it. Its script `site.js` sets it: a page of a file may read no other files. */
 export interface Site {
   /** Names of the configs, of `files`. */
   readonly configs: readonly string[];
   /** The configs and what they read: sizes in bytes by name, relative to the site's `files`. */
   readonly files: Readonly<Record<string, number>>;
+  /** The configs, and what they extend, by name. */
+  readonly texts: Readonly<Record<string, string>>;
   readonly sliders: readonly Slider[];
   readonly version: string;
 }
@@ -61,7 +63,6 @@ export type Reply =
       readonly resumable: boolean;
       readonly message?: string;
     }
-  | { readonly kind: 'texts'; readonly texts: Readonly<Record<string, string>> }
   | { readonly kind: 'checked'; readonly text: string; readonly problems: readonly Problem[] }
   | { readonly kind: 'completions'; readonly completions: Completions }
   | { readonly kind: 'problems'; readonly problems: readonly Problem[] }

@@ -10,14 +10,15 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import { type LoadedExperiment, loadExperiment } from '../config/load.js';
+import { type LoadedExperiment, loadExperiment, locateInConfig } from '../config/index.js';
 import { pathsIn, valueAt } from '../config/schema/schema.js';
 import { isParquet } from '../data/formats/parquet.js';
 import { kindOf } from '../data/index.js';
 import { ANY_NAME, inputFiles } from '../data/reading/files.js';
-import { makeFolder, writeAtomic, writeJsonAtomic } from '../run/files.js';
+import { makeFolder, writeAtomic } from '../run/files.js';
 import { caught, UserError, usageError, usageErrors } from '../util/errors.js';
 import { optionalFile, packageRoot, programFile } from '../util/root.js';
+import { MISSING_FILE } from '../util/system-errors.js';
 import { htmlPage, pageAsset } from '../view/report.js';
 import { PACKAGES, type Site, type Slider } from './messages.js';
 
@@ -50,13 +51,15 @@ export async function writeSite(
   ranges: readonly string[] = [],
 ): Promise<number> {
   const files = new Set<string>();
+  const written = new Set<string>();
   const named = new Map<string, string>();
   const sliders: Slider[] = [];
   for (const config of configs) {
     const loaded = loadExperiment(config);
     refuseAbsolute(loaded);
     const { experiment } = loaded;
-    const data = await dataFiles(experiment);
+    const data = await dataFiles(loaded);
+    for (const file of loaded.files) written.add(file);
     for (const file of [...loaded.files, ...data, ...weightFiles(loaded)]) files.add(file);
     for (const range of ranges) sliders.push(sliderOf(range, config, loaded));
     for (const file of packageFiles(experiment.dataset.kind, data)) named.set(...file);
@@ -73,16 +76,18 @@ export async function writeSite(
   const site: Site = {
     configs: configs.map(nameOf),
     files: Object.fromEntries([...named].map(([name, file]) => [name, statSync(file).size])),
+    texts: Object.fromEntries([...written].map(file => [nameOf(file), readFileSync(file, 'utf8')])),
     // the page begins with the first config
     sliders: sliders.slice(0, ranges.length),
     version: JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')).version,
   };
-  writeJsonAtomic(join(output, 'site.json'), site);
+  writeAtomic(join(output, 'site.js'), [`cellrunSite = ${JSON.stringify(site)};\n`]);
   writeAtomic(join(output, 'trainer.js'), [readFileSync(programFile('web/trainer.js'), 'utf8')]);
   writeAtomic(join(output, 'train.js'), [pageAsset('train.js')]);
   writeAtomic(join(output, 'page.css'), [pageAsset('page.css')]);
   const head = `<meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <link rel="stylesheet" href="page.css">
+<script src="site.js" defer></script>
 <script src="trainer.js" defer></script>
 <script src="train.js" defer></script>`;
   const body = `<main id="page">
@@ -140,12 +145,17 @@ function refuseAbsolute({ experiment, locator }: LoadedExperiment): void {
   if (found.length > 0) throw usageErrors(found);
 }
 
-async function dataFiles({ dataset }: LoadedExperiment['experiment']): Promise<string[]> {
+async function dataFiles(loaded: LoadedExperiment): Promise<string[]> {
+  const { dataset } = loaded.experiment;
   const { fileNames, depthOf } = kindOf(dataset);
   const lists = pathsIn({ dataset }).map(([path]) =>
     inputFiles(path, fileNames ?? ANY_NAME, depthOf?.(dataset)),
   );
-  return (await Promise.all(lists)).flat().map(file => resolve(file));
+  const files = (await Promise.all(lists)).flat();
+  const missing = files.find(file => !existsSync(file));
+  if (missing !== undefined)
+    throw locateInConfig(usageError('data/unreadable', MISSING_FILE, { file: missing }), loaded);
+  return files.map(file => resolve(file));
 }
 
 /** The file of weights that the model begins with, or all files of the run. */

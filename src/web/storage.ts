@@ -36,6 +36,11 @@ export async function keepFiles(
   root: string,
   failed: (reason: string) => void,
 ): Promise<Storage | undefined> {
+  // the thread of a page that was opened from a file may start no others
+  if (self.origin === 'null') {
+    failed(NONE);
+    return undefined;
+  }
   const thread = new Thread<FileChange | undefined, Stored | undefined>('web/storage.js', { folder, root });
   const stored = await thread.ask(undefined).catch(() => NONE);
   if (!(stored instanceof Map)) {

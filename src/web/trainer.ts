@@ -18,7 +18,7 @@ import {
   rmSync,
   writeFileSync,
 } from '../host/browser/files.js';
-import { basename, createHash, dirname, join } from '../host/index.js';
+import { basename, createHash, dirname, isAbsolute, join } from '../host/index.js';
 import { explain } from '../predict/explain.js';
 import { listCheckpoints } from '../run/checkpoints.js';
 import { digestOfFile } from '../run/files.js';
@@ -29,7 +29,7 @@ import { RUN_SCHEMAS } from '../run/schemas.js';
 import type { RunObserver } from '../train/recorder.js';
 import { resumeExperiment, runExperiment } from '../train/resume.js';
 import { computeShards } from '../train/thread.js';
-import { caught, type Diagnostic, placeOf, UserError, usageError } from '../util/errors.js';
+import { caught, type Diagnostic, placeOf, UserError, usageError, usageErrors } from '../util/errors.js';
 import { schemaText } from '../util/schema.js';
 import { answering, computeInThreads } from '../util/thread.js';
 import { runReportOf } from '../view/run-report.js';
@@ -96,12 +96,13 @@ let editing = '';
 
 function placeIn({ file, line, column, ...others }: Diagnostic): string {
   if (file === editing && line !== undefined) return `line ${line}, column ${column ?? 1}: `;
-  const name = [SITE, UNPACKED].reduce((path, folder) => path?.replace(`${folder}/`, ''), file);
+  const folder = [SITE, RUNS, UNPACKED].find(one => file?.startsWith(`${one}/`));
+  const name = folder === undefined ? file : file?.slice(folder.length + 1);
   return placeOf({ ...others, file: name, line, column } as Diagnostic);
 }
 
 async function open(site: Site, address: string): Promise<void> {
-  const texts: Record<string, string> = {};
+  const { texts } = site;
   findPackagesAt(`${address}files/${PACKAGES}`);
   const kept = keepFiles(
     `cellrun-${createHash('sha256').update(address).digest('hex').slice(0, 16)}`,
@@ -111,21 +112,20 @@ async function open(site: Site, address: string): Promise<void> {
       enter(state);
     },
   );
+  for (const [name, text] of Object.entries(texts)) addFile(join(SITE, name), new TextEncoder().encode(text));
   await Promise.all(
     Object.keys(site.files).map(async name => {
-      const response = await fetch(new URL(`files/${name}`, address)).catch(() => undefined);
+      if (name in texts) return;
+      const path = name.split('/').map(encodeURIComponent).join('/');
+      const response = await fetch(new URL(`files/${path}`, address)).catch(() => undefined);
       if (!response?.ok) return;
       const bytes = new Uint8Array(await response.arrayBuffer());
       addFile(name.startsWith(PACKAGES) ? name.replace(PACKAGES, MODULES) : join(SITE, name), bytes);
-      if (site.configs.includes(name)) texts[name] = new TextDecoder().decode(bytes);
     }),
   );
   storage = await kept;
   mkdirSync(RUNS, { recursive: true });
   directory = newestRun();
-  // files arrive in any order, and the page begins with the first config
-  const inOrder = site.configs.filter(name => name in texts).map(name => [name, texts[name]]);
-  send({ kind: 'texts', texts: Object.fromEntries(inOrder) });
   rest();
 }
 
@@ -145,7 +145,12 @@ function newestRun(): string | undefined {
 function loadEdited({ config, text, set = [] }: Edited): LoadedExperiment {
   editing = join(SITE, config);
   addFile(editing, new TextEncoder().encode(text));
-  return loadExperiment(editing, { set });
+  const loaded = loadExperiment(editing, { set });
+  const { repeat = 1, folds } = loaded.experiment;
+  if (repeat === 1 && folds === undefined) return loaded;
+  const key = folds === undefined ? 'repeat' : 'folds';
+  const message = `\`${key}\` trains several runs, and a page trains one`;
+  throw usageErrors([loaded.locator.atKey([key], 'web/repeat', message, { expected: `no \`${key}\`` })]);
 }
 
 function check(config: Edited): void {
@@ -226,9 +231,22 @@ const options = {
 /** Sequences and permutations of an explanation: few, since a person waits for it. */
 const EXPLAINED = { limit: 200, repeats: 2, sequences: 8, seed: 0 } as const;
 
+/** The data of a run that was trained elsewhere are those of the page with the same name. */
+function findData(directory: string): void {
+  for (const { name } of Run.open(directory).manifest?.datasets ?? []) {
+    if (!isAbsolute(name) || name.startsWith(`${SITE}/`)) continue;
+    const inside = `/${basename(name)}/`;
+    for (const [file, bytes] of filesBelow(SITE)) {
+      const at = `/${file}/`.indexOf(inside);
+      if (at >= 0) addFile(name + file.slice(at + inside.length - 2), bytes);
+    }
+  }
+}
+
 /** What the predictions of the run rest on, as `explain` measures it. */
 async function explainRun(): Promise<void> {
   if (directory === undefined || running) return;
+  findData(directory);
   enter('explaining');
   const { test } = Run.open(directory).summary?.metrics ?? {};
   const split = test === undefined ? 'validation' : 'test';
@@ -320,8 +338,9 @@ async function handle(request: Request): Promise<void> {
     case 'resume': {
       const path = directory;
       if (path === undefined || running) return;
-      return train(signal =>
-        resumeExperiment(
+      return train(signal => {
+        findData(path);
+        return resumeExperiment(
           path,
           {
             ...options,
@@ -330,8 +349,8 @@ async function handle(request: Request): Promise<void> {
             backend: undefined,
           },
           observer(),
-        ),
-      );
+        );
+      });
     }
     case 'train':
       if (running) return;
@@ -356,6 +375,9 @@ else if (self.name.endsWith('data/audio/worker.js')) becomeThread(computeFeature
 else if (self.name.endsWith('web/storage.js')) becomeThread(storeFiles);
 else {
   self.onmessage = ({ data }: MessageEvent<Request>) => {
-    void handle(data).catch(error => send({ kind: 'problems', problems: problemsOf(error) }));
+    void handle(data).catch(error => {
+      send({ kind: 'problems', problems: problemsOf(error) });
+      enter(state);
+    });
   };
 }

@@ -106,13 +106,14 @@ const codeFor = (rounds: number) => `
 
 /** Starts the thread of a site as its page does: code before one that uses `trainer` and `site`. */
 export const START_TRAINER = `
-  await new Promise(resolve => {
-    const script = document.createElement('script');
-    Object.assign(script, { src: '/trainer.js', onload: resolve });
-    document.head.append(script);
-  });
+  for (const src of ['/trainer.js', '/site.js'])
+    await new Promise(resolve => {
+      const script = document.createElement('script');
+      Object.assign(script, { src, onload: resolve });
+      document.head.append(script);
+    });
   const trainer = new Worker(URL.createObjectURL(new Blob([cellrunTrainer])));
-  const site = await (await fetch('/site.json')).json();`;
+  const site = cellrunSite;`;
 
 /** What `code` returns in an empty page of a server of the files of `folders`. */
 export function inChromium<T>(folders: readonly string[], code: string): Promise<T> {

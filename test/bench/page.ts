@@ -23,10 +23,9 @@ interface Trained {
 /** Starts the trainer as the page does; the first report is sent after the first step. */
 const CODE = `${START_TRAINER}
   return await new Promise((resolve, reject) => {
-    let [text, began, first, isTraining] = ['', 0, 0, false];
+    let [began, first, isTraining] = [0, 0, false];
     const [config] = site.configs;
     trainer.onmessage = ({ data }) => {
-      if (data.kind === 'texts') text = data.texts[config];
       if (data.kind === 'problems') reject(new Error(JSON.stringify(data.problems)));
       if (data.kind === 'report' && began > 0) {
         if (isTraining) first ||= performance.now() - began;
@@ -36,7 +35,7 @@ const CODE = `${START_TRAINER}
       isTraining ||= data.state === 'training';
       if (data.state !== 'ready') return;
       began = performance.now();
-      trainer.postMessage({ kind: 'train', config, text, set: ${JSON.stringify(SET)} });
+      trainer.postMessage({ kind: 'train', config, text: site.texts[config], set: ${JSON.stringify(SET)} });
     };
     trainer.postMessage({ kind: 'open', site, address: location.origin + '/' });
   });`;

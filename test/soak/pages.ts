@@ -35,11 +35,9 @@ export function checkpointDigests(directory: string): string[] {
 const CODE = `${START_TRAINER}
   return await new Promise(resolve => {
     const found = {};
-    let texts = {};
     let digests;
     let number = -1;
     trainer.onmessage = ({ data }) => {
-      if (data.kind === 'texts') texts = data.texts;
       if (data.kind === 'report') digests = Object.values(data.digests);
       if (data.kind === 'problems') digests = data.problems;
       if (data.kind !== 'state' || !['ready', 'paused', 'ended'].includes(data.state)) return;
@@ -47,7 +45,7 @@ const CODE = `${START_TRAINER}
       number++;
       if (number === site.configs.length) return resolve(found);
       const config = site.configs[number];
-      trainer.postMessage({ kind: 'train', config, text: texts[config] });
+      trainer.postMessage({ kind: 'train', config, text: site.texts[config] });
     };
     trainer.postMessage({ kind: 'open', site, address: location.origin + '/' });
   });`;

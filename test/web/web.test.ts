@@ -2,10 +2,19 @@
  * Sites of `web` in a real browser: what a page trains has the bytes of what Node trains, also if
  * the page is closed in the middle, and nothing leaves the page.
  */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { basename, dirname, extname, join, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { unzipSync, zipSync } from 'fflate';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
@@ -22,6 +31,7 @@ import {
   part,
   startChromium,
 } from '../support/browser.js';
+import { tone, wav } from '../support/wav.js';
 import { work } from '../support/work.js';
 
 const missing = chromiumMissing();
@@ -55,13 +65,28 @@ const PARQUET = `version: 1
 name: parquet
 dataset:
   kind: parquet
-  path: readings.parquet
+  path: 'readings #1, 50%.parquet'
   sequence: { group: recording, order: time }
   features: [a, b, c]
   target: label
   target_kind: class
   test_fraction: 0.25
 model: { cell: gru, hidden_size: 4 }
+loss: { kind: cross_entropy }
+optimizer: { kind: adam, learning_rate: 0.01 }
+training: { num_epochs: 2, batch_size: 4 }
+`;
+const TONES = `version: 1
+name: tones
+dataset:
+  kind: audio
+  path: tones
+  pattern: "{pitch}_{take}"
+  target: pitch
+  target_kind: class
+  features: { kind: log_mel, bands: 8 }
+  test_fraction: 0.25
+model: { cell: gru, hidden_size: 4, head: { from: mean } }
 loss: { kind: cross_entropy }
 optimizer: { kind: adam, learning_rate: 0.01 }
 training: { num_epochs: 2, batch_size: 4 }
@@ -86,14 +111,14 @@ MessagePort.prototype.postMessage = function (message) {
  * Trains as the page does, loads itself again in the middle of training, and sends what it has in
  * the end, for a browser that the tests cannot ask.
  */
-const REPORTER = `<!DOCTYPE html><script src="/trainer.js"></script><script>
+const REPORTER = `<!DOCTYPE html><script src="/trainer.js"></script><script src="/site.js"></script><script>
 const tell = body => fetch('/told', { method: 'POST', body: JSON.stringify(body) });
 const isFirst = !sessionStorage.began;
 const trainer = new Worker(URL.createObjectURL(new Blob([isFirst ? ${JSON.stringify(slow(60))} : '', cellrunTrainer])));
 trainer.onerror = ({ message }) => tell(message);
-let text = '', digests = {}, resumed = false;
+const text = cellrunSite.texts['steps.yaml'];
+let digests = {}, resumed = false;
 trainer.onmessage = ({ data }) => {
-  if (data.kind === 'texts') text = data.texts['steps.yaml'];
   if (data.kind === 'problems') tell(data.problems);
   if (data.kind === 'report') {
     digests = data.digests;
@@ -108,8 +133,7 @@ trainer.onmessage = ({ data }) => {
   resumed ||= data.state === 'paused';
   if (data.state === 'ended') tell({ resumed, digests: Object.values(digests) });
 };
-fetch('/site.json').then(answer => answer.json()).then(site =>
-  trainer.postMessage({ kind: 'open', site, address: location.origin + '/' }));
+trainer.postMessage({ kind: 'open', site: cellrunSite, address: location.origin + '/' });
 </script>`;
 
 let told: (body: unknown) => void = () => {};
@@ -204,6 +228,13 @@ async function downloaded(page: Page): Promise<string> {
   return directory;
 }
 
+/** The last checkpoint, without its header, which names a config that was changed. */
+function lastTensors(run: string): Buffer {
+  const { checkpoints } = JSON.parse(readFileSync(join(run, 'checkpoints/index.json'), 'utf8'));
+  const bytes = readFileSync(join(run, 'checkpoints', checkpoints.at(-1).file));
+  return bytes.subarray(8 + bytes.readUInt32LE(0));
+}
+
 async function isReviewed(t: Test, page: Page): Promise<void> {
   const { code, stdout, stderr } = await work.cellrun('review', await downloaded(page));
   t.equal(code, 0, stdout + stderr);
@@ -223,9 +254,16 @@ t.test('a page trains', { skip: missing }, async t => {
   writeFileSync(continued, `extends: steps.yaml\nmodel: { init_from: ${weights} }\n`);
   const parquet = join(dirname(config), 'parquet.yaml');
   const fixture = join(packageRoot, 'test/fixtures/parquet/readings-snappy.parquet');
-  copyFileSync(fixture, join(dirname(config), 'readings.parquet'));
+  copyFileSync(fixture, join(dirname(config), 'readings #1, 50%.parquet'));
   writeFileSync(parquet, PARQUET);
-  const configs = [config, continued, parquet];
+  const tones = join(dirname(config), 'tones.yaml');
+  writeFileSync(tones, TONES);
+  mkdirSync(join(dirname(config), 'tones'));
+  for (let take = 0; take < 12; take++) {
+    const pitch = take % 2 ? 900 : 300;
+    writeFileSync(join(dirname(config), 'tones', `${pitch}_${take}.wav`), wav(tone(pitch + take, 1600)));
+  }
+  const configs = [config, continued, parquet, tones];
   const written = await work.cellrun('web', ...configs, '--output', site, ...slider);
   t.equal(written.code, 0, written.stderr);
   const lost = join(dirname(config), 'lost.yaml');
@@ -233,6 +271,11 @@ t.test('a page trains', { skip: missing }, async t => {
   t.match(await work.cellrun('web', lost, '--output', work.folder()), {
     code: 2,
     stderr: /lost\.yaml:2:\d+: .*nowhere does not exist/,
+  });
+  writeFileSync(lost, 'extends: steps.yaml\ndataset: { path: nowhere.csv, obtain: asking }\n');
+  t.match(await work.cellrun('web', lost, '--output', work.folder()), {
+    code: 2,
+    stderr: /lost\.yaml:2:\d+: .*nowhere.csv: the file does not exist[\s\S]*by: asking/,
   });
   const expected = await digestsOfNode();
   t.ok(expected.length > 1);
@@ -270,6 +313,21 @@ t.test('a page trains', { skip: missing }, async t => {
     t.match(shown ?? '', message);
     t.ok(await page.getByRole('button', { name: 'Train', exact: true }).isDisabled());
     t.same(await attributes(page.locator('#config'), 'aria-invalid'), ['true']);
+    await page.fill('#config', `repeat: 2\n${text}`);
+    await page.getByText('trains several runs').waitFor();
+    t.match(await textOf(page, '#problems'), /^line 1, column 1: `repeat` .* a page trains one/);
+    await page.fill('#config', text);
+  });
+
+  await t.test('each config keeps its edits, and a dropped one is edited', async t => {
+    const text = await page.inputValue('#config');
+    const file = page.getByLabel('File');
+    await page.fill('#config', `${text}# edited`);
+    await drop(page, 'parquet.yaml', PARQUET.replace('name: parquet', 'name: dropped'));
+    await page.waitForFunction("document.querySelector('#config').value.includes('dropped')");
+    t.equal(await file.inputValue(), 'parquet.yaml');
+    await file.selectOption('steps.yaml');
+    t.equal(await page.inputValue('#config'), `${text}# edited`);
     await page.fill('#config', text);
   });
 
@@ -278,6 +336,8 @@ t.test('a page trains', { skip: missing }, async t => {
     await page.fill('#config', `${text}gat`);
     await press(page, 'gates:');
     t.equal(await page.inputValue('#config'), `${text}gates: `);
+    await page.keyboard.press('Control+z');
+    t.equal(await page.inputValue('#config'), `${text}gat`, 'as if it was typed');
     const above = text.replace(/^optimizer.*\n/m, '');
     await page.fill('#config', `${above}optimizer: { kind: rms`);
     await press(page, 'rmsprop');
@@ -292,7 +352,10 @@ t.test('a page trains', { skip: missing }, async t => {
     await inside.locator('select').nth(1).selectOption('i of layer 0');
     await inside.getByRole('slider').fill('3');
     t.match((await inside.locator('output').textContent()) ?? '', /^4 of \d+/);
-    t.equal(await inside.locator('canvas').first().getAttribute('height'), '16', 'a row for each unit');
+    const canvas = inside.locator('canvas').first();
+    t.equal(await canvas.getAttribute('height'), '16', 'a row for each unit');
+    t.ok(((await canvas.boundingBox())?.height ?? Infinity) <= 128, 'few steps are not enlarged');
+    t.notMatch(await textOf(page, 'main'), /peak memory|gpu\.js/, 'what a page does not have');
     await checkLooks(t, page, 'explained');
   });
 
@@ -387,10 +450,54 @@ t.test('a page trains', { skip: missing }, async t => {
     await reaches(first.page, 'ready');
     await press(first.page, 'Train');
     await part(first.page, 'Checkpoints').getByText('40', { exact: true }).waitFor();
+    t.match(await first.page.locator('.badge').first().textContent(), /running/);
     await first.page.close();
     const { page } = await openSite(own);
     await reaches(page, 'paused');
     await press(page, 'Resume');
+    await reaches(page, 'ended');
+    t.same(await digestsOn(page), expected);
+    await own.close();
+  });
+
+  await t.test('paused in the page, it resumes in Node, and the other way round', async t => {
+    const own = await browser.newContext({ acceptDownloads: true });
+    const { page } = await openSite(own, SLOWED);
+    await reaches(page, 'ready');
+    await press(page, 'Train');
+    await part(page, 'Checkpoints').getByText('40', { exact: true }).waitFor();
+    await press(page, 'Pause');
+    await reaches(page, 'paused');
+    const directory = await downloaded(page);
+    const data = ['--set', `dataset.path=${join(dirname(config), 'data.csv')}`];
+    const resumed = await work.cellrun('resume', directory, ...data, '--allow-change', 'dataset.path');
+    t.equal(resumed.code, 0, resumed.stderr);
+    const trainedInNode = async (...more: string[]): Promise<string> => {
+      const given = ['run', config, '--portable', '--output', work.folder(), '--json', ...more];
+      return JSON.parse((await work.cellrun(...given)).stdout).directory;
+    };
+    t.same(lastTensors(directory), lastTensors(await trainedInNode()));
+    const begun = await trainedInNode('--pause-after-epoch', '5');
+    const names = readdirSync(begun, { recursive: true, encoding: 'utf8' });
+    const files = names.filter(name => statSync(join(begun, name)).isFile());
+    const content = files.map(name => [`${basename(begun)}/${name}`, readFileSync(join(begun, name))]);
+    await drop(page, 'begun.zip', zipSync(Object.fromEntries(content)));
+    await page.getByText(basename(begun)).waitFor();
+    await press(page, 'Resume');
+    await reaches(page, 'ended');
+    t.same(await digestsOn(page), expected);
+    await own.close();
+  });
+
+  await t.test('opened from a file, with data that are dropped', async t => {
+    const own = await browser.newContext();
+    const page = await own.newPage();
+    await page.goto(pathToFileURL(join(site, 'index.html')).href);
+    await reaches(page, 'ready');
+    t.match(await statusOf(page), /this page has no storage: download the run before you close/);
+    await drop(page, 'data.csv', readFileSync(join(dirname(config), 'data.csv')));
+    await page.getByText('data.csv is a new file').waitFor();
+    await press(page, 'Train');
     await reaches(page, 'ended');
     t.same(await digestsOn(page), expected);
     await own.close();
@@ -428,16 +535,21 @@ t.test('a page trains', { skip: missing }, async t => {
     headers = {};
   });
 
-  await t.test('from the weights of another run, and on Parquet', async t => {
-    for (const file of [continued, parquet]) {
+  await t.test('from the weights of another run, on Parquet and on recordings, twice', async t => {
+    for (const file of [continued, parquet, tones]) {
       const own = await browser.newContext();
       const { page, said } = await openSite(own);
       await reaches(page, 'ready');
       await page.getByLabel('File').selectOption(basename(file));
-      await press(page, 'Train');
-      await reaches(page, 'ended');
-      t.equal(await failuresOn(page), '');
-      t.same(await digestsOn(page), await digestsOfRun(work, file));
+      const digests = await digestsOfRun(work, file);
+      // the second time with what the first one kept, such as features
+      for (const _ of [1, 2]) {
+        await press(page, 'Train');
+        await page.locator('[data-state=training]').waitFor();
+        await reaches(page, 'ended');
+        t.equal(await failuresOn(page), '');
+        t.same(await digestsOn(page), digests);
+      }
       t.same(said, []);
       await own.close();
     }

@@ -13,11 +13,9 @@ import { InParts, Section } from './components.js';
 import { RunView } from './run-view.js';
 
 interface Shown {
-  readonly site?: Site;
   readonly state: State;
   readonly resumable: boolean;
   readonly message?: string;
-  readonly texts: Readonly<Record<string, string>>;
   /** Those of the config. */
   readonly problems: readonly Problem[];
   /** Why what was asked for last failed. */
@@ -30,16 +28,16 @@ interface Shown {
 const START: Shown = {
   state: 'loading',
   resumable: false,
-  texts: {},
   problems: [],
   failures: [],
   completions: { from: 0, items: [] },
   digests: {},
 };
 
-/** The text of the trainer, which the script `trainer.js` sets. */
+/** What the scripts `trainer.js` and `site.js` set: the text of the trainer, and the site. */
 declare global {
   var cellrunTrainer: string;
+  var cellrunSite: Site;
 }
 
 /** A page that was opened from a file may only start threads from its own text. */
@@ -50,8 +48,11 @@ function startTrainer(): Worker {
 
 function Page() {
   const [shown, setShown] = useState(START);
-  const [config, setConfig] = useState('');
-  const [text, setText] = useState('');
+  const site = cellrunSite;
+  const [config, setConfig] = useState(site.configs[0]);
+  /** As edited, also those that are not shown. */
+  const [texts, edit] = useState(site.texts);
+  const text = texts[config];
   /** The numbers that sliders set, by key; the others are those of the text. */
   const [assigned, assign] = useState<Readonly<Record<string, string | undefined>>>({});
   const [backend, compute] = useState<'webasm' | 'webgpu'>('webasm');
@@ -70,37 +71,30 @@ function Page() {
     trainer.current = started;
     started.onmessage = ({ data }: MessageEvent<Reply>) => {
       if (data.kind === 'archive') return save(data.name, data.bytes);
-      if (data.kind === 'texts') {
-        const [first = ''] = Object.keys(data.texts);
-        setConfig(first);
-        setText(data.texts[first] ?? '');
-      }
       setShown(old => withReply(old, data));
     };
     started.onerror = ({ message }) => setShown(old => ({ ...old, message }));
-    const address = new URL('.', location.href).href;
-    fetch('site.json')
-      .then(response => response.json())
-      .then((site: Site) => {
-        setShown(old => ({ ...old, site }));
-        ask({ kind: 'open', site, address });
-      })
-      .catch(() => setShown(old => ({ ...old, message: 'the files of this site cannot be read' })));
+    ask({ kind: 'open', site, address: new URL('.', location.href).href });
     return () => started.terminate();
   }, []);
   useEffect(() => {
-    if (config !== '') ask({ kind: 'check', ...edited });
+    ask({ kind: 'check', ...edited });
   }, [config, text, assigned]);
 
-  const { state, resumable, problems, report, message, site } = shown;
+  const { state, resumable, problems, report, message } = shown;
   const isBusy = state === 'training' || state === 'explaining' || state === 'loading';
   const hasWeights = Object.keys(shown.digests).length > 0;
   const take = async (file: File | undefined) => {
     if (file === undefined || isBusy) return;
     const bytes = new Uint8Array(await file.arrayBuffer());
-    const known = Object.keys(site?.files ?? {}).find(name => name.split('/').at(-1) === file.name);
+    const known = Object.keys(site.files).find(name => name.split('/').at(-1) === file.name);
+    if (known !== undefined && site.configs.includes(known)) {
+      setConfig(known);
+      edit(old => ({ ...old, [known]: new TextDecoder().decode(bytes) }));
+      return;
+    }
     start({ kind: 'drop', name: known ?? file.name, bytes }, [bytes.buffer]);
-    if (config !== '') ask({ kind: 'check', ...edited });
+    ask({ kind: 'check', ...edited });
   };
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: the file input does the same with the keyboard
@@ -116,7 +110,7 @@ function Page() {
         The model trains in this page. Config, data and results stay in this browser; nothing is sent
         anywhere.
       </p>
-      {site !== undefined && site.configs.length > 1 && (
+      {site.configs.length > 1 && (
         <p>
           <label>
             File{' '}
@@ -125,7 +119,6 @@ function Page() {
               value={config}
               onChange={({ currentTarget }) => {
                 setConfig(currentTarget.value);
-                setText(shown.texts[currentTarget.value] ?? '');
                 assign({});
               }}
             >
@@ -136,7 +129,7 @@ function Page() {
           </label>
         </p>
       )}
-      {site?.sliders.map(slider => (
+      {site.sliders.map(slider => (
         <SliderInput
           key={slider.key}
           slider={slider}
@@ -150,7 +143,7 @@ function Page() {
         problems={problems}
         isLocked={isBusy}
         completions={shown.completions}
-        change={setText}
+        change={text => edit(old => ({ ...old, [config]: text }))}
         complete={at => ask({ kind: 'complete', text, at })}
       />
       <p class="actions">
@@ -219,7 +212,9 @@ function Page() {
       {hasWeights && (
         <Section title="Digests">
           {report?.environment.some(({ label }) => label === 'Arithmetic') && (
-            <p class="note">Whoever trains the same config with `--portable` has the same SHA-256.</p>
+            <p class="note">
+              Whoever trains the same config with <code>--portable</code> has the same SHA-256.
+            </p>
           )}
           <dl class="facts digests">
             {Object.entries(shown.digests).map(([name, digest]) => (
@@ -233,11 +228,9 @@ function Page() {
           </dl>
         </Section>
       )}
-      {site !== undefined && (
-        <p class="note">
-          cellrun {site.version}; the files of the site have {formatBytes(sizeOf(site))}.
-        </p>
-      )}
+      <p class="note">
+        cellrun {site.version}; the files of the site have {formatBytes(sizeOf(site))}.
+      </p>
     </div>
   );
 }
@@ -264,8 +257,6 @@ function withReply(old: Shown, reply: Exclude<Reply, { readonly kind: 'archive' 
       const shown = state === 'ready' ? { digests: {} } : report && { report };
       return { ...rest, ...shown, state, resumable, ...(message !== undefined && { message }) };
     }
-    case 'texts':
-      return { ...old, texts: reply.texts };
     case 'checked':
       return { ...old, problems: reply.problems };
     case 'problems':
@@ -342,15 +333,10 @@ function Editor({ text, problems, isLocked, completions, change, complete }: Edi
     if (at !== undefined) complete(at);
   }, [text, at]);
   const insert = (item: string): void => {
-    const { from } = completions;
-    change(text.slice(0, from) + item + text.slice(at));
-    const end = from + item.length;
-    moveTo(end);
-    // after the text has changed
-    requestAnimationFrame(() => {
-      area.current?.focus();
-      area.current?.setSelectionRange(end, end);
-    });
+    area.current?.focus();
+    area.current?.setSelectionRange(completions.from, at ?? null);
+    // as if it was typed, so that it can be undone
+    document.execCommand('insertText', false, item);
   };
   return (
     <div class="editor">
