@@ -207,7 +207,10 @@ export function stepReaders({ columns, dateFormat }: StepColumns, data: Pick<Dat
   const own = columns.map(column => ({ ...column, ...(column.markers && withMarkers(column.markers)) }));
   const readers = cellReaders(own, { dateFormat, category: knownCategories(own, data) });
   return {
-    columns: own.map(({ name, parts, isStatic }, i) => ({ name, parts, isStatic, reader: readers[i] })),
+    columns: own.map(({ name, parts, isStatic, markers, isMissing }, i) => ({
+      ...{ name, parts, isStatic, reader: readers[i] },
+      isMissing: markers?.length ? isMissing : undefined,
+    })),
     elapsed: () => new ElapsedTimes(elapsedNumbers(own)),
   } satisfies ValueReaders;
 }

@@ -23,7 +23,7 @@ import { counted } from '../util/words.js';
  * One step of a sequence in the units of the data: F numbers, in order or (if the data name the
  * features) by feature name. For a model of symbols, one symbol: its number from 0, or its text. A
  * text that is not in the vocabulary is refused, unless training had unknown symbols: then it is
- * read as one. NaN or null is a missing value, if `dataset.missing` of the run fills it. Static
+ * read as one. NaN, null or a marker is a missing value, if `dataset.missing` of the run fills it. Static
  * features follow the others; only the first step needs them.
  */
 export type StepValues =
@@ -230,9 +230,10 @@ export class StepReader {
     const values = this.checked(given, place);
     const numbers: number[] = [];
     for (let f = 0; f < values.length; f++) {
-      const { name = `feature ${f}`, reader, isStatic } = readers?.columns[f] ?? {};
+      const { name = `feature ${f}`, reader, isStatic, isMissing: means } = readers?.columns[f] ?? {};
       const what = `${place}: ${name}`;
-      const value = isStatic ? this.staticValue(values[f], f, what) : values[f];
+      const cell = isStatic ? this.staticValue(values[f], f, what) : values[f];
+      const value = !reader && means?.(cellOf(cell)) ? null : cell;
       if (reader) {
         const problem = reader.read(cellOf(value), number => numbers.push(number));
         if (problem) throw unfit(`${what}: ${problem({}).message}`, { got: inWords(value) });

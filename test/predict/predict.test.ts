@@ -667,6 +667,24 @@ t.test('the library: the same predictions of values that a program hands over', 
 });
 
 // that the guide shows this very text is checked with the documents
+t.test('the library reads the markers of missing values as tables do', async t => {
+  const rows = Array.from({ length: 60 }, (_, i) => `${i % 7 ? i : -999},${i % 5},${i % 2 ? 'up' : 'down'}`);
+  const dataset = {
+    ...{ kind: 'csv', path: work.file('markers.csv', ['a,b,kind', ...rows].join('\n')), target: 'kind' },
+    ...{ features: ['a', 'b'], target_kind: 'class', test_fraction: 0.2 },
+    missing: { fill: 'mean', markers: [-999] },
+  };
+  const settings = config(dataset, { kind: 'cross_entropy' }, { cell: 'gru', hidden_size: 3 });
+  const model = await loadModel((await train(work, settings)).summary.directory, { backend: 'webasm' });
+  t.teardown(() => model.close());
+  const found = [];
+  const sequences = [null, -999, '-999', 999].map(a => [{ a, b: 2 }]);
+  for await (const { predictions } of model.predict(sequences)) found.push(predictions[0]);
+  t.same(found[1], found[0]);
+  t.same(found[2], found[0]);
+  t.notSame(found[3], found[0]);
+});
+
 t.test('the example of the guide runs', async t => {
   const example = join(packageRoot, 'dist/test/examples/predict.js');
   const named = (text: string): string => text.replace(',a,b,', ',speed,heart_rate,');

@@ -65,7 +65,7 @@ export const verb = defineVerb({
       const message = 'the event files of TensorBoard contain no weights';
       refuseGiven(
         { weights, checkpoint },
-        { code, message, expected: '--format safetensors, onnx or pytorch' },
+        { code, message, expected: '--format safetensors, onnx, pytorch or js' },
       );
     }
     if (format !== 'js') {

@@ -114,6 +114,8 @@ export interface ValueReaders {
     /** True if each sequence has one value. */
     readonly isStatic?: boolean;
     readonly reader?: CellReader | undefined;
+    /** Whether a plain number means a missing value; absent if none does. */
+    readonly isMissing?: ((text: string) => boolean) | undefined;
   }[];
   /** Absent if no column is a time since the step before. */
   elapsed?(): Elapsed;
