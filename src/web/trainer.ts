@@ -86,7 +86,12 @@ function isResumable(): boolean {
 }
 
 function problemsOf(error: unknown): Problem[] {
-  if (error instanceof UserError) return error.diagnostics.map(one => ({ ...one, place: placeIn(one) }));
+  if (error instanceof UserError)
+    return error.diagnostics.map(one => {
+      // names as in the site
+      const message = one.message.replaceAll(`${SITE}/`, '');
+      return { ...one, message, place: placeIn(one) };
+    });
   const message = error instanceof Error ? error.message : String(error);
   return [{ code: 'unexpected', message, place: '' }];
 }
