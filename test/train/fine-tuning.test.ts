@@ -172,6 +172,31 @@ t.test('the scaling of a run is kept', async t => {
   }
 });
 
+t.test('the scaling of a run is that of as many features', async t => {
+  const rows = Array.from({ length: 40 }, (_, i) => `${i % 9},${i % 5},${i % 4}`);
+  const path = work.file('columns.csv', ['a,b,y', ...rows].join('\n'));
+  const columns = (features: string[], more: object, init_from?: object) => ({
+    dataset: {
+      ...{ kind: 'csv', path, features, target: 'y', target_kind: 'value', test_fraction: 0.2 },
+      ...{ normalize: 'standard', ...more },
+    },
+    model: { cell: 'gru', hidden_size: 3, ...(init_from && { init_from }) },
+    loss: { kind: 'mse' },
+    training: { num_epochs: 1, batch_size: 4 },
+    checkpoint: { final: 'last', metric: 'train.loss' },
+  });
+  for (const more of [{}, { missing: { fill: 'mean' } }]) {
+    const parent = await train(work, columns(['a', 'b'], more));
+    const init_from = { path: parent.summary.directory, scaling: 'keep', skip: ['gru.*'] };
+    await train(work, columns(['b', 'a'], more, init_from));
+    const { code, stderr } = await work.cellrun('validate', work.config(columns(['a'], more, init_from)));
+    t.match(
+      { code, stderr },
+      { code: 2, stderr: /another number of features(.|\n)*2 features(.|\n)*1 feat/ },
+    );
+  }
+});
+
 t.test('a run without its manifest is damaged', async t => {
   const { directory } = (await train(work, text('text'))).summary;
   rmSync(join(directory, 'manifest.json'));

@@ -13,6 +13,7 @@
  *                of step t in the order column, or t without one
  *     scale      see `scaling.ts`; features of 0 and 1 stay as they are
  */
+import { counted } from '../../util/words.js';
 import { NUMBER } from '../formats/numbers.js';
 import type { ColumnSettings } from './columns.js';
 import {
@@ -39,12 +40,14 @@ export function prepared(
 ): Dataset {
   const { columnNames } = dataset;
   const nameOf = (column: number) => columnNames?.features(column) ?? `feature ${column}`;
+  refuseOthers(context.preparation?.columns.length, dataset.input);
   const preparation = context.preparation ?? fittedTo(dataset);
   const coded = preparation ? withCategories(dataset, preparation) : dataset;
   const whole = preparation ? filled(coded, preparation, nameOf) : coded;
   const features = whole.preparation ? featuresOf(whole.preparation) : [];
   // each series has scaled its own columns and targets
   const isScaled = dataset.seriesScaling !== undefined;
+  if (preparation === undefined) refuseOthers(context.scaling?.features?.offset.length, dataset.input);
   const isFlag = (feature: number) =>
     (isScaled && feature < firstStaticOf(whole.input)) ||
     ['category', 'missing'].includes(features[feature]?.kind);
@@ -53,6 +56,18 @@ export function prepared(
     ...normalized(whole, method, { ...context, hasLabelTargets: hasScaledTargets }, isFlag),
     unprepared: { splits: mapSplits(coded, split => split), nameOf },
   };
+}
+
+/** @param count of the columns that the trained run prepares or scales */
+function refuseOthers(count: number | undefined, input: Dataset['input']): void {
+  if (count === undefined || input.kind !== 'number' || input.size === count) return;
+  throw configError({
+    code: 'data/scaling',
+    keyPath: ['model', 'init_from'],
+    message: 'the scaling of these weights is of another number of features',
+    expected: counted(count, 'feature'),
+    got: counted(input.size, 'feature'),
+  });
 }
 
 /** With the numbers of categories in place of the codes of texts; -1 for an unknown one. */
