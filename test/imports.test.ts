@@ -149,7 +149,7 @@ const globals: readonly GlobalRule[] = [
       'cli/',
       'data/reading/ranged-file.ts',
       'engine/linked-executable.ts',
-      'engine/simd-compile.ts',
+      'engine/width.ts',
       'run/',
       'serve/',
       'train/',

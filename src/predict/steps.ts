@@ -23,8 +23,8 @@ import { counted } from '../util/words.js';
  * One step of a sequence in the units of the data: F numbers, in order or (if the data name the
  * features) by feature name. For a model of symbols, one symbol: its number from 0, or its text. A
  * text that is not in the vocabulary is refused, unless training had unknown symbols: then it is
- * read as one. NaN, null or a marker is a missing value, if `dataset.missing` of the run fills it. Static
- * features follow the others; only the first step needs them.
+ * read as one. NaN, null or a marker is a missing value, if `dataset.missing` of the run fills it.
+ * Static features follow the others; only the first step needs them.
  */
 export type StepValues =
   | readonly ColumnValue[]

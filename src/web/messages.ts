@@ -6,7 +6,7 @@ import type { RunReport } from '../view/run-report.js';
 /** Start of the names of files of npm packages. */
 export const PACKAGES = '@packages/';
 
-/** A site as `web` writes it. Its script `site.js` sets it: a page of a file may read no other files. */
+/** A site as `web` writes it, in a script: a page of a file may read no other files. */
 export interface Site {
   /** Names of the configs, of `files`. */
   readonly configs: readonly string[];
