@@ -166,7 +166,7 @@ t.test('targets', t => {
   const measured = results(
     [row(reference, 60, sharp(1)), row(benchCase('evaluate', { ...REFERENCE, threads: 2 }), 900, sharp(0.5))],
     [
-      { id: 'whole/start', what: 'start', unit: 's', ours: sharp(0.9) },
+      { id: 'whole/start', what: 'start', unit: 's', ours: sharp(0.7) },
       {
         id: 'disk/step',
         what: 'a step',
@@ -181,17 +181,17 @@ t.test('targets', t => {
     judge(given)
       .filter(one => one.measured !== undefined)
       .map(({ measured, verdict }) => [measured?.median, verdict]);
-  const others = [
-    [0.5, 'aim reached'],
-    [0.9, 'floor reached'],
+  const anywhere = [
+    [0.7, 'floor reached'],
     [1, 'aim reached'],
   ];
+  const others = [[0.5, 'aim reached'], ...anywhere];
   const on = (vectors: Results['vectors'], node: string) =>
     verdicts({ ...measured, vectors, versions: { ...measured.versions, node } });
   t.same(on('AVX2', '24.1.0'), [[1, 'missed'], ...others]);
   t.same(on('AVX2', '20.9.0'), [[1, 'floor reached'], ...others], 'an older Node has another limit');
-  t.same(on('AVX-512', '24.1.0'), [[1, 'aim reached'], ...others], 'and so has a wider processor');
-  t.same(on('other', '24.1.0'), others);
+  t.same(on('AVX-512', '20.9.0'), [[1, 'missed'], ...others], 'and so has a wider processor');
+  t.same(on('other', '24.1.0'), anywhere);
   const models = results(
     [
       row(benchCase('train_step', { ...REFERENCE, threads: 2 }, 'gru'), 60, sharp(0.6)),
@@ -239,7 +239,7 @@ t.test('targets', t => {
   );
   t.match(
     renderTable(targetTable(judge(measured)), true),
-    /\| start of \.\/run .* \| 1\.20 s \| 0\.600 s \| 0\.900 ±0\.0 % s \|/,
+    /\| start of \.\/run .* \| 1\.20 s \| 0\.500 s \| 0\.700 ±0\.0 % s \|/,
   );
   t.end();
 });
