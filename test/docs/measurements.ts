@@ -9,7 +9,8 @@ import { cell, table } from './schema-tables.js';
 const experiments = join(packageRoot, 'experiments');
 
 export function measuredTexts(): Readonly<Record<string, string>> {
-  return { results: results(), pace: pace(), speed: speed(), reference: reference(), bench: benchTables() };
+  const tables = { bench: benchTables(AMD), 'bench-xeon': benchTables(XEON) };
+  return { results: results(), pace: pace(), speed: speed(), reference: reference(), ...tables };
 }
 
 interface ReferenceRun {
@@ -47,24 +48,27 @@ function reference(): string {
   );
 }
 
-/** The lines of `experiments/bench/table.md` without its heading. */
-function benchLines(): readonly string[] {
-  const text = readFileSync(join(experiments, 'bench', 'table.md'), 'utf8');
+/** Files of `experiments/bench`, one for each processor. */
+const [AMD, XEON] = ['table.md', 'table-xeon.md'];
+
+/** The lines of a file without its heading. */
+function benchLines(file: string): readonly string[] {
+  const text = readFileSync(join(experiments, 'bench', file), 'utf8');
   return text.slice(text.indexOf('\n') + 1).split('\n');
 }
 
-function benchTables(): string {
+function benchTables(file: string): string {
   // a column without a heading cannot be read aloud
-  return benchLines()
+  return benchLines(file)
     .join('\n')
     .trim()
     .replace(/^\| {2}\| hidden/m, '| case | hidden')
     .replace(/\| measured \| {2}\|$/m, '| measured | verdict |');
 }
 
-function benchRow(name: string): readonly string[] {
-  const line = benchLines().find(one => one.startsWith(`| ${name} |`));
-  if (line === undefined) throw new Error(`experiments/bench/table.md has no row \`${name}\``);
+function benchRow(file: string, name: string): readonly string[] {
+  const line = benchLines(file).find(one => one.startsWith(`| ${name} |`));
+  if (line === undefined) throw new Error(`experiments/bench/${file} has no row \`${name}\``);
   return line
     .split('|')
     .slice(1, -1)
@@ -77,32 +81,43 @@ function results(): string {
 }
 
 function speed(): string {
-  const [, run, , runRatio] = benchRow('./run configs/mnist-lstm.yaml');
-  const [, memory] = benchRow('peak RSS of that run');
-  const [, start] = benchRow('./run to first training step done');
+  const both = (cellsOf: (file: string) => readonly string[]) => [AMD, XEON].flatMap(cellsOf);
   /** A row of the large table: the time and the ratio to PyTorch's. */
-  const timed = (name: string): readonly string[] => {
-    const cells = benchRow(name);
-    return [`${cells[5]} ms`, cells[8]];
-  };
+  const timed = (name: string) =>
+    both(file => {
+      const cells = benchRow(file, name);
+      return [`${cells[5]} ms`, cells[8]];
+    });
+  const figure = (name: string, hasRatio = false) =>
+    both(file => {
+      const [, value, , ratio] = benchRow(file, name);
+      return [value, hasRatio ? ratio : ''];
+    });
   return table(
-    ['MNIST by rows, two LSTM layers of 128 units, two CPU cores', 'cellrun', 'Time / PyTorch'],
     [
-      ['Whole run: two epochs, two evaluations', run, runRatio],
+      'MNIST by rows, two LSTM layers of 128 units, two CPU cores',
+      ...['AMD EPYC, family 25', 'Time / PyTorch', 'Intel Xeon, Sapphire Rapids', 'Time / PyTorch'],
+    ],
+    [
+      ['Whole run: two epochs, two evaluations', ...figure('./run configs/mnist-lstm.yaml', true)],
       ['Training step, batch of 100', ...timed('train_step | 128 | 100 | 28 | 2')],
       ['The same with bidirectional layers', ...timed('train_step/bilstm | 128 | 100 | 28 | 2')],
       ['The same with CTC, a batch of 64, 100 steps', ...timed('train_step/ctc | 128 | 64 | 100 | 2')],
       ['The same with 512 units', ...timed('train_step | 512 | 100 | 28 | 2')],
       ['The same with a batch of 1', ...timed('train_step | 128 | 1 | 28 | 2')],
       ['Evaluation of 10,000 images', ...timed('evaluate | 128 | 100 | 28 | 2')],
-      ['From `./run` to the first finished training step', start, ''],
-      ['Peak memory of the run', memory, ''],
+      ['From `./run` to the first finished training step', ...figure('./run to first training step done')],
+      ['Peak memory of the run', ...figure('peak RSS of that run')],
     ].map(row => row.map(cell)),
   );
 }
 
 function pace(): string {
-  const [, run, , runRatio] = benchRow('./run configs/mnist-lstm.yaml');
-  const step = benchRow('train_step | 128 | 100 | 28 | 2')[8];
-  return `The reference experiment takes ${run} on two CPU cores, ${runRatio} of the time\nof the PyTorch program. The ratio for a training step is ${step}.`;
+  const [amd, xeon] = [AMD, XEON].map(file => {
+    const [, run, , ratio] = benchRow(file, './run configs/mnist-lstm.yaml');
+    return { run, ratio, step: benchRow(file, 'train_step | 128 | 100 | 28 | 2')[8] };
+  });
+  return `On two cores of an AMD EPYC (family 25), the reference experiment takes ${amd.run}, ${amd.ratio} of the time of the
+PyTorch program, and a training step ${amd.step} of its time. On an Intel Xeon (Sapphire Rapids), with products of 512
+bits, it takes ${xeon.run}, ${xeon.ratio} of the time, and a step ${xeon.step}.`;
 }
