@@ -34,14 +34,24 @@ export interface MachineTarget extends Target {
 /** Minimum speedup to choose the wider code. */
 const MIN_GAIN = 1.15;
 
-let narrow: { readonly width: MergedWidth; readonly reason: string; readonly us: number } | undefined;
+/** The width of WebAssembly's kernels; `us` is undefined if there was nothing to compare. */
+interface MergedFinding {
+  readonly width: MergedWidth;
+  readonly reason: string;
+  readonly us?: number;
+}
+
+let narrow: MergedFinding | undefined;
 let wide: WidthFinding | undefined;
 
 /** The fastest width on this machine; takes some milliseconds the first time. */
 export function measuredWidth(arithmetic = machineArithmetic()): WidthFinding {
-  if (missingFor512(arithmetic) !== undefined) return measuredMergedWidth();
-  wide ??= measureWide();
-  return wide;
+  if (missingFor512(arithmetic) === undefined) {
+    wide ??= measureWide();
+    return wide;
+  }
+  const { width, reason } = measuredMergedWidth();
+  return { width, reason };
 }
 
 /** Why there are no vectors of 512 bits for this arithmetic; undefined if there are. */
@@ -76,23 +86,23 @@ export function widthOf({ width, isWide }: MachineTarget): Width {
 }
 
 function measureWide(): WidthFinding {
-  const { width, us } = measuredMergedWidth();
+  const { width, us = fastest(mergedProduct(width)) } = measuredMergedWidth();
   const most = fastest(wideProduct());
   const reason = `a product took ${most.toFixed(1)} us at 512 bits, ${us.toFixed(1)} us at ${width}`;
   return { width: us / most >= MIN_GAIN ? 512 : width, reason };
 }
 
-function measuredMergedWidth() {
+function measuredMergedWidth(): MergedFinding {
   narrow ??= measureMerged();
   return narrow;
 }
 
-function measureMerged(): NonNullable<typeof narrow> {
-  const us = fastest(mergedProduct(128));
+function measureMerged(): MergedFinding {
   if (!knowsMerging()) {
     const what = runtime.arch === 'x64' ? `Node ${runtime.version}` : runtime.arch;
-    return { width: 128, reason: `${what} does not merge vectors`, us };
+    return { width: 128, reason: `${what} does not merge vectors` };
   }
+  const us = fastest(mergedProduct(128));
   const twice = fastest(mergedProduct(256));
   const reason = `a product took ${twice.toFixed(1)} us at 256 bits, ${us.toFixed(1)} us at 128`;
   return us / twice >= MIN_GAIN ? { width: 256, reason, us: twice } : { width: 128, reason, us };
