@@ -196,8 +196,17 @@ for (const form of [...FORMS, 'served', 'together']) {
 
 writeFileSync(join(compiled, 'interop', 'js', 'module.d.ts'), moduleDeclarations());
 
-/** Libraries that a page does without: gpu.js analyzes kernels, and Dawn is the browser's own. */
-const NOT_IN_PAGES = /^(?:gpu\.js(?:\/src\/.*)?|webgpu|fs-native-extensions|tinyglobby)$/;
+/** Libraries that a page does without: Dawn is the browser's own. */
+const NOT_IN_PAGES = /^(?:webgpu|fs-native-extensions|tinyglobby)$/;
+
+/**
+ * What a page has of gpu.js: it parses kernels and infers their types (51 kB of gzip, most of it
+ * acorn). With its `GPU`, and so with all its backends, it would be 154 kB. Kernels are not linked
+ * ahead instead, since a page trains configs that its user edits.
+ */
+const GPU_FRONT_END = ['backend/function-builder', 'backend/function-node', 'backend/kernel', 'input']
+  .map(file => `...require('gpu.js/src/${file}')`)
+  .join();
 
 /** Puts the browser as a host in the place of Node. */
 const browserHost: Plugin = {
@@ -205,6 +214,11 @@ const browserHost: Plugin = {
   setup({ onLoad, onResolve }) {
     onResolve({ filter: NOT_IN_PAGES }, ({ path }) => ({ path, namespace: 'empty' }));
     onLoad({ filter: /./, namespace: 'empty' }, () => ({ contents: '' }));
+    onResolve({ filter: /^gpu\.js$/ }, ({ path }) => ({ path, namespace: 'front-end' }));
+    onLoad({ filter: /./, namespace: 'front-end' }, () => ({
+      contents: `module.exports = { ${GPU_FRONT_END} };`,
+      resolveDir: packageRoot,
+    }));
     onLoad({ filter: /[\\/]src[\\/]engine[\\/]machine-[^\\/]*\.ts$/ }, ({ path }) => emptied(path, LEFT_OUT));
     onLoad({ filter: /[\\/]src[\\/]host[\\/]index\.ts$/ }, () => ({
       contents: "export * from './browser.js';",

@@ -1,12 +1,13 @@
 /** Chooses the backend, loads gpu.js, and runs plans by gpu.js's pipelines. */
 
-import type { GPUVariableType, GPU as GpuJs, IKernelRunShortcut, Input, IPipelineRunShortcut } from 'gpu.js';
-import { availableParallelism, createRequire, execute, fs, runtime, webGpu } from '../host/index.js';
+import type { GPUVariableType, GPU as GpuJs, IKernelRunShortcut, IPipelineRunShortcut } from 'gpu.js';
+import { availableParallelism, execute, fs, runtime, webGpu } from '../host/index.js';
 import type { Node, ProgramPart } from '../math/graph/node.js';
 import { type Shape, sizeOf } from '../math/graph/shape.js';
 import { EXIT, UserError, usageError } from '../util/errors.js';
 import { programFile } from '../util/root.js';
 import type { Backend, BackendRequest } from './backend-names.js';
+import { gpuLibrary } from './kernels.js';
 import type { Value } from './linked-executable.js';
 import type { Kernel, Plan } from './plan.js';
 import type { KernelArgument } from './source.js';
@@ -45,6 +46,11 @@ export function takeSoftwareForHardware(isOn: boolean): void {
  */
 export async function chooseBackend(request: BackendRequest): Promise<BackendChoice> {
   if (request === 'cpu' || request === 'webasm') return { backend: request, reason: 'as requested' };
+  if (request === 'gpu.js') {
+    const { mode, adapter } = await pipelineMode();
+    const reason = `as requested; gpu.js's pipelines run on ${mode}`;
+    return { backend: request, reason, ...(adapter && { adapter }) };
+  }
   if (request === 'auto') {
     const found = takesSoftware || mayHaveGpu() ? await webGpuAdapter() : NO_DEVICE;
     if ('missing' in found) return { backend: 'webasm', reason: found.missing };
@@ -99,21 +105,6 @@ async function probeWebGpu(): Promise<AdapterInfo | { readonly missing: string }
   }
 }
 
-const require = createRequire(import.meta.url);
-
-export interface GpuLibrary {
-  readonly GPU: typeof GpuJs;
-  readonly Input: typeof Input;
-}
-
-let library: GpuLibrary | undefined;
-
-/** gpu.js is CommonJS without an export map; loaded on first use, since that takes 0.1 s. */
-export function gpuLibrary(): GpuLibrary {
-  library ??= require('gpu.js') as GpuLibrary;
-  return library;
-}
-
 /** Names of software implementations of Vulkan. */
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software/i;
 
@@ -137,9 +128,8 @@ export async function findAdapter(): Promise<FoundAdapter> {
   return { adapter, info: { vendor, architecture, device, description, software } };
 }
 
-export function tensorInput(values: Float32Array, shape: Shape): Input {
-  // gpu.js accepts any typed array, its types only arrays of numbers
-  return new (gpuLibrary().Input)(values as unknown as number[], gpuSize(shape));
+function tensorInput(values: Float32Array, shape: Shape): object {
+  return new (gpuLibrary().Input)(values, gpuSize(shape));
 }
 
 /** gpu.js names the contiguous axis first. */
@@ -190,18 +180,49 @@ export interface Executable {
   readonly keptSize?: number;
 }
 
-/** The executor that gpu.js must have used for a pipeline; any other is a silent degradation. */
-const PIPELINES = { webasm: 'fused-sync', cpu: 'generic' } as const;
+/**
+ * By mode of gpu.js, the executor that it must have used for a pipeline; any other is a silent
+ * degradation.
+ */
+const PIPELINES = { webgpu: 'fused-encoder', webasm: 'fused-sync', cpu: 'generic' } as const;
 
-/** The backends that gpu.js has pipelines for. */
-export type PipelineBackend = keyof typeof PIPELINES;
+export type PipelineMode = keyof typeof PIPELINES;
 
-/** The executor of kernels: our linked plans, or on cpu a pipeline of gpu.js. */
+/** The executor of kernels: our linked plans, or pipelines of gpu.js. */
 export const EXECUTORS: Readonly<Record<Backend, string>> = {
   webasm: 'linked',
   webgpu: 'device',
   cpu: PIPELINES.cpu,
+  'gpu.js': 'pipeline',
 };
+
+/** What gpu.js as shipped finds on this machine: a GPU, otherwise WebAssembly. */
+async function pipelineMode(): Promise<{ readonly mode: PipelineMode; readonly adapter?: AdapterInfo }> {
+  if (!gpuLibrary().GPU)
+    throw usageError(
+      'backend/missing',
+      'backend gpu.js is not available: pages do without its own backends',
+      {
+        expected: 'webasm',
+        got: 'gpu.js',
+      },
+    );
+  const found = takesSoftware || mayHaveGpu() ? await webGpuAdapter() : NO_DEVICE;
+  return 'missing' in found || (found.software && !takesSoftware)
+    ? { mode: 'webasm' }
+    : { mode: 'webgpu', adapter: found };
+}
+
+/** gpu.js for its own pipelines. */
+export async function openPipelines(
+  backend: Backend,
+): Promise<{ readonly gpu: GpuJs; readonly mode: PipelineMode }> {
+  const { mode } = backend === 'cpu' ? { mode: 'cpu' as const } : await pipelineMode();
+  // where gpu.js looks for WebGPU; Node 20 has no `navigator`, later versions have one without it
+  if (mode === 'webgpu')
+    Object.defineProperty(globalThis, 'navigator', { value: { gpu: webGpu() }, configurable: true });
+  return { gpu: new (gpuLibrary().GPU!)({ mode }), mode };
+}
 
 /** The plan did not run as planned: gpu.js degraded it, or its results cannot be trusted. */
 export class ExecutionError extends Error {
@@ -224,11 +245,11 @@ export class PipelineExecutable implements Executable {
 
   constructor(
     gpu: GpuJs,
-    private readonly backend: PipelineBackend,
+    private readonly mode: PipelineMode,
     readonly plan: Plan,
   ) {
     this.names = [...plan.outputs.keys()];
-    this.pipeline = gpu.createPipeline(orchestration(gpu, backend, plan), { threads: false });
+    this.pipeline = gpu.createPipeline(orchestration(gpu, mode, plan), { threads: false });
   }
 
   async run(
@@ -262,17 +283,17 @@ export class PipelineExecutable implements Executable {
 
   private assertExecution(): void {
     const { executorKind, backend, fallbackReason } = this.pipeline;
-    if (executorKind !== PIPELINES[this.backend] || backend !== this.backend) {
+    if (executorKind !== PIPELINES[this.mode] || backend !== this.mode) {
       throw new ExecutionError(
-        `planned for ${this.backend} (${PIPELINES[this.backend]}), ran as ${backend} (${executorKind}): ${fallbackReason}`,
+        `planned for ${this.mode} (${PIPELINES[this.mode]}), ran as ${backend} (${executorKind}): ${fallbackReason}`,
       );
     }
   }
 }
 
 /** The function that gpu.js traces once: every step is a kernel call over handles. */
-function orchestration(gpu: GpuJs, backend: PipelineBackend, plan: Plan) {
-  const kernels = new Map(plan.kernels.map(kernel => [kernel, createKernel(gpu, backend, kernel)]));
+function orchestration(gpu: GpuJs, mode: PipelineMode, plan: Plan) {
+  const kernels = new Map(plan.kernels.map(kernel => [kernel, createKernel(gpu, mode, kernel)]));
   const trace = (...given: unknown[]) => {
     const known = new Map<Node, unknown>(plan.inputs.map((node, i) => [node, given[i]]));
     for (const { node, kernel, operands } of plan.steps) {
@@ -290,15 +311,15 @@ function call(kernel: IKernelRunShortcut | undefined, operands: unknown[]): unkn
   return (kernel as unknown as (...operands: unknown[]) => unknown)(...operands);
 }
 
-export function createKernel(
+function createKernel(
   gpu: GpuJs,
-  backend: PipelineBackend,
+  mode: PipelineMode,
   { text, output }: Pick<Kernel, 'text' | 'output'>,
 ): IKernelRunShortcut {
   const kernel = gpu.createKernel(text.source, {
     output: gpuSize(output),
     precision: 'single',
-    ...(backend === 'cpu' ? {} : { argumentTypes: argumentTypes(text.arguments) }),
+    ...(mode === 'cpu' ? {} : { argumentTypes: argumentTypes(text.arguments) }),
   });
   // otherwise loops stop after 1,000 rounds on some backends; ours have literal bounds
   return kernel.setLoopMaxIterations(Number.MAX_SAFE_INTEGER);

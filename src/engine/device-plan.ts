@@ -1,11 +1,10 @@
 /** Plans what a GPU runs at once: a dispatch costs more than a small kernel. */
 import type { Node } from '../math/graph/node.js';
-import { parseKernel } from './language.js';
-import { type Copies, type Dispatch, type LinkedPlan, linkDispatches } from './link.js';
-import { extentsOf, type Kernel, type Plan, parametersOf, type Step } from './plan.js';
+import { type Copies, type ShaderKernel, shaderKernel } from './kernels.js';
+import { type Dispatch, type LinkedPlan, linkDispatches } from './link.js';
+import { extentsOf, type Kernel, type Plan, parametersOf, type Step, useOf } from './plan.js';
 import { coefficient, type KernelIr, loadsOf, valuesOf } from './simd-ir.js';
-import { lower } from './simd-lower.js';
-import { hasLoop, MAX_GROUPS, MAX_WORDS, type Shader, writeShader } from './wgsl.js';
+import { hasLoop, MAX_GROUPS, MAX_WORDS, type Shader } from './wgsl.js';
 
 export interface DeviceCode extends Copies {
   readonly shader: Shader;
@@ -65,21 +64,18 @@ function link(plan: Plan): LinkedPlan<DeviceCode> {
 }
 
 function compileUnit(plan: Plan, { steps }: Unit): DeviceCode {
-  const kernels = steps.map(({ kernel, operands }) => ({
-    ir: irOf(kernel, operands),
-    parameters: parametersOf(kernel, operands),
-  }));
-  return { shader: writeShader(kernels), plan, steps, spareBytes: 0, packed: [] };
+  const [first, ...others] = steps.map(kernelFor);
+  return { shader: first.shader(others), plan, steps, spareBytes: 0, packed: [] };
 }
 
-const irs = new WeakMap<Kernel, KernelIr>();
+const kernels = new WeakMap<Kernel, ShaderKernel>();
 
-function irOf(kernel: Kernel, operands: Step['operands']): KernelIr {
-  const ir =
-    irs.get(kernel) ??
-    lower(parseKernel(kernel.text.source), parametersOf(kernel, operands), extentsOf(kernel));
-  irs.set(kernel, ir);
-  return ir;
+/** The kernel of a step, whose use of it is checked. */
+function kernelFor(step: Step): ShaderKernel {
+  const kernel = kernels.get(step.kernel) ?? shaderKernel(useOf(step));
+  kernels.set(step.kernel, kernel);
+  kernel.check(parametersOf(step.kernel, step.operands));
+  return kernel;
 }
 
 /** A step joins the last unit whose results it reads, if each thread reads only its own. */
@@ -88,7 +84,7 @@ function unitsOf(plan: Plan): Unit[] {
   const unitOf = new Map<Node, Unit>();
   plan.steps.forEach((step, i) => {
     const isEarly = i < plan.first;
-    const ir = irOf(step.kernel, step.operands);
+    const ir = kernelFor(step).ir;
     const isOpen = !hasLoop(ir.body);
     const before = step.operands.flatMap(operand =>
       typeof operand === 'number' ? [] : (unitOf.get(operand) ?? []),

@@ -1,20 +1,21 @@
-import type { GPU } from 'gpu.js';
-import { fs, hasGpuLibrary } from '../host/index.js';
+import { fs } from '../host/index.js';
 import type { ArrayOperations } from '../math/graph/arrays.js';
 import type { Program } from '../math/graph/node.js';
 import { WebAssembly } from '../util/webassembly.js';
 import type { Arithmetic } from './arithmetic.js';
-import { type Executable, gpuLibrary, type PipelineBackend, PipelineExecutable } from './backend.js';
+import { type Executable, openPipelines, PipelineExecutable } from './backend.js';
 import type { Backend } from './backend-names.js';
 import { Device } from './device.js';
 import { DeviceArrays, RehearsedArrays } from './device-arrays.js';
 import { type DeviceCode, linkForDevice } from './device-plan.js';
 import { DeviceProfile } from './device-profile.js';
 import { Heap, MAX_PAGES } from './heap.js';
-import { analyzingKernelClass, compileStep, type LinkedPlan, linkPlan, WidthError } from './link.js';
+import { gpuLibrary } from './kernels.js';
+import { checkKernels, type LinkedPlan, linkForHeap, WidthError } from './link.js';
 import { LinkedExecutable, LinkedRuntime } from './linked-executable.js';
 import { makePlan, type Plan } from './plan.js';
-import { type MachineTarget, machineTarget, missingFor512, narrower, type Width, widthOf } from './width.js';
+import type { MachineTarget } from './simd-compile.js';
+import { machineTarget, missingFor512, narrower, type Width, widthOf } from './width.js';
 
 /** Address space that V8 reserves for a memory and its threads: 13 GiB in Node 20, 9 in Node 24. */
 const ADDRESS_SPACE = 14e9;
@@ -45,11 +46,8 @@ export interface ProfiledPlan {
   readonly runs: number;
 }
 
-/** gpu.js opened on one backend; compiles programs until it is closed. */
+/** Compiles programs for one backend until it is closed. */
 export class Engine {
-  /** Whether new engines run gpu.js's own code in its own pipelines, for benchmarks. */
-  static asShipped = false;
-
   private readonly pipelines: PipelineExecutable[] = [];
   readonly runtime: LinkedRuntime;
   private readonly linked = new WeakMap<Program, LinkedPlan>();
@@ -62,20 +60,18 @@ export class Engine {
   private constructor(
     readonly backend: Backend,
     readonly heap: Heap,
-    /** Runs kernels on cpu and webasm. */
-    readonly gpu: GPU | undefined,
-    /** Runs them on webgpu. */
+    /** Runs pipelines of gpu.js. */
+    private readonly shipped: Awaited<ReturnType<typeof openPipelines>> | undefined,
+    /** Runs kernels on webgpu. */
     readonly device: Device | undefined,
     private readonly onDevice: LinkedRuntime<DeviceCode> | undefined,
-    /** Whether programs are linked: compiled once, and run over the heap by any thread. */
-    readonly links: boolean,
   ) {
     this.runtime = LinkedRuntime.ofHeap(heap);
   }
 
   /** Prepares what an engine on webasm needs, once per process; optional. */
   static prepare(width?: Width, arithmetic?: Arithmetic): void {
-    if (hasGpuLibrary) gpuLibrary();
+    gpuLibrary();
     machineTarget(width, arithmetic);
   }
 
@@ -102,13 +98,11 @@ export class Engine {
       const device = await Device.open(heap, profiled);
       const arrays = new DeviceArrays(device, length => heap.allocate(length));
       const onDevice = new LinkedRuntime<DeviceCode>(heap, code => device.instance(code), arrays);
-      return new Engine(backend, heap, undefined, device, onDevice, false);
+      return new Engine(backend, heap, undefined, device, onDevice);
     }
-    const gpu = hasGpuLibrary ? new (gpuLibrary().GPU)({ mode: backend }) : undefined;
-    const links = backend === 'webasm' && !Engine.asShipped;
-    const engine = new Engine(backend, heap, gpu, undefined, undefined, links);
+    const shipped = backend === 'webasm' ? undefined : await openPipelines(backend);
+    const engine = new Engine(backend, heap, shipped, undefined, undefined);
     if (engine.links) engine.aimAt(width, arithmetic);
-    if (engine.links && gpu) Object.assign(gpu, { Kernel: analyzingKernelClass() });
     engine.isProfiled = profiled && engine.links;
     return engine;
   }
@@ -118,7 +112,12 @@ export class Engine {
     const heap = newHeap();
     const arrays = new RehearsedArrays(heap);
     const onDevice = new LinkedRuntime<DeviceCode>(heap, () => () => {}, arrays);
-    return new Engine('webgpu', heap, undefined, undefined, onDevice, false);
+    return new Engine('webgpu', heap, undefined, undefined, onDevice);
+  }
+
+  /** Whether programs are linked: compiled once, and run over the heap by any thread. */
+  get links(): boolean {
+    return this.backend === 'webasm';
   }
 
   get arrays(): ArrayOperations<Float32Array> {
@@ -132,7 +131,10 @@ export class Engine {
       if (this.isProfiled) this.timed.push({ plan: makePlan(program), linked });
       return linked;
     }
-    const pipeline = new PipelineExecutable(this.gpu!, this.backend as PipelineBackend, makePlan(program));
+    const { gpu, mode } = this.shipped!;
+    const plan = makePlan(program);
+    checkKernels(plan);
+    const pipeline = new PipelineExecutable(gpu, mode, plan);
     this.pipelines.push(pipeline);
     return pipeline;
   }
@@ -146,7 +148,7 @@ export class Engine {
 
   private linkChecked(plan: Plan): LinkedPlan {
     try {
-      return this.linkFor(plan);
+      return linkForHeap(plan, this.target!, this.runtime);
     } catch (error) {
       const target = narrower(this.target!);
       if (!(error instanceof WidthError) || !target) throw error;
@@ -164,10 +166,6 @@ export class Engine {
     if (missing) this.narrowed = `no vectors of 512 bits: ${missing}; the run uses ${this.target.width} bits`;
   }
 
-  private linkFor(plan: Plan): LinkedPlan {
-    return linkPlan(plan, step => compileStep(step, this.target!, this));
-  }
-
   /** The times since `resetProfile`, if the engine is `profiled`. */
   get profiled(): readonly ProfiledPlan[] {
     return this.timed.flatMap(({ plan, linked: { profile } }) => (profile ? [{ plan, ...profile }] : []));
@@ -183,7 +181,7 @@ export class Engine {
   /** Releases all compiled programs and, on webgpu, the device: the process can end. */
   async close(): Promise<void> {
     for (const pipeline of this.pipelines.splice(0)) await pipeline.destroy();
-    await this.gpu?.destroy();
+    await this.shipped?.gpu.destroy();
     this.device?.close();
   }
 }

@@ -1,5 +1,8 @@
-/** The language of kernels: the subset of JavaScript that the ops write, as a tree. */
-import { Recent } from '../util/recent.js';
+/**
+ * The language of kernels: the subset of JavaScript that the ops write. gpu.js parses a kernel and
+ * infers its types; this reads what it found as a smaller tree.
+ */
+import type * as acorn from 'acorn';
 
 export type Axis = 'x' | 'y' | 'z';
 
@@ -14,7 +17,7 @@ export type Expression =
   | { readonly kind: 'number'; readonly value: number }
   | { readonly kind: 'thread'; readonly axis: Axis }
   /** A local, a loop variable or a scalar argument. */
-  | { readonly kind: 'name'; readonly name: string }
+  | { readonly kind: 'name'; readonly name: string; readonly isInteger: boolean }
   | { readonly kind: 'read'; readonly array: string; readonly index: readonly Expression[] }
   | { readonly kind: 'negate'; readonly operand: Expression }
   | {
@@ -52,7 +55,6 @@ export type Statement =
     };
 
 export interface KernelTree {
-  readonly parameters: readonly string[];
   readonly body: readonly Statement[];
   readonly result: Expression;
 }
@@ -62,206 +64,210 @@ export class KernelError extends Error {
   override readonly name = 'KernelError';
 }
 
-/** Cached, since many steps of a plan share a source, and each is checked and compiled. */
-const trees = new Recent<KernelTree>(1000);
-
-/** @throws KernelError with the position of unsupported syntax */
-export function parseKernel(source: string): KernelTree {
-  return trees.get(source, () => new Parser(source).kernel());
+/** What gpu.js knows of the function of a kernel. */
+export interface ParsedFunction {
+  getJsAST(): acorn.FunctionExpression;
+  /** Null or undefined for a name that nothing declares. */
+  getVariableType(name: acorn.Identifier): string | null | undefined;
 }
 
-interface Token {
-  readonly text: string;
-  /** Offset in the source. */
-  readonly at: number;
+interface NodeTypes {
+  AssignmentExpression: acorn.AssignmentExpression;
+  BinaryExpression: acorn.BinaryExpression;
+  BlockStatement: acorn.BlockStatement;
+  ExpressionStatement: acorn.ExpressionStatement;
+  Identifier: acorn.Identifier;
+  Literal: acorn.Literal;
+  MemberExpression: acorn.MemberExpression;
+  ReturnStatement: acorn.ReturnStatement;
+  UpdateExpression: acorn.UpdateExpression;
+  VariableDeclaration: acorn.VariableDeclaration;
 }
 
-/** Numbers, names, and operators of more than one character; anything else is one character. */
-const TOKEN = /\d+(?:\.\d+)?(?:e[+-]?\d+)?|[A-Za-z_]\w*|===|\|\||\+=|\+\+|\S/g;
-const NUMBER = /^\d/;
-const NAME = /^[A-Za-z_]/;
 const ARGUMENTS: ReadonlyMap<string, number> = new Map([
   ...UNARY_FUNCTIONS.map(name => [name, 1] as const),
   ...BINARY_FUNCTIONS.map(name => [name, 2] as const),
 ]);
+const BINARY_OPERATORS: readonly string[] = ['+', '-', '*', '/'] satisfies BinaryOperator[];
 const AXES: readonly string[] = ['x', 'y', 'z'] satisfies Axis[];
 
-/** Statements have the forms that `source.ts` writes; expressions are those of the ops. */
-class Parser {
-  private readonly tokens: readonly Token[];
-  private next = 0;
+/** What gpu.js writes before the source of a kernel, on its first line. */
+const PREFIX = 'const parser_kernel = ';
 
-  constructor(private readonly source: string) {
-    const end = { text: 'the end', at: source.length };
-    this.tokens = [...Array.from(source.matchAll(TOKEN), ({ 0: text, index: at }) => ({ text, at })), end];
-  }
+/** @throws KernelError with the position of unsupported syntax */
+export function readKernel(parsed: ParsedFunction): KernelTree {
+  return new Reader(parsed).kernel();
+}
+
+type EsNode = acorn.Node | null | undefined;
+
+/** Statements have the forms that `source.ts` writes; expressions are those of the ops. */
+class Reader {
+  constructor(private readonly parsed: ParsedFunction) {}
 
   kernel(): KernelTree {
-    this.take('function', '(');
-    const parameters = this.list(')', () => this.name());
-    this.take('{');
-    const body: Statement[] = [];
-    while (!this.accept('return')) body.push(this.statement());
-    const result = this.expression();
-    this.take(';', '}');
-    return { parameters, body, result };
+    const { body } = this.parsed.getJsAST().body;
+    const last = this.expect(body.at(-1), 'ReturnStatement', 'return');
+    return {
+      body: body.slice(0, -1).map(node => this.statement(node)),
+      result: this.expression(last.argument),
+    };
   }
 
-  private statement(): Statement {
-    const isConstant = this.accept('const');
-    if (isConstant || this.accept('let')) {
-      const name = this.name();
-      this.take('=');
-      return { kind: 'define', mutable: !isConstant, name, value: this.ended() };
+  private statement(node: acorn.Node): Statement {
+    switch ((node as acorn.Statement).type) {
+      case 'VariableDeclaration':
+        return this.define(node as acorn.VariableDeclaration);
+      case 'ForStatement':
+        return this.loop(node as acorn.ForStatement);
+      case 'IfStatement':
+        return this.branch(node as acorn.IfStatement);
+      default: {
+        const { expression } = this.expect(node, 'ExpressionStatement', 'a statement of the language');
+        const { left, operator, right } = this.expect(expression, 'AssignmentExpression', 'an assignment');
+        if (operator !== '=' && operator !== '+=') throw refuse(expression, 'expected = or +=', operator);
+        return {
+          kind: 'assign',
+          name: this.name(left),
+          add: operator === '+=',
+          value: this.expression(right),
+        };
+      }
     }
-    if (this.accept('for')) return this.loop();
-    if (this.accept('if')) return this.branch();
-    const name = this.name();
-    const add = this.accept('+=');
-    if (!add) this.take('=');
-    return { kind: 'assign', name, add, value: this.ended() };
+  }
+
+  private define({ kind, declarations }: acorn.VariableDeclaration): Extract<Statement, { kind: 'define' }> {
+    const [{ id, init }, second] = declarations;
+    if (second) throw refuse(second, 'expected ;');
+    return { kind: 'define', mutable: kind === 'let', name: this.name(id), value: this.expression(init) };
   }
 
   /** Counts from a literal to below a literal, the only form that gpu.js never caps. */
-  private loop(): Statement {
-    this.take('(', 'let');
-    const variable = this.name();
-    this.take('=');
-    const from = this.number();
-    this.take(';', variable, '<');
-    const to = this.number();
-    this.take(';', variable, '++', ')');
-    return { kind: 'loop', variable, from, to, body: this.block() };
+  private loop({ init, test, update, body }: acorn.ForStatement): Statement {
+    const { name: variable, value } = this.define(this.expect(init, 'VariableDeclaration', 'let'));
+    const { left, operator, right } = this.expect(test, 'BinaryExpression', `${variable} <`);
+    if (operator !== '<' || this.name(left) !== variable)
+      throw refuse(test, `expected ${variable} <`, operator);
+    const step = this.expect(update, 'UpdateExpression', `${variable}++`);
+    if (step.operator !== '++' || this.name(step.argument) !== variable)
+      throw refuse(step, `expected ${variable}++`, step.operator);
+    const declaration = init as acorn.VariableDeclaration;
+    if (value.kind !== 'number') throw refuse(declaration.declarations[0].init, 'expected a number');
+    return { kind: 'loop', variable, from: value.value, to: this.number(right), body: this.block(body) };
   }
 
-  private branch(): Statement {
+  private branch(node: acorn.IfStatement): Statement {
     const cases: { numbers: number[]; body: Statement[] }[] = [];
-    let selector: Expression;
-    do {
-      this.take('(');
-      const numbers: number[] = [];
-      do {
-        selector = this.primary();
-        this.take('===');
-        numbers.push(this.number());
-      } while (this.accept('||'));
-      this.take(')');
-      cases.push({ numbers, body: this.block() });
-      this.take('else');
-    } while (this.accept('if'));
-    return { kind: 'branch', selector: selector as Selector, cases, otherwise: this.block() };
+    let selector: Expression | undefined;
+    let rest: EsNode = node;
+    while (rest?.type === 'IfStatement') {
+      const { test, consequent, alternate } = rest as acorn.IfStatement;
+      const numbers = this.conditions(test).map(({ left, right }) => {
+        selector ??= this.expression(left);
+        return this.number(right);
+      });
+      cases.push({ numbers, body: this.block(consequent) });
+      if (!alternate) throw refuse(rest, 'expected else');
+      rest = alternate;
+    }
+    return { kind: 'branch', selector: selector as Selector, cases, otherwise: this.block(rest) };
   }
 
-  private block(): Statement[] {
-    this.take('{');
-    const body: Statement[] = [];
-    while (!this.accept('}')) body.push(this.statement());
-    return body;
+  /** The parts of `SELECTOR === LITERAL || ...`. */
+  private conditions(node: acorn.Node): acorn.BinaryExpression[] {
+    if (node.type === 'LogicalExpression') {
+      const { left, operator, right } = node as acorn.LogicalExpression;
+      if (operator === '||') return [...this.conditions(left), ...this.conditions(right)];
+    }
+    const condition = this.expect(node, 'BinaryExpression', '===');
+    if (condition.operator !== '===') throw refuse(node, 'expected ===', condition.operator);
+    return [condition];
   }
 
-  private ended(): Expression {
-    const value = this.expression();
-    this.take(';');
+  private block(node: EsNode): Statement[] {
+    return this.expect(node, 'BlockStatement', '{').body.map(one => this.statement(one));
+  }
+
+  private expression(node: EsNode): Expression {
+    switch ((node as acorn.Expression).type) {
+      case 'Literal':
+        return { kind: 'number', value: this.number(node) };
+      case 'Identifier': {
+        const isInteger = this.parsed.getVariableType(node as acorn.Identifier) === 'Integer';
+        return { kind: 'name', name: this.name(node), isInteger };
+      }
+      case 'UnaryExpression': {
+        const { operator, argument } = node as acorn.UnaryExpression;
+        if (operator !== '-') throw refuse(node, `operator ${operator} is not in the language`);
+        return { kind: 'negate', operand: this.expression(argument) };
+      }
+      case 'BinaryExpression': {
+        const { operator, left, right } = node as acorn.BinaryExpression;
+        if (!BINARY_OPERATORS.includes(operator))
+          throw refuse(node, `operator ${operator} is not in the language`);
+        const operands = { left: this.expression(left), right: this.expression(right) };
+        return { kind: 'binary', operator: operator as BinaryOperator, ...operands };
+      }
+      case 'CallExpression':
+        return this.call(node as acorn.CallExpression);
+      case 'MemberExpression':
+        return this.member(node as acorn.MemberExpression);
+      default:
+        throw refuse(node, `${node?.type} is not in the language`);
+    }
+  }
+
+  private call({ callee, arguments: operands }: acorn.CallExpression): Expression {
+    const { object, property, computed } = this.expect(callee, 'MemberExpression', 'a function of Math');
+    if (computed || this.name(object) !== 'Math') throw refuse(callee, 'expected a function of Math');
+    const name = this.name(property);
+    const count = ARGUMENTS.get(name);
+    if (count === undefined) throw refuse(property, `Math.${name} is not in the language`);
+    if (operands.length !== count) throw refuse(property, `Math.${name} takes ${count} arguments`);
+    return {
+      kind: 'call',
+      function: name as UnaryFunction,
+      operands: operands.map(operand => this.expression(operand)),
+    };
+  }
+
+  private member(node: acorn.MemberExpression): Expression {
+    if (!node.computed) {
+      const axis = this.name(node.property);
+      const { object, property } = this.expect(node.object, 'MemberExpression', 'this.thread');
+      if (object.type !== 'ThisExpression' || this.name(property) !== 'thread')
+        throw refuse(node, 'expected this.thread');
+      if (!AXES.includes(axis)) throw refuse(node.property, 'expected x, y or z', axis);
+      return { kind: 'thread', axis: axis as Axis };
+    }
+    const index: Expression[] = [];
+    let array: acorn.Node = node;
+    while (array.type === 'MemberExpression') {
+      const { object, property } = array as acorn.MemberExpression;
+      index.unshift(this.expression(property));
+      array = object;
+    }
+    return { kind: 'read', array: this.name(array), index };
+  }
+
+  private name(node: EsNode): string {
+    return this.expect(node, 'Identifier', 'a name').name;
+  }
+
+  private number(node: EsNode): number {
+    const { value } = this.expect(node, 'Literal', 'a number');
+    if (typeof value !== 'number') throw refuse(node, 'expected a number', String(value));
     return value;
   }
 
-  private expression(): Expression {
-    return this.chain(['+', '-'], () => this.chain(['*', '/'], () => this.factor()));
+  private expect<T extends keyof NodeTypes>(node: EsNode, type: T, expected: string): NodeTypes[T] {
+    if (node?.type !== type) throw refuse(node, `expected ${expected}`, node?.type);
+    return node as NodeTypes[T];
   }
+}
 
-  private chain(operators: readonly BinaryOperator[], operand: () => Expression): Expression {
-    let left = operand();
-    for (;;) {
-      const operator = operators.find(one => this.accept(one));
-      if (!operator) return left;
-      left = { kind: 'binary', operator, left, right: operand() };
-    }
-  }
-
-  private factor(): Expression {
-    return this.accept('-') ? { kind: 'negate', operand: this.factor() } : this.primary();
-  }
-
-  private primary(): Expression {
-    if (NUMBER.test(this.token.text)) return { kind: 'number', value: this.number() };
-    if (this.accept('(')) {
-      const value = this.expression();
-      this.take(')');
-      return value;
-    }
-    if (this.accept('this')) {
-      this.take('.', 'thread', '.');
-      if (!AXES.includes(this.token.text)) throw this.unexpected('x, y or z');
-      return { kind: 'thread', axis: this.advance() as Axis };
-    }
-    if (this.accept('Math')) return this.call();
-    const name = this.name();
-    const index: Expression[] = [];
-    while (this.accept('[')) {
-      index.push(this.expression());
-      this.take(']');
-    }
-    return index.length > 0 ? { kind: 'read', array: name, index } : { kind: 'name', name };
-  }
-
-  private call(): Expression {
-    this.take('.');
-    const { text, at } = this.token;
-    const count = ARGUMENTS.get(text);
-    if (count === undefined) throw this.unexpected('a function of the language');
-    this.next++;
-    this.take('(');
-    const operands = this.list(')', () => this.expression());
-    if (operands.length !== count) throw this.refusal(at, `Math.${text} takes ${count} arguments`);
-    return { kind: 'call', function: text as UnaryFunction, operands };
-  }
-
-  /** What commas separate, up to `end`. */
-  private list<T>(end: string, item: () => T): T[] {
-    const items: T[] = [];
-    if (this.accept(end)) return items;
-    do items.push(item());
-    while (this.accept(','));
-    this.take(end);
-    return items;
-  }
-
-  private name(): string {
-    if (!NAME.test(this.token.text)) throw this.unexpected('a name');
-    return this.advance();
-  }
-
-  private number(): number {
-    if (!NUMBER.test(this.token.text)) throw this.unexpected('a number');
-    return Number(this.advance());
-  }
-
-  private take(...texts: readonly string[]): void {
-    for (const text of texts) if (!this.accept(text)) throw this.unexpected(text);
-  }
-
-  private accept(text: string): boolean {
-    const isNext = this.token.text === text;
-    if (isNext) this.next++;
-    return isNext;
-  }
-
-  private advance(): string {
-    const { text } = this.token;
-    this.next++;
-    return text;
-  }
-
-  private get token(): Token {
-    return this.tokens[Math.min(this.next, this.tokens.length - 1)];
-  }
-
-  private unexpected(expected: string): KernelError {
-    return this.refusal(this.token.at, `expected ${expected}, got ${this.token.text}`);
-  }
-
-  private refusal(at: number, why: string): KernelError {
-    const lines = this.source.slice(0, at).split('\n');
-    return new KernelError(`kernel ${lines.length}:${lines[lines.length - 1].length + 1}: ${why}`);
-  }
+function refuse(node: EsNode, why: string, got?: string): KernelError {
+  const { line, column } = node?.loc?.start ?? { line: 1, column: 0 };
+  const at = line === 1 ? column - PREFIX.length : column;
+  return new KernelError(`kernel ${line}:${at + 1}: ${why}${got === undefined ? '' : `, got ${got}`}`);
 }

@@ -1,33 +1,24 @@
 /**
  * Links a plan for the heap: compiles each kernel once and places every array. The result is plain
- * data that any thread can run (`linked-executable.ts`). gpu.js parses a kernel, infers its types
- * and decides what it returns; our compiler makes a module of it, whose code can be sent to other
- * threads.
+ * data that any thread can run (`linked-executable.ts`).
  */
 
-import type { GPU, IKernelRunShortcut } from 'gpu.js';
-import { createRequire } from '../host/index.js';
-import type { Node } from '../math/graph/node.js';
+import type { Node, Program } from '../math/graph/node.js';
 import { sizeOf } from '../math/graph/shape.js';
-import type { MemoryLimits } from '../util/assembler.js';
-import { Recent } from '../util/recent.js';
-import type { WasmModule } from '../util/webassembly.js';
-import { createKernel, ExecutionError, tensorInput } from './backend.js';
-import { ALIGNMENT, MAX_PAGES } from './heap.js';
-import type { KernelPair, LinkedRuntime } from './linked-executable.js';
-import { install, type MachineCode } from './machine-code.js';
-import { assembleProduct } from './machine-product.js';
-import { extentsOf, type Kernel, type Plan, parametersOf, placeArrays, type Step } from './plan.js';
+import { ALIGNMENT } from './heap.js';
 import {
-  type CompileRequest,
-  compileIr,
-  compileKernel,
+  type Copies,
+  compiledKernel,
+  type KernelCode,
+  type LoweredKernel,
   lowerKernel,
-  makeBaselineModule,
-  makeModule,
-  type Target,
-} from './simd-compile.js';
-import { type MachineTarget, machineTarget } from './width.js';
+  type PortableCode,
+  portableKernel,
+} from './kernels.js';
+import type { LinkedRuntime } from './linked-executable.js';
+import { type Kernel, makePlan, type Plan, parametersOf, placeArrays, type Step, useOf } from './plan.js';
+import type { MachineTarget } from './simd-compile.js';
+import { machineTarget } from './width.js';
 
 /** A plan whose kernels are `C`: modules, or their code as data. */
 export type LinkedPlan<C extends Copies = KernelCode> = ReturnType<typeof linkDispatches<C>>;
@@ -159,152 +150,63 @@ function placeCopies(steps: readonly CodeUse[], codes: readonly Copies[]) {
   return { spareBytes, steps: placed };
 }
 
-/** Links a plan whose steps run one by one. @param compile compiles the kernel of a step */
-export function linkPlan<C extends Copies>(plan: Plan, compile: (step: Step) => C): LinkedPlan<C> {
-  const codes = new Map<Kernel, C>();
-  const dispatches = plan.steps.map(step => {
-    const code = codes.get(step.kernel) ?? compile(step);
-    codes.set(step.kernel, code);
-    return { code, steps: 1 };
-  });
+/** A kernel that checks the uses that steps make of it. */
+type CheckedKernel = Pick<LoweredKernel, 'check'>;
+
+/** One kernel for each of the plan's, of which every use is checked. @throws KernelError */
+function kernelsOf<K extends CheckedKernel>(plan: Plan, kernelFor: (step: Step) => K): Map<Kernel, K> {
+  const kernels = new Map<Kernel, K>();
+  for (const step of plan.steps) {
+    const kernel = kernels.get(step.kernel) ?? kernelFor(step);
+    kernels.set(step.kernel, kernel);
+    kernel.check(parametersOf(step.kernel, step.operands));
+  }
+  return kernels;
+}
+
+/** Checks the kernels of a plan that gpu.js runs itself. @throws KernelError */
+export function checkKernels(plan: Plan): void {
+  kernelsOf(plan, step => lowerKernel(useOf(step)));
+}
+
+/** Links a plan whose steps run one by one. */
+function linkPlan<K extends CheckedKernel, C extends Copies>(
+  plan: Plan,
+  kernelFor: (step: Step) => K,
+  codeOf: (kernel: K) => C,
+): LinkedPlan<C> {
+  const kernels = kernelsOf(plan, kernelFor);
+  const codes = new Map([...kernels].map(([key, kernel]) => [key, codeOf(kernel)]));
+  const dispatches = plan.steps.map(({ kernel }) => ({ code: codes.get(kernel)!, steps: 1 }));
   return linkDispatches(plan, dispatches, true);
 }
 
 /**
- * Compiles the kernel of a step for the engine's machine. gpu.js, where it is loaded, analyzes the
- * kernel first. Equal kernels of a process share their code.
- * @throws WidthError if it fails the check of code wider than 128 bits
+ * Links a plan for the engine's machine.
+ * @throws WidthError if a kernel fails the check of code wider than 128 bits
  */
-export function compileStep(
-  step: Step,
-  target: MachineTarget,
-  { gpu, runtime }: { readonly gpu: GPU | undefined; readonly runtime: LinkedRuntime },
-): KernelCode {
-  const request = { ...requestOf(step), target };
-  const compiled = codes.get(JSON.stringify(request, OF_CODE), () => {
-    if (gpu) analyze(gpu, step);
-    return compile(request);
-  });
-  if (compiled.unchecked && !runtime.agree(step, compiled.unchecked)) throw new WidthError(step.kernel.name);
-  compiled.unchecked = undefined;
-  return compiled.code;
-}
-
-function requestOf({ kernel, operands }: Step): Pick<CompileRequest, 'source' | 'parameters' | 'extents'> {
-  const { source } = kernel.text;
-  return { source, parameters: parametersOf(kernel, operands), extents: extentsOf(kernel) };
-}
-
-/** The keys of a request that its code depends on; others are those of one use. */
-const OF_CODE = [
-  ...['source', 'parameters', 'name', 'type', 'extents', 'x', 'y', 'z'],
-  ...['target', 'arithmetic', 'width', 'isWide'],
-];
-
-/** @throws ExecutionError if gpu.js does not take the kernel */
-function analyze(gpu: GPU, { kernel, operands }: Step): void {
-  const shortcut = createKernel(gpu, 'webasm', kernel);
-  // gpu.js takes the sizes of arrays from a kernel's first call
-  const samples = operands.map(operand => {
-    if (typeof operand === 'number') return operand;
-    const { shape } = operand;
-    return shape.length === 0 ? 0.5 : tensorInput(new Float32Array(sizeOf(shape)), shape);
-  });
-  const { kernel: built } = shortcut as IKernelRunShortcut & {
-    kernel: AnalyzedKernel & { build(...args: unknown[]): void };
+export function linkForHeap(plan: Plan, target: MachineTarget, runtime: LinkedRuntime): LinkedPlan {
+  const kernelFor = (step: Step) => {
+    const kernel = compiledKernel(useOf(step), target);
+    if (kernel.unchecked && !runtime.agree(step, kernel.unchecked)) throw new WidthError(step.kernel.name);
+    kernel.unchecked = undefined;
+    return kernel;
   };
-  built.build(...samples);
-  if (!built.isAnalyzed) throw new ExecutionError(`gpu.js does not run ${kernel.name} on webasm`);
+  return linkPlan(plan, kernelFor, ({ code }) => code);
 }
 
-const require = createRequire(import.meta.url);
+export type PortablePlan = LinkedPlan<PortableCode>;
 
-/** What a kernel copies of its arguments. */
-export interface Copies {
-  readonly spareBytes: number;
-  /** The arguments that determine its copies. */
-  readonly packed: readonly number[];
-}
-
-/** What one kernel runs: machine code, then a function that `compileKernel` describes. */
-export interface KernelModule {
-  readonly machine?: MachineCode | undefined;
-  readonly module?: WasmModule | undefined;
-}
-
-export type KernelCode = KernelModule & Copies;
-
-/** The member of gpu.js's kernel class that makes a module of an analyzed kernel. */
-type KernelClass = new (
-  ...settings: never[]
-) => { _instantiate(key: string, args: readonly unknown[]): void };
-
-/** A kernel that was built by the class below. */
-interface AnalyzedKernel {
-  readonly isAnalyzed: boolean;
-}
-
-interface CompiledCode {
-  readonly code: KernelCode;
-  /** The code to compare wider code with before it is used; undefined if it needs no check. */
-  unchecked?: KernelPair | undefined;
-}
-
-/** A process may open a model several times: to train, resume and evaluate it. */
-const codes = new Recent<CompiledCode>(1000);
-
-/** Every module imports the heap at its current size. */
-const MEMORY = { initial: 1, maximum: MAX_PAGES, shared: true };
-
-type Request = Omit<CompileRequest, 'memory' | 'target'> & { readonly target: MachineTarget };
-
-function compile(request: Request): CompiledCode {
-  const { target } = request;
-  const code = (target.isWide && machineKernel(request)) || mergedKernel(request);
-  if (target.width === 128 && !code.machine) return { code };
-  const narrow = compileKernel({ ...request, target: { ...target, width: 128 }, memory: MEMORY });
-  const reference = { module: makeBaselineModule(narrow.bytes) };
-  const spareBytes = Math.max(code.spareBytes, narrow.spareBytes);
-  return { code, unchecked: { codes: [code, reference], spareBytes } };
-}
-
-function mergedKernel(request: Request): KernelCode {
-  const { bytes, spareBytes, packed } = compileKernel({ ...request, memory: MEMORY });
-  return { module: makeModule(bytes, request.target.width), spareBytes, packed };
-}
-
-/** Undefined if the kernel is no product. */
-function machineKernel(request: Request): KernelCode | undefined {
-  const { parameters, target } = request;
-  const product = assembleProduct(lowerKernel(request), parameters);
-  if (!product) return undefined;
-  const { bytes, spareBytes, packed, finish } = product;
-  const floats = [...parameters.keys()].filter(i => parameters[i].type === 'float');
-  const rest = finish && compileIr(finish, { parameters, target, memory: MEMORY });
-  const module = rest && makeModule(rest.bytes, target.width);
-  return { machine: { address: install(bytes), floats }, module, spareBytes, packed };
-}
-
-/** A class for `gpu.Kernel` that makes no module of a kernel: the code is ours. */
-export function analyzingKernelClass(): KernelClass {
-  const { WebAssemblyKernel: Base } = require('gpu.js/src/backend/web-assembly/kernel') as {
-    WebAssemblyKernel: KernelClass;
-  };
-  return class extends Base implements AnalyzedKernel {
-    isAnalyzed = false;
-
-    override _instantiate(): void {
-      this.isAnalyzed = true;
-    }
-  };
+/** Links a program as data, for hosts that do not compile: a web page, another machine. */
+export function linkPortable(program: Program): PortablePlan {
+  return linkPlan(
+    makePlan(program),
+    step => portableKernel(useOf(step)),
+    kernel => kernel.compile(),
+  );
 }
 
 /** The compiled code of the kernel of `step`, for people. */
 export function kernelListing(step: Step): string {
-  return compileAlone(step, machineTarget(), MEMORY).listing();
-}
-
-/** Compiles the kernel of `step` without gpu.js, which says only what the planner knows. */
-export function compileAlone(step: Step, target: Target, memory: MemoryLimits) {
-  return compileKernel({ ...requestOf(step), target, memory });
+  return lowerKernel(useOf(step)).listing(machineTarget());
 }

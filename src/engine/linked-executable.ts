@@ -6,7 +6,8 @@ import { sizeOf } from '../math/graph/shape.js';
 import { WebAssembly } from '../util/webassembly.js';
 import type { Executable } from './backend.js';
 import { ALIGNMENT, type Heap } from './heap.js';
-import type { KernelModule, LinkedPlan } from './link.js';
+import type { KernelModule, KernelPair } from './kernels.js';
+import type { LinkedPlan } from './link.js';
 import { machineFunction } from './machine-code.js';
 import type { Step } from './plan.js';
 
@@ -28,12 +29,6 @@ const pattern = Float32Array.from(
 
 /** The last argument of a kernel that is to make its copies. */
 const PACKS = 1;
-
-/** The code of a kernel twice, and how much memory each needs for copies. */
-export interface KernelPair {
-  readonly codes: readonly [KernelModule, KernelModule];
-  readonly spareBytes: number;
-}
 
 function functionOf(heap: Heap, { machine, module }: KernelModule): Run {
   const imports = { env: { memory: heap.memory } };

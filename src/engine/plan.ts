@@ -2,8 +2,9 @@
 import { type KeyedProgram, type Node, type Program, reachable } from '../math/graph/node.js';
 import { requireShape, type Shape, shapeText, sizeOf } from '../math/graph/shape.js';
 import { ALIGNMENT } from './heap.js';
-import { type Axis, parseKernel } from './language.js';
-import { checkKernel, type Parameter } from './simd-lower.js';
+import type { KernelUse } from './kernels.js';
+import type { Axis } from './language.js';
+import type { Parameter } from './simd-lower.js';
 import { type KernelText, MAX_AXES, type Operand, writeKernel } from './source.js';
 
 /** A kernel: steps with equal source and shapes share one. */
@@ -43,7 +44,6 @@ function newPlan(program: Program): Plan {
   const nodes = reachable(program.outputs.values());
   const fusion = fuse(program);
   const kernels = new Map<string, Kernel>();
-  const checked = new Set<string>();
   const flops = fusedFlops(nodes, fusion.isStored);
   const results = [...program.outputs].filter(([name]) => program.first?.has(name));
   const early = new Set(reachable(results.map(([, node]) => node)));
@@ -64,11 +64,6 @@ function newPlan(program: Program): Plan {
       kernel = { name, text: { source, arguments: args }, output: node.shape };
       kernels.set(key, kernel);
     }
-    // the operands of a step decide whether its reads are inside their arrays
-    const parameters = parametersOf(kernel, operands);
-    const use = `${key}|${JSON.stringify(parameters)}`;
-    if (!checked.has(use)) checkKernel(parseKernel(source), parameters, extentsOf(kernel));
-    checked.add(use);
     return { kernel, node, operands, flops: flops.get(node) ?? 0 };
   });
   return {
@@ -89,6 +84,11 @@ export function parametersOf({ text }: Kernel, operands: readonly Operand[]): Pa
     if (shape.length === 0) return { name, type: 'float' };
     return { name, type: 'array', extents: [...shape].reverse(), symbols };
   });
+}
+
+export function useOf({ kernel, operands }: Step): KernelUse {
+  const { source } = kernel.text;
+  return { source, parameters: parametersOf(kernel, operands), extents: extentsOf(kernel) };
 }
 
 export function extentsOf({ output }: Kernel): Readonly<Record<Axis, number>> {

@@ -4,9 +4,8 @@ import { runtime, setEngineFlag } from '../host/index.js';
 import { assembleModule, FunctionAssembler, type MemoryLimits, type ValueType } from '../util/assembler.js';
 import { type WasmModule, WebAssembly } from '../util/webassembly.js';
 import { ADDEND, type Arithmetic, arithmeticOf, FACTOR } from './arithmetic.js';
-import { type Axis, parseKernel } from './language.js';
-import { fuseMultiplyAdd, type KernelIr, OUTPUT, splitAfterSums } from './simd-ir.js';
-import { lower, type Parameter } from './simd-lower.js';
+import { type KernelIr, OUTPUT, splitAfterSums } from './simd-ir.js';
+import type { Parameter } from './simd-lower.js';
 import type { Origin } from './simd-pointers.js';
 import {
   chooseTiling,
@@ -22,43 +21,21 @@ import {
 import { type KernelParameters, TileCode } from './simd-tile-code.js';
 
 export interface CompileRequest {
-  readonly source: string;
   /** In the order of the source's parameters. */
   readonly parameters: readonly Parameter[];
-  /** The output's extents, x (contiguous) first. */
-  readonly extents: Readonly<Record<Axis, number>>;
   readonly target: Target;
   /** Limits of the memory that the module imports. */
   readonly memory: MemoryLimits;
 }
 
 /**
- * The module exports `run(...arguments, output, spare, packs)`: addresses of arrays, floats and
- * integers in the order of the source's parameters, the address of the output, and that of
- * `spareBytes` bytes for copies of what is read again and again. It makes the copies if `packs` is
- * not zero, otherwise it reads those of an earlier run with the same `packed` arguments. An address
- * may be any multiple of 4.
- *
- * @throws KernelError if the source is outside the language
+ * Compiles a kernel, or a part of it. The module exports `run(...arguments, output, spare, packs)`:
+ * addresses of arrays, floats and integers in the order of the source's parameters, the address of
+ * the output, and that of `spareBytes` bytes for copies of what is read again and again. It makes
+ * the copies if `packs` is not zero, otherwise it reads those of an earlier run with the same
+ * `packed` arguments. An address may be any multiple of 4.
  */
-export function compileKernel(request: CompileRequest) {
-  return compileIr(lowerKernel(request), request);
-}
-
-/** @throws KernelError if the source is outside the language */
-export function lowerKernel({
-  source,
-  parameters,
-  extents,
-}: Omit<CompileRequest, 'target' | 'memory'>): KernelIr {
-  return fuseMultiplyAdd(lower(parseKernel(source), parameters, extents));
-}
-
-/** Compiles `ir`, which is that of the request or a part of it. */
-export function compileIr(
-  ir: KernelIr,
-  { parameters, target, memory }: Pick<CompileRequest, 'parameters' | 'target' | 'memory'>,
-) {
+export function compileIr(ir: KernelIr, { parameters, target, memory }: CompileRequest) {
   const { f, spareBytes, packed } = kernelFunction(ir, parameters, target);
   return {
     bytes: assembleModule(memory, f),
@@ -173,6 +150,12 @@ export type MergedWidth = 128 | 256;
 export interface Target {
   readonly arithmetic: Arithmetic;
   readonly width: MergedWidth;
+}
+
+/** What a program is compiled for. */
+export interface MachineTarget extends Target {
+  /** Whether products are machine code of 512 bits. */
+  readonly isWide: boolean;
 }
 
 /** Earlier versions of V8 print an error for the flag. */

@@ -288,7 +288,7 @@ class Lowering {
       case 'thread':
         return { constant: 0, terms: new Map([[expression.axis, 1]]) };
       case 'name':
-        return this.isInteger(expression.name)
+        return this.isInteger(expression)
           ? { constant: 0, terms: new Map([[expression.name, 1]]) }
           : undefined;
       case 'negate': {
@@ -310,11 +310,11 @@ class Lowering {
     }
   }
 
-  private isInteger(name: string): boolean {
+  /** Whether gpu.js has an integer in `name`: a loop variable, or an argument. */
+  private isInteger({ name, isInteger }: Extract<Expression, { kind: 'name' }>): boolean {
     const binding = this.find(name);
-    if (binding) return binding.kind === 'loop';
-    if (this.parameters.get(name)?.type !== 'integer') return false;
-    this.integers.add(name);
+    if (!isInteger || binding?.kind === 'local') return false;
+    if (!binding) this.integers.add(name);
     return true;
   }
 

@@ -17,7 +17,7 @@ import {
 import type { Parameter } from './simd-lower.js';
 
 /** A kernel in a shader. */
-export interface ShaderKernel {
+interface ShaderPart {
   readonly ir: KernelIr;
   readonly parameters: readonly Parameter[];
 }
@@ -44,7 +44,7 @@ fn element(i: i32) -> i32 { return i32(bitcast<u32>(word(i)) >> 2u); }
 `;
 
 /** Each kernel has no loop of products, and the same `x` and `y`. */
-export function writeShader(kernels: readonly ShaderKernel[]): Shader {
+export function writeShader(kernels: readonly ShaderPart[]): Shader {
   const [{ ir }] = kernels;
   const isProduct = kernels.length === 1 && productsOf(ir) !== undefined;
   return isProduct ? productShader(kernels[0]) : elementShader(kernels);
@@ -54,7 +54,7 @@ export function writeShader(kernels: readonly ShaderKernel[]): Shader {
 const THREADS = 64;
 
 /** Each thread computes one element of every kernel, or all along z if their extents differ. */
-function elementShader(kernels: readonly ShaderKernel[]): Shader {
+function elementShader(kernels: readonly ShaderPart[]): Shader {
   const { x, y, z } = kernels[0].ir.extents;
   const isFlat = kernels.every(({ ir }) => ir.extents.z === z);
   const count = x * y * (isFlat ? z : 1);
@@ -92,7 +92,7 @@ ${body.map(line => `  ${line}`).join('\n')}
 class Records {
   readonly words: number;
 
-  constructor(private readonly kernels: readonly ShaderKernel[]) {
+  constructor(private readonly kernels: readonly ShaderPart[]) {
     this.words = kernels.reduce((sum, { parameters }) => sum + parameters.length + 1, 0);
   }
 
@@ -291,7 +291,7 @@ const LANES = 4;
 const SIDE = TILE / LANES;
 
 /** Each workgroup computes a tile from parts of both factors that it loads into its own memory. */
-function productShader(kernel: ShaderKernel): Shader {
+function productShader(kernel: ShaderPart): Shader {
   const { ir } = kernel;
   const { x, y, z } = ir.extents;
   const records = new Records([kernel]);

@@ -4,17 +4,17 @@ import { runtime } from '../host/index.js';
 import { WebAssembly } from '../util/webassembly.js';
 import type { Arithmetic } from './arithmetic.js';
 import { MAX_PAGES } from './heap.js';
+import { lowerKernel } from './kernels.js';
 import { install, machineFunction, missingForMachineCode } from './machine-code.js';
 import { assembleProduct } from './machine-product.js';
 import {
   compileIr,
   knowsMerging,
-  lowerKernel,
+  type MachineTarget,
   type MergedWidth,
   machineArithmetic,
   makeModule,
   makeOptimizedModule,
-  type Target,
 } from './simd-compile.js';
 
 /** Bits of the vectors of products; other kernels have at most 256. */
@@ -23,12 +23,6 @@ export type Width = MergedWidth | 512;
 export interface WidthFinding {
   readonly width: Width;
   readonly reason: string;
-}
-
-/** What a program is compiled for. */
-export interface MachineTarget extends Target {
-  /** Whether products are machine code of 512 bits. */
-  readonly isWide: boolean;
 }
 
 /** Minimum speedup to choose the wider code. */
@@ -129,13 +123,13 @@ type Run = (...operands: number[]) => void;
 
 function mergedProduct(width: MergedWidth): Run {
   const target = { arithmetic: machineArithmetic(), width };
-  const { bytes } = compileIr(lowerKernel(PRODUCT), { parameters: PRODUCT.parameters, target, memory });
+  const { bytes } = compileIr(lowerKernel(PRODUCT).fused, { parameters: PRODUCT.parameters, target, memory });
   const module = width === 256 ? makeModule(bytes, width) : makeOptimizedModule(bytes);
   return new WebAssembly.Instance(module, { env: { memory: new WebAssembly.Memory(memory) } }).exports.run;
 }
 
 function wideProduct(): Run {
-  const code = assembleProduct(lowerKernel(PRODUCT), PRODUCT.parameters)!;
+  const code = assembleProduct(lowerKernel(PRODUCT).fused, PRODUCT.parameters)!;
   const run = machineFunction(new WebAssembly.Memory(memory), { address: install(code.bytes), floats: [] });
   return (...operands) => run(operands);
 }

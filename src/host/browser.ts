@@ -5,6 +5,8 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { Buffer } from 'buffer';
 import { deflateSync, type FlateError, FlateErrorCode, Gunzip, inflateSync } from 'fflate';
+import * as gpuJs from 'gpu.js';
+import { version as gpuJsVersion } from 'gpu.js/package.json';
 import picomatch from 'picomatch';
 import { version } from '../../package.json';
 import * as memory from './browser/files.js';
@@ -154,8 +156,9 @@ export const totalmem = () => ((navigator as { deviceMemory?: number }).deviceMe
 export const constrainedMemory = () => 0;
 export const peakMemory = () => 0;
 export const setEngineFlag = (_: string) => {};
-export const hasGpuLibrary = false;
-export const gpuLibraryVersion = () => 'none';
+/** Without its backends, which would be two thirds of it: the class of ours needs none. */
+export const loadGpuLibrary = (): object => gpuJs;
+export const gpuLibraryVersion = () => gpuJsVersion;
 
 export function webGpu(): GPU {
   if ('gpu' in navigator) return navigator.gpu as GPU;

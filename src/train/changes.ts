@@ -104,8 +104,7 @@ export function machineChanges(then: Manifest, now: Pick<Manifest, 'backend' | '
     // only comparable within one backend
     ...(backend.name === then.backend.name && { arithmetic: backend.arithmetic }),
     version: versions.cellrun,
-    // a page has none, and its kernels compute the same
-    ...(versions['gpu.js'] !== 'none' && { 'gpu.js': versions['gpu.js'] }),
+    'gpu.js': versions['gpu.js'],
   });
   const [before, after] = [facts(then), facts(now)];
   return MACHINE.flatMap(key => {

@@ -31,7 +31,7 @@ export type StepCosts = ReturnType<typeof stepCosts>;
 
 export function stepCosts(run: ModelRun, batchSize: number) {
   const { shards, job } = planShards(run, batchSize, true);
-  const kept = run.backend === 'cpu' ? undefined : keptSize;
+  const kept = run.backend === 'webasm' || run.backend === 'webgpu' ? keptSize : undefined;
   const steps = stepPrograms(run.spec, lossOf(run.loss), job.shape, kept);
   const programs = steps.map((step): PlannedProgram => {
     const plan = makePlan(step.program);

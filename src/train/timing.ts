@@ -112,7 +112,7 @@ export class Calibration {
 const [ROWS, INNER, COLUMNS] = [100, 256, 512];
 
 /** Fixed: a fixed duration would contain fewer products exactly when it is disturbed. */
-const PRODUCTS: Readonly<Record<Backend, number>> = { webasm: 6, webgpu: 6, cpu: 1 };
+const PRODUCTS: Readonly<Record<Backend, number>> = { webasm: 6, webgpu: 6, cpu: 1, 'gpu.js': 1 };
 
 export const CALIBRATION: KeyedProgram = {
   key: 'calibration',

@@ -72,13 +72,7 @@ export function contenders({ against, peers, torchVariants, python, tfjs, gpu }:
     {
       name: 'gpu.js',
       rate: 1.6,
-      command: threads =>
-        node(
-          '--import',
-          new URL('./contenders/as-shipped.js', import.meta.url).href,
-          script('cellrun'),
-          `${threads}`,
-        ),
+      command: threads => node(script('cellrun'), `${threads}`, 'gpu.js'),
     },
   ];
   if (against !== undefined) {

@@ -1,8 +1,8 @@
 /** The rules of kernels: each refuses a kernel that breaks it and accepts the nearest other one. */
 import '../support/quick.js';
 import t from 'tap';
-import { parseKernel } from '../../src/engine/language.js';
-import { checkKernel, type Parameter } from '../../src/engine/simd-lower.js';
+import { lowerKernel } from '../../src/engine/kernels.js';
+import type { Parameter } from '../../src/engine/simd-lower.js';
 
 const PARAMETERS: readonly Parameter[] = [
   { name: 'a', type: 'array', extents: [6, 4] },
@@ -15,7 +15,7 @@ const PARAMETERS: readonly Parameter[] = [
 
 function check(body: string): void {
   const source = `function (${PARAMETERS.map(({ name }) => name).join(', ')}) {\n${body}\n}`;
-  checkKernel(parseKernel(source), PARAMETERS, { x: 6, y: 4, z: 1 });
+  lowerKernel({ source, parameters: PARAMETERS, extents: { x: 6, y: 4, z: 1 } }).check(PARAMETERS);
 }
 
 const accepted = [

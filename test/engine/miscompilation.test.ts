@@ -6,10 +6,11 @@
  */
 import t from 'tap';
 import { Engine, newHeap } from '../../src/engine/index.js';
+import { lowerKernel } from '../../src/engine/kernels.js';
 import { kernelListing } from '../../src/engine/link.js';
 import { LinkedRuntime } from '../../src/engine/linked-executable.js';
 import { makePlan } from '../../src/engine/plan.js';
-import { compileKernel, makeModule } from '../../src/engine/simd-compile.js';
+import { compileIr, makeModule } from '../../src/engine/simd-compile.js';
 import { measuredWidth, missingFor512, type Width } from '../../src/engine/width.js';
 import { Graph, type Program } from '../../src/math/graph/node.js';
 import type { Op } from '../../src/math/graph/op.js';
@@ -110,10 +111,13 @@ t.test('two modules agree only if all their results agree', async t => {
   const kernel = { name: 'k0', text: { source: '', arguments: [] }, output: [3, 9] };
   const step = { kernel, node, operands: [x], flops: 0 };
   const moduleOf = (result: string) => {
-    const { bytes } = compileKernel({
+    const { fused, parameters } = lowerKernel({
       source: `function (a) {\n  return ${result};\n}`,
       parameters: [{ name: 'a', type: 'array', extents: [9, 3] }],
       extents: { x: 9, y: 3, z: 1 },
+    });
+    const { bytes } = compileIr(fused, {
+      parameters,
       target: { arithmetic: 'separate', width: 128 },
       memory: { initial: 1, maximum: 65536, shared: true },
     });

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { Backend } from '../../src/engine/backend-names.js';
 import { Engine } from '../../src/engine/index.js';
+import { checkKernels } from '../../src/engine/link.js';
 import type { Value } from '../../src/engine/linked-executable.js';
 import { makePlan, type Plan } from '../../src/engine/plan.js';
 import { SMALLEST_RESULT } from '../../src/engine/simd-tile-code.js';
@@ -201,6 +202,7 @@ const VANISHING: Readonly<Record<Backend, number>> = {
   webgpu: SMALLEST_NORMAL,
   webasm: SMALLEST_RESULT,
   cpu: 2 ** -149,
+  'gpu.js': 2 ** -149,
 };
 const flushed = (values: Float32Array) =>
   values.map(value => (Math.abs(value) < SMALLEST_NORMAL ? 0 : value));
@@ -359,7 +361,8 @@ t.test('incompatible shapes are refused with the name of the op', async t => {
 t.test('only symbol inputs are indices, and only of tables with that many rows', async t => {
   const graph = new Graph();
   const table = graph.input('table', [3, 4]);
-  const plan = (symbols: Node) => makePlan({ graph, outputs: new Map([['rows', gather(table, symbols)]]) });
+  const plan = (symbols: Node) =>
+    checkKernels(makePlan({ graph, outputs: new Map([['rows', gather(table, symbols)]]) }));
   const refused = (symbols: Node, message: RegExp) =>
     t.throws(() => plan(symbols), { name: 'KernelError', message });
   const three = graph.input('three', [2], { symbols: 3 });
@@ -416,6 +419,7 @@ t.test('simplification does not change results', async t => {
 
 /** What holds for every plan, however it was fused. */
 function checkPlan(plan: Plan): void {
+  checkKernels(plan);
   const computed = new Set<Node>(plan.inputs);
   for (const { node, operands } of plan.steps) {
     const tensors = operands.filter(operand => typeof operand !== 'number');

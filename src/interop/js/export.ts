@@ -6,7 +6,8 @@
 import { compileFunction } from 'node:vm';
 import type { Experiment } from '../../config/index.js';
 import { type Dataset, dataWidth, type SplitName } from '../../data/index.js';
-import { linkPortable, type PortableKernel, type PortablePlan } from '../../engine/portable.js';
+import type { PortableCode } from '../../engine/kernels.js';
+import { linkPortable, type PortablePlan } from '../../engine/link.js';
 import { arithmeticProbe, machineArithmetic } from '../../engine/simd-compile.js';
 import { deflateRawSync, fs } from '../../host/index.js';
 import { ParameterLayout } from '../../math/model/parameters.js';
@@ -274,7 +275,7 @@ async function factsOf(
   const lengths = [1, ...[1, 2, 3].map(chunks => chunks * CHUNK * stack)];
   const isAny = !hasAttention(run.spec) && !run.spec.carriesState;
   await exercise(local, isAny ? lengths : [...lengths, sequenceLength].filter(one => one <= sequenceLength));
-  const table = new Map<string, PortableKernel>();
+  const table = new Map<string, PortableCode>();
   const programs = [...plans].map(([key, plan]) => {
     const stored = plan.codes.map(kernel => {
       const code = base64(kernel.bytes.fused) + base64(kernel.bytes.separate);

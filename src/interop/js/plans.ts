@@ -1,5 +1,5 @@
 /** Linked programs in the form of a module's file, in which equal time steps look equal. */
-import type { PortablePlan } from '../../engine/portable.js';
+import type { PortablePlan } from '../../engine/link.js';
 
 /** Its kernels are in the table of the module. */
 export interface StoredPlan extends Omit<PortablePlan, 'codes' | 'steps'> {

@@ -11,6 +11,7 @@ import type { ForecastConfig } from '../../data/forecast.js';
 import { forecastReader } from '../../data/forecast-input.js';
 import { type Arithmetic, arithmeticOf } from '../../engine/arithmetic.js';
 import { Heap } from '../../engine/heap.js';
+import type { PortableCode } from '../../engine/kernels.js';
 import {
   KernelMachine,
   LinkedExecutable,
@@ -18,7 +19,6 @@ import {
   type ProgramCompiler,
   type RunnablePlan,
 } from '../../engine/linked-executable.js';
-import type { PortableKernel } from '../../engine/portable.js';
 import type { KeyedProgram } from '../../math/graph/node.js';
 import { ParameterLayout } from '../../math/model/parameters.js';
 import { hasAttention, stepsRead } from '../../math/model/spec.js';
@@ -224,7 +224,7 @@ function load(
 
 function kernelsOf(code: Uint8Array, sizes: ModuleFacts['kernels']) {
   let at = 0;
-  return sizes.map(({ fused, separate }): PortableKernel['bytes'] => {
+  return sizes.map(({ fused, separate }): PortableCode['bytes'] => {
     const [from, bend] = [at, at + fused];
     at = bend + separate;
     return { fused: code.subarray(from, bend), separate: code.subarray(bend, at) };

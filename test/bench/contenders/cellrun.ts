@@ -1,6 +1,6 @@
 /**
  * Our contender: the program's own engine, shards and threads, called as training and evaluation
- * call them. The same file is the contender `gpu.js` when as-shipped.ts is loaded before it.
+ * call them. The same file is the contender `gpu.js` with that backend: gpu.js as it is shipped.
  *
  * node cellrun.js THREADS [BACKEND]
  */
