@@ -27,9 +27,13 @@ const SCHEMAS: Readonly<Record<string, Shape>> = {
   'sweep-summary': sweepSummary,
 };
 
+const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {
+  readonly version: string;
+};
+
 for (const [name, shape] of Object.entries(SCHEMAS)) {
   const file = join(packageRoot, 'schemas', `${name}.schema.json`);
-  const text = schemaText(name, shape);
+  const text = schemaText(name, shape, version);
   if (!process.argv.includes('--check')) writeFileSync(file, text);
   else if (readFileSync(file, 'utf8') !== text) {
     process.stderr.write(`${file} is out of date; run \`npm run generate\`\n`);

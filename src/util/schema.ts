@@ -400,12 +400,15 @@ export const named = <S extends Shape>(name: string, part: S): S => ({
 const namedBy = <S extends Shape>({ name }: Options, part: S): S =>
   name === undefined ? part : named(name, part);
 
-/** A JSON Schema as the content of its file. */
-export function schemaText(name: string, shape: Shape): string {
+/**
+ * A JSON Schema as the content of its file.
+ * @param version of cellrun: a URL means the same schema for ever
+ */
+export function schemaText(name: string, shape: Shape, version: string): string {
   const definitions = shape.definitions();
   const schema = {
     $schema: 'http://json-schema.org/draft-07/schema#',
-    $id: `https://unpkg.com/cellrun/schemas/${name}.schema.json`,
+    $id: `https://unpkg.com/cellrun@${version}/schemas/${name}.schema.json`,
     ...shape.schema(),
     ...(Object.keys(definitions).length > 0 && { definitions }),
   };

@@ -3,6 +3,7 @@
  * page. It handles requests between training steps.
  */
 import { zipSync } from 'fflate';
+import { version } from '../../package.json';
 import { completionsAt } from '../config/completion.js';
 import { type LoadedExperiment, loadExperiment } from '../config/load.js';
 import { computeFeatures } from '../data/audio/threads.js';
@@ -57,7 +58,7 @@ const IDLE_FACTOR = 10;
 
 // the program reads the schemas from its package
 for (const [name, shape] of Object.entries(RUN_SCHEMAS))
-  addFile(`/cellrun/schemas/${name}.schema.json`, Buffer.from(schemaText(name, shape)));
+  addFile(`/cellrun/schemas/${name}.schema.json`, Buffer.from(schemaText(name, shape, version)));
 
 computeInThreads(self.crossOriginIsolated);
 

@@ -16,7 +16,7 @@ interface Step {
 
 /** Runs the action's scripts in a folder with `inputs`; returns the exit code of each. */
 async function runAction(cwd: string, inputs: Readonly<Record<string, string>>) {
-  const action = parse(readFileSync(join(packageRoot, 'configs/ci/action/action.yml'), 'utf8'));
+  const action = parse(readFileSync(join(packageRoot, 'action.yml'), 'utf8'));
   const all: Record<string, string> = { ...inputs };
   for (const [name, { default: value }] of Object.entries<{ default?: string }>(action.inputs))
     all[name] ??= value ?? '';
@@ -29,7 +29,10 @@ async function runAction(cwd: string, inputs: Readonly<Record<string, string>>) 
     // like `shell: bash`
     const done = await execute('bash', ['--noprofile', '--norc', '-eo', 'pipefail', '-c', run], {
       cwd,
-      env: { PATH: process.env.PATH, HOME: cwd, ...Object.fromEntries(own) },
+      env: {
+        ...{ PATH: process.env.PATH, HOME: cwd, GITHUB_ACTION_PATH: packageRoot },
+        ...Object.fromEntries(own),
+      },
     });
     ended.push({ name, ...done });
     if (done?.code !== 0) break;
@@ -49,12 +52,10 @@ const config = {
 
 t.test('the action validates, trains each seed and reviews', async t => {
   const cwd = work.folder();
-  const command = `${process.execPath} ${join(packageRoot, 'dist/bundle/cli/main.js')}`;
   const inputs = {
     config: work.config(config),
     seeds: '0 1',
     set: 'training.num_epochs=1 model.hidden_size=3',
-    command,
   };
   const ended = await runAction(cwd, inputs);
   t.same(
@@ -70,6 +71,7 @@ t.test('the action validates, trains each seed and reviews', async t => {
   const strict = { ...config, gates: [{ metric: 'test.loss', max: 0 }] };
   const failing = await runAction(cwd, {
     ...inputs,
+    command: `${process.execPath} ${join(packageRoot, 'dist/bundle/cli/main.js')}`,
     config: work.config(strict),
     seeds: '0',
     output: 'other',
@@ -118,15 +120,13 @@ t.test('doctor gives advice on faster training', async t => {
 t.test('each schema has its own URL, and the catalogue lists the schemas for users', async t => {
   const folder = join(packageRoot, 'schemas');
   const files = readdirSync(folder).filter(name => name.endsWith('.schema.json'));
-  for (const file of files)
-    t.equal(
-      JSON.parse(readFileSync(join(folder, file), 'utf8')).$id,
-      `https://unpkg.com/cellrun/schemas/${file}`,
-    );
+  const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
+  const urlOf = (file = '') => `https://unpkg.com/cellrun@${version}/schemas/${file}`;
+  for (const file of files) t.equal(JSON.parse(readFileSync(join(folder, file), 'utf8')).$id, urlOf(file));
   const { schemas } = JSON.parse(readFileSync(join(folder, 'catalog.json'), 'utf8'));
   t.same(
-    schemas.map(({ url }: { url: string }) => url.split('/').at(-1)),
-    ['experiment.schema.json', 'sweep.schema.json'],
+    schemas.map(({ url }: { url: string }) => url),
+    ['experiment.schema.json', 'sweep.schema.json'].map(urlOf),
   );
   for (const { url } of schemas) t.ok(existsSync(join(folder, url.split('/').at(-1))));
 });
