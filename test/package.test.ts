@@ -3,6 +3,7 @@
  * and everything else happens there. Needs npm's registry, or its packages in npm's cache.
  */
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -14,10 +15,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { parse } from 'yaml';
 import { readSchema } from '../src/config/schema/schema.js';
 import { packageRoot } from '../src/util/root.js';
 import { Workplace } from './support/cli.js';
 import { execute } from './support/programs.js';
+import { smallClone } from './support/small-clone.js';
 
 const MAX_MEGABYTES = 80;
 
@@ -80,6 +83,14 @@ t.test('it installs into an empty folder, and nothing large or compiled comes al
     entries.flatMap(({ bin = {} }) => Object.keys(bin)),
     ['cellrun'],
   );
+  const citation = parse(readFileSync(join(packageRoot, 'CITATION.cff'), 'utf8'));
+  const file = JSON.parse(readFileSync(join(modules, 'cellrun/package.json'), 'utf8'));
+  const address = citation['repository-code'];
+  t.match(file, {
+    ...{ version: citation.version, license: citation.license },
+    ...{ repository: { url: `git+${address}.git` }, homepage: `${address}#readme` },
+    bugs: `${address}/issues`,
+  });
   const licences = readFileSync(join(modules, 'cellrun/dist/bundle/LICENSES.txt'), 'utf8');
   t.match(licences, /^gpu\.js 2\.24\.1 \(MIT\)$/m);
   t.match(
@@ -87,6 +98,21 @@ t.test('it installs into an empty folder, and nothing large or compiled comes al
     /^@bufbuild\/protobuf [\d.]+ \(\(Apache-2\.0 AND BSD-3-Clause\)\)\n\n *Apache License\n/m,
   );
   for (const entry of licences.split(`${'-'.repeat(80)}\n`)) t.ok(entry.length > 300, entry.slice(0, 50));
+});
+
+t.test('a fresh clone is installed and built before it is packed', async t => {
+  const clone = smallClone(join(place.folder(), 'clone'));
+  const bin = place.folder();
+  const linked = `ln -s "${join(packageRoot, 'node_modules')}" node_modules`;
+  const npm = `#!/bin/sh\n[ "$1" = ci ] && ${linked} && exit\nexec "$REAL_NPM" "$@"\n`;
+  writeFileSync(join(bin, 'npm'), npm);
+  chmodSync(join(bin, 'npm'), 0o755);
+  const real = await inFolder('sh', '-c', 'command -v npm');
+  const surroundings = { ...env, PATH: `${bin}:${env.PATH}`, REAL_NPM: real.stdout.trim() };
+  const packed = await execute('npm', ['pack', '--json'], { cwd: clone, env: surroundings });
+  t.match(packed, { code: 0, stderr: /cellrun: installing and building, once\n[\s\S]*README: write/ });
+  const [{ files }] = JSON.parse(packed?.stdout ?? '');
+  t.ok(files.some(({ path }: { path: string }) => path === 'dist/bundle/cli/main.js'));
 });
 
 t.test('its README has commands and links that work there', async t => {

@@ -24,6 +24,7 @@ import { createProgress } from '../../src/cli/terminal/progress.js';
 import { formatDuration } from '../../src/util/numbers.js';
 import { packageRoot } from '../../src/util/root.js';
 import { callInProcess, main, recorder } from '../support/in-process.js';
+import { smallClone } from '../support/small-clone.js';
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cellrun-cli-')));
 t.teardown(() => rmSync(folder, { recursive: true }));
@@ -371,29 +372,6 @@ t.test('NO_COLOR, CI and TERM determine colors and redrawn lines', async t => {
   t.match(io({ TERM: 'dumb' }), { color: { out: false }, interactive: false });
 });
 
-/** A clone with a small program, which builds in a second. */
-function clone(name: string): string {
-  const root = join(folder, name);
-  mkdirSync(join(root, 'src/cli'), { recursive: true });
-  for (const file of ['run', 'package.json', 'package-lock.json', 'tsconfig.json'])
-    cpSync(join(packageRoot, file), join(root, file));
-  mkdirSync(join(root, 'tools/node'), { recursive: true });
-  for (const file of ['find.sh', 'exec', 'package.json', 'package-lock.json'])
-    cpSync(join(packageRoot, 'tools/node', file), join(root, 'tools/node', file));
-  writeFileSync(
-    join(root, 'src/cli/main.ts'),
-    "process.stdout.write([process.cwd(), process.argv.slice(2).join('|')].join(' ') + '\\n');\n",
-  );
-  // no schemas and no pages to build
-  mkdirSync(join(root, 'schemas'));
-  mkdirSync(join(root, 'src/build'));
-  writeFileSync(
-    join(root, 'src/build/bundle.ts'),
-    "import { cpSync } from 'node:fs';\ncpSync('dist/src/cli', 'dist/bundle/cli', { recursive: true });\n",
-  );
-  return root;
-}
-
 function launch(
   program: string,
   args: string[],
@@ -413,7 +391,7 @@ function command(name: string, script: string): string {
 }
 
 t.test('the launcher installs and builds once, and is silent afterwards', async t => {
-  const root = clone('clone');
+  const root = smallClone(join(folder, 'clone'));
   const program = join(root, 'run');
   const npm = command(
     'npm',
@@ -462,7 +440,7 @@ t.test('the launcher installs and builds once, and is silent afterwards', async 
 });
 
 t.test('an older Node on the PATH is replaced, if possible and allowed', async t => {
-  const root = clone('older');
+  const root = smallClone(join(folder, 'older'));
   const program = join(root, 'run');
   symlinkSync(join(packageRoot, 'node_modules'), join(root, 'node_modules'));
   t.equal(launch(program, []).status, 0, 'built');
