@@ -79,8 +79,24 @@ export function parseValid<T>(file: string, text: string, schema: Schema): T {
   throw damagedError('run/damaged', message, { file });
 }
 
+/** Far more than any file or request of cellrun has. */
+const MAX_DEPTH = 32;
+
+/** `JSON.parse` reads deeper nesting than other functions can walk through. */
+export function isTooDeep(value: unknown, levels = MAX_DEPTH): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some(entry => isTooDeep(entry, levels - 1));
+}
+
 /** Throws (exit 5) with the place if the text of `file` is not JSON. It may be confidential. */
 export function parseJson(file: string, text: string): unknown {
+  const value = parsed(file, text);
+  if (!isTooDeep(value)) return value;
+  const expected = `at most ${MAX_DEPTH} levels`;
+  throw damagedError('run/damaged', 'the nesting is too deep', { file, expected });
+}
+
+function parsed(file: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {

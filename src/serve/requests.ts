@@ -140,7 +140,7 @@ const REASONS: Readonly<Record<number, string>> = {
   413: 'The body, or a line of it, is too long.',
   422: 'The values do not fit the model.',
   429: 'The client has too many sessions.',
-  503: 'The server is busy, or stops.',
+  503: 'The server is busy, or stops, or no thread answers.',
   504: 'The computation took too long.',
 };
 const BODY = [400, 404, 408, 413, 422, 503, 504];

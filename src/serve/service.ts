@@ -199,6 +199,7 @@ class Handler {
 
   health(): string {
     if (this.stopping.signal.aborted) throw stops();
+    if (!this.threads.canAnswer) throw new JobError(503, 'no thread answers');
     return JSON.stringify({ status: 'ok' });
   }
 

@@ -77,6 +77,12 @@ export class Threads {
     return this.threads.reduce((sum, { queue }) => sum + queue.length, this.queue.length);
   }
 
+  /** False if every thread starts, or has computed the same job for a quarter of its time. */
+  get canAnswer(): boolean {
+    const since = performance.now() - this.options.timeoutMs / 4;
+    return this.threads.some(({ taken, began }) => Number.isFinite(taken) && began > since);
+  }
+
   /**
    * Returns the text of the reply.
    * @param thread that must carry it out; absent: any
@@ -208,9 +214,15 @@ class Thread {
 
   take(waiting: Waiting): void {
     const number = this.number++;
+    try {
+      this.worker.postMessage({ number, job: waiting.job });
+    } catch (error) {
+      // it cannot be copied, so the thread will never reply to it
+      waiting.reject(error as Error);
+      return;
+    }
     if (this.jobs.size === 0) this.began = performance.now();
     this.jobs.set(number, waiting);
-    this.worker.postMessage({ number, job: waiting.job });
   }
 
   /** Ends the thread; with an error, its jobs are lost. */

@@ -55,9 +55,10 @@ export class Thread<Request, Result> {
   ask(request: Request, moved: readonly ArrayBuffer[] = []): Promise<Result> {
     return new Promise((resolve, reject) => {
       if (this.ended !== undefined) return reject(this.ended);
+      // throws if the request cannot be copied, so that no reply to it will come
+      this.worker.postMessage(request, moved);
       this.waiting.push({ resolve, reject });
       this.worker.ref();
-      this.worker.postMessage(request, moved);
     });
   }
 

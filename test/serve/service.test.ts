@@ -11,6 +11,7 @@ import { Ajv } from 'ajv';
 import t, { type Test } from 'tap';
 import { loadModel, type Prediction, type SequenceValues, type StepValues } from '../../src/index.js';
 import { type Model, type Service, servedModels, startService } from '../../src/serve/service.js';
+import { Threads } from '../../src/serve/threads.js';
 import { checkLooks, chromiumMissing, openPage, startChromium } from '../support/browser.js';
 import { type Answer, ask, send } from '../support/dashboard.js';
 import { config, crossEntropy, linesOf, predictionCases } from '../support/prediction-cases.js';
@@ -288,11 +289,13 @@ t.test('requests that are refused', async t => {
   const model = CLASSES;
   const schema = JSON.parse((await ask(url, '/openapi.json')).text);
   const isDescribed = new Ajv({ strict: false }).compile(schema.components.schemas.predict);
+  const nested = `${'['.repeat(5000)}${']'.repeat(5000)}`;
   const rows: readonly (readonly [status: number, body: unknown, error: RegExp])[] = [
     [400, '{"model":', /body:1:\d+: this is not JSON/],
     [400, '', /this is not JSON/],
     [400, '\xff', /this is not JSON/],
     [400, { model, stps: [[1, 2]] }, /body must have required property 'steps'; body has no key 'stps'/],
+    [400, `{"model":"${model}","steps":${nested}}`, /^body: the nesting is too deep$/],
     [400, { model, steps: 5 }, /^body\.steps must be a text, or a list of at least one step$/],
     [400, { model, steps: [] }, /^body\.steps must be a text, or a list of at least one step$/],
     [400, { model, steps: [[1, 2]], id: 1 }, /body\.id must be string/],
@@ -448,7 +451,29 @@ t.test('a computation that does not end, and one that ends its thread', async t 
     t.equal(step.status, id === 'fails' ? 200 : 404, 'sessions end with their thread');
   }
   t.match((await ask(url, '/metrics')).text, /^cellrun_thread_restarts 2$/m);
+  const hanging = post(url, '/predict', { ...well, id: 'hangs' });
+  const healthAfter = async (status: number): Promise<string> => {
+    const health = await ask(url, '/health');
+    return health.status === status ? healthAfter(status) : health.text;
+  };
+  t.match(await healthAfter(200), 'no thread answers');
+  t.match(await hanging, { status: 504 });
+  t.match(await healthAfter(503), 'ok');
   t.match(bugs.splice(0), [/TypeError: a bug/, /the thread of the models has ended/]);
+});
+
+t.test('a job that no thread can get takes no place', async t => {
+  const [{ code }] = await models(CLASSES);
+  const onBug = (error: unknown) => void bugs.push(error);
+  const { threads } = await Threads.start({
+    ...{ modules: [code], count: 1, timeoutMs: 60_000, onLost: () => {}, onBug },
+  });
+  t.teardown(() => threads.close());
+  const predicted = (steps: unknown) =>
+    threads.submit({ kind: 'predict', model: 0, index: 0, sequence: { steps: steps as SequenceValues } });
+  for (let i = 0; i < 5; i++) await t.rejects(predicted([() => 0]), /could not be cloned/);
+  t.match(JSON.parse(await predicted(recording)), { predicted: Number });
+  t.equal(threads.restarts, 0);
 });
 
 t.test('the service stops when what has begun is answered', async t => {
