@@ -9,6 +9,7 @@
  */
 import { damagedError, type UserError, usageError } from '../util/errors.js';
 import { type OpenedFile, type Opening, sha256, withFile, writeAtomic } from './files.js';
+import { isTooDeep } from './json.js';
 
 /** Element types that our files can contain. */
 const ARRAYS = {
@@ -231,6 +232,7 @@ function parseHeader(
     throw damaged('the header is not JSON');
   }
   if (!isRecord(header)) throw damaged('the header is not a JSON object');
+  if (isTooDeep(header)) throw damaged('the nesting of the header is too deep');
   return header;
 }
 

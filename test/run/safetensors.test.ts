@@ -233,6 +233,13 @@ t.test('reads or refuses a header of 30 MB and one of a million levels', async t
   t.equal(Object.keys(readSafetensors(file).metadata).length, 1);
   const deep = failure(handmade(`{"w":${'['.repeat(1_000_000)}`));
   t.equal(deep.exitCode, EXIT.damaged);
+  for (const [open, close] of ['[]', ['{"a":', '}']]) {
+    const closed = failure(handmade(`{"w":${open.repeat(5000)}0${close.repeat(5000)}}`));
+    t.match(closed, {
+      exitCode: EXIT.damaged,
+      message: `${file}: offset 8: the nesting of the header is too deep`,
+    });
+  }
 });
 
 t.test('refuses to write what could not be read back', async t => {
