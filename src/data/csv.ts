@@ -106,7 +106,7 @@ const settings = key.section(
         }),
         group: keys.columnOrSeveral({
           description:
-            'Column whose equal values form one sequence. A list if the values of one start again in each value of another, as numbers of patients in each clinic: the rows with equal values in all of them form one sequence, named like `north/17`.',
+            'Column whose equal values form one sequence. A list if the values of one start again in each value of another, as numbers of patients in each clinic: the rows with equal values in all of them form one sequence, named like `north/17`; a `/` in a value is written `\\/`.',
           examples: ['recording', ['clinic', 'patient']],
           aliases: ['group_by', 'id'],
         }),

@@ -60,6 +60,43 @@ t.test('predictions, mistakes and worst values have the names of the groups', as
   for (const { id, index } of mistakes) t.equal(id, stratified[index]);
 });
 
+t.test('groups of several columns have different names, also with the separator in values', async t => {
+  const groups = [
+    ['north', '17', 'north/17'],
+    ['C:\\a', '"1"', 'C:\\a/"1"'],
+    ['a/b', 'c', 'a\\/b/c'],
+    ['a', 'b/c', 'a/b\\/c'],
+    ['a\\/b', 'c', 'a\\\\\\/b/c'],
+    ['a\\', 'b/c', 'a\\\\/b\\/c'],
+    ['a\\/', 'c', 'a\\\\\\//c'],
+    ['a', '/c', 'a/\\/c'],
+  ];
+  const names = groups.map(([, , name]) => name).sort();
+  const cell = (text: string) => `"${text.replaceAll('"', '""')}"`;
+  const rows = groups.flatMap(([one, two], i) =>
+    [0, 1, 2, 3].map(day => `${cell(one)},${cell(two)},2024-01-0${day + 1},${i + day},${i % 2 ? 'x' : 'y'}`),
+  );
+  const path = work.file('places.csv', `clinic,patient,day,a,label\n${rows.join('\n')}\n`);
+  const group = ['clinic', 'patient'];
+  const table = { path, sequence: { group, order: 'day' }, target: 'label', target_kind: 'class' };
+  const run = await work.train(
+    named({ ...table, test_fraction: undefined, test: { fraction: 0.5, group } }, 'cross_entropy'),
+  );
+  t.equal(run.code, 0, run.finished.stderr);
+  const predicted = async (...options: string[]) => {
+    const { stdout } = await work.cellrun('predict', run.directory, ...options);
+    return jsonLines(stdout).map(line => line.id);
+  };
+  const halves = await Promise.all(['train', 'test'].map(split => predicted('--split', split)));
+  t.same(halves.flat().sort(), names);
+  t.same((await predicted('--input', path)).sort(), names);
+  const series = { kind: 'forecast', path, delimiter: ',', series: group, time: 'day', target: 'a' } as const;
+  const steps = { input_steps: 1, horizon: 1, stride: 1, per_step: false, normalize: 'standard' } as const;
+  const { train } = await open({ ...series, ...steps, test: { count: 1 } });
+  const forecasts = Array.from({ length: train.count }, (_, i) => train.forecast?.(i).series);
+  t.same([...new Set(forecasts)].sort(), names);
+});
+
 t.test('rows that are sequences have their lines', async t => {
   const rows = named({ target: 'level', target_kind: 'value', sequence: undefined }, 'mse');
   const { summary } = await work.train(rows);

@@ -1,4 +1,5 @@
 /** Rows that belong together: those of each value of a name, or of several names together. */
+import { joinedGroup } from '../../data/core/selection.js';
 import { type Column, countsOf, isWhole, MAX_CLASSES } from './columns.js';
 import { isPartOfDate, isTarget, USUAL } from './names.js';
 
@@ -219,7 +220,7 @@ export function withJoined(
     const all = levels.slice(0, i + 2);
     const isValue = (cell: string) => cell !== '';
     const cells = level.cells.map((_, row) =>
-      all.every(one => one.isValue(one.cells[row])) ? all.map(one => one.cells[row]).join('/') : '',
+      all.every(one => one.isValue(one.cells[row])) ? joinedGroup(all.map(one => one.cells[row])) : '',
     );
     return {
       ...level,

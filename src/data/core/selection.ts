@@ -43,9 +43,15 @@ type Value = string | number | boolean;
 /** The column, or columns, whose values say which group something belongs to. */
 export type GroupColumns = string | readonly string[];
 
-/** The name of a group with these values, or of the columns of groups. */
+/**
+ * The name of a group with these values, or of the columns of groups. Groups have different names:
+ * a `/` in one of several values is written `\/`, and backslashes before it or at the end twice.
+ */
 export function joinedGroup(parts: GroupColumns): string {
-  return [parts].flat().join('/');
+  const all = [parts].flat();
+  if (all.length === 1) return all[0];
+  const escaped = (_: string, run: string, end: string) => run + run + (end && '\\/');
+  return all.map(part => part.replace(/(?<!\\)(\\*)(\/|$)/g, escaped)).join('/');
 }
 
 /** Config keys that define the test split of dataset kinds with files. */
