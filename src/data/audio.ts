@@ -401,8 +401,8 @@ async function readRecordings(
       augment = await augmentation(changes, extractionOf(config, form), material);
     }
     problems.throwIfAny();
-    await samples?.end();
-    records = await cache?.end();
+    samples?.end();
+    records = cache?.end();
   } finally {
     cache?.close();
     samples?.close();

@@ -4,7 +4,7 @@ import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync }
 import { join } from 'node:path';
 import t from 'tap';
 import { FeatureThreads } from '../../src/data/audio/threads.js';
-import { type DatasetConfig, openDataset } from '../../src/data/index.js';
+import { type Dataset, type DatasetConfig, openDataset } from '../../src/data/index.js';
 import { sha256 } from '../../src/data/reading/files.js';
 import { complaints, open, sequence } from '../support/data-files.js';
 import { tone, wav } from '../support/wav.js';
@@ -112,6 +112,32 @@ t.test('features come from the file, whatever recordings are added or removed', 
   const fresh = await valuesOf(path);
   fresh[0][0][0] = 5;
   t.same(added, fresh);
+});
+
+t.test('each of several runs of one table reads its own recordings', async t => {
+  const path = folder(6);
+  const rows = Array.from({ length: 6 }, (_, i) => {
+    const target = 'xy'[i % 2];
+    return `${'ab'[i % 2]}_${i}.wav,${target},${i < 3 ? '' : target},${i % 3 ? target : ''}`;
+  });
+  const table = join(path, 'table.csv');
+  writeFileSync(table, `file,all,later,some\n${rows.join('\n')}\n`);
+  const opened = (target: string, memory?: number) => {
+    const more = { path: table, path_column: 'file', pattern: undefined, test_path: undefined };
+    return open({ ...config(path, memory), ...more, target, test_fraction: 0.34 } as DatasetConfig);
+  };
+  const valuesIn = async (data: Dataset) => {
+    const { train } = data;
+    const loaded = await train.load?.(Uint32Array.from({ length: train.count }, (_, i) => i));
+    return Array.from({ length: train.count }, (_, i) => sequence(data, loaded ?? train, i));
+  };
+  const targets = ['all', 'later', 'some', 'all'];
+  const want: number[][][][] = [];
+  for (const target of targets) want.push(await valuesIn(await opened(target)));
+  rmSync(kept(path), { recursive: true });
+  const begun: Dataset[] = [];
+  for (const target of targets) begun.push(await opened(target, 0));
+  for (const [i, data] of begun.entries()) t.same(await valuesIn(data), want[i], targets[i]);
 });
 
 t.test('a folder that cannot be written', { skip: process.getuid?.() === 0 }, async t => {

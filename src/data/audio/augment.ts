@@ -195,7 +195,7 @@ async function readNoise(
         noise.keep(sha256, samplesOf(wav, { place: { file } }, extraction), form.rate);
       });
     }
-    await noise.end();
+    noise.end();
   } finally {
     noise.close();
   }

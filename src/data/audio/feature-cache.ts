@@ -33,7 +33,7 @@ export class FeatureCache {
   private readonly entries: Entry[] = [];
   private readonly path: string;
   private readonly temporary: string;
-  private old: OldFile | undefined;
+  private old: KeptFile | undefined;
   /** The new file; absent as long as the old one begins with the same recordings. */
   private out: number | undefined;
   private isUnwritable = false;
@@ -50,7 +50,7 @@ export class FeatureCache {
     const name = `features-${sha256(Buffer.from(JSON.stringify(settings))).slice(0, 16)}`;
     this.path = join(folder, FOLDER, name);
     this.temporary = `${this.path}-${THIS_PROCESS}`;
-    this.old = OldFile.open(this.path);
+    this.old = KeptFile.open(this.path);
   }
 
   /** True if the file seems to have the features of a recording: they may be damaged. */
@@ -77,19 +77,30 @@ export class FeatureCache {
   }
 
   /** Completes the file. @returns the place of the features of each recording if needed */
-  async end(): Promise<Place[] | undefined> {
-    const { out, path, temporary, entries, old, isNeeded } = this;
-    const index = indexOf(entries);
-    if (out !== undefined) {
-      this.attempt(() => {
-        writeWhole(out, index);
-        // another run may have written the same, and be reading it
-        if (old?.hasIndex(index) || !endsWith(path, index)) fs.renameSync(temporary, path);
-      });
-    }
+  end(): Place[] | undefined {
+    const { path, entries, isNeeded } = this;
+    this.attempt(() => this.complete());
+    // a run with other recordings replaces the file at this path at any time
+    const file = isNeeded && this.old ? RangedFile.of(path, this.old.file) : undefined;
+    if (file) this.old = undefined;
     this.close();
-    const file = isNeeded ? await RangedFile.open(path) : undefined;
     return file && entries.map(({ from, to }) => ({ file, from, to }));
+  }
+
+  private complete(): void {
+    const { out, path, temporary, entries, old } = this;
+    if (out === undefined) return;
+    const index = indexOf(entries);
+    writeWhole(out, index);
+    const isDamaged = old?.hasIndex(index);
+    old?.close();
+    // another run may have written the same
+    this.old = isDamaged ? undefined : KeptFile.open(path);
+    if (this.old?.hasIndex(index)) return;
+    fs.renameSync(temporary, path);
+    this.old?.close();
+    this.old = new KeptFile(out, entries);
+    this.out = undefined;
   }
 
   /** Frees the files; an incomplete one is removed. */
@@ -113,7 +124,7 @@ export class FeatureCache {
     this.attempt(() => {
       fs.mkdirSync(folder, { recursive: true });
       fs.writeFileSync(join(folder, '.gitignore'), '*\n');
-      this.out = fs.openSync(this.temporary, 'w');
+      this.out = fs.openSync(this.temporary, 'w+');
     });
     for (const entry of this.entries) this.write(this.old?.read(entry) as Float32Array);
   }
@@ -140,22 +151,22 @@ export class FeatureCache {
   }
 }
 
-/** The file as it was found. It stays open, so that it may be replaced or deleted. */
-class OldFile {
+/** A file as it was found or written. It stays open, so that it may be replaced or deleted. */
+class KeptFile {
   private readonly byKey: ReadonlyMap<string, Entry>;
 
-  private constructor(
-    private readonly file: number,
+  constructor(
+    readonly file: number,
     private readonly entries: readonly Entry[],
   ) {
     this.byKey = new Map(entries.map(entry => [entry.key, entry]));
   }
 
   /** Undefined without a file that can be read. */
-  static open(path: string): OldFile | undefined {
+  static open(path: string): KeptFile | undefined {
     try {
       const file = fs.openSync(path, 'r');
-      return new OldFile(file, entriesOf(file));
+      return new KeptFile(file, entriesOf(file));
     } catch (error) {
       if (!isSystemError(error)) throw error;
       return undefined;
@@ -214,17 +225,6 @@ function entriesOf(file: number): Entry[] {
     from = to;
   }
   return entries;
-}
-
-function endsWith(path: string, index: Buffer): boolean {
-  if (!fs.existsSync(path)) return false;
-  const file = fs.openSync(path, 'r');
-  try {
-    const from = fs.fstatSync(file).size - index.length;
-    return from >= 0 && readAll(file, Buffer.alloc(index.length), from).equals(index);
-  } finally {
-    fs.closeSync(file);
-  }
 }
 
 /** Fills `out` from byte `from` on; zeros follow the end of the file. */

@@ -113,8 +113,8 @@ export class KeptSamples {
   }
 
   /** Call after the last recording. */
-  async end(): Promise<void> {
-    this.places = await this.cache?.end();
+  end(): void {
+    this.places = this.cache?.end();
   }
 
   /** Frees the file of the cache if `end` was not called. */

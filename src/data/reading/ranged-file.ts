@@ -1,6 +1,6 @@
 /**
- * A file that is too large for memory: read once from start to end, then by ranges. It is opened
- * for each read, and must not change.
+ * A file that is too large for memory: read once from start to end, then by ranges. It must not
+ * change. Unless it is handed over open, it is opened for each read, so that any number can be read.
  */
 
 import type { Stats } from 'node:fs';
@@ -62,6 +62,9 @@ const CALLS_IN_BACKGROUND = 8;
 /** What identifies the content of a file. */
 type KnownFile = Pick<Stats, 'dev' | 'ino' | 'size' | 'mtimeMs'>;
 
+/** Closes the files that were handed over once nothing can read them any more. */
+const handedOver = new FinalizationRegistry<number>(file => fs.closeSync(file));
+
 export class RangedFile implements Bytes {
   private window: Buffer = Buffer.alloc(0);
   private windowStart = 0;
@@ -70,7 +73,15 @@ export class RangedFile implements Bytes {
   private constructor(
     readonly name: string,
     private readonly known: KnownFile,
+    private readonly held?: { readonly file: number },
   ) {}
+
+  /** @param file open from now on, so that the file at `path` may be replaced or deleted */
+  static of(path: string, file: number): RangedFile {
+    const held = { file };
+    handedOver.register(held, file);
+    return new RangedFile(path, fs.fstatSync(file), held);
+  }
 
   static async open(path: string): Promise<RangedFile> {
     try {
@@ -92,7 +103,7 @@ export class RangedFile implements Bytes {
 
   /** Returns another reader of the same file, with its own window. */
   twin(): RangedFile {
-    return new RangedFile(this.name, this.known);
+    return new RangedFile(this.name, this.known, this.held);
   }
 
   /**
@@ -160,7 +171,7 @@ export class RangedFile implements Bytes {
         ? Buffer.from(this.window.buffer, 0, to - from)
         : Buffer.allocUnsafeSlow(to - from);
     try {
-      const file = fs.openSync(this.name, 'r');
+      const file = this.held?.file ?? fs.openSync(this.name, 'r');
       try {
         this.checkSame(file);
         for (let done = 0; done < bytes.length; ) {
@@ -169,7 +180,7 @@ export class RangedFile implements Bytes {
           done += count;
         }
       } finally {
-        fs.closeSync(file);
+        if (!this.held) fs.closeSync(file);
       }
     } catch (error) {
       throw unreadableFile(this.name, error);
@@ -180,12 +191,12 @@ export class RangedFile implements Bytes {
   private async opened(use: (file: number) => Promise<void>): Promise<void> {
     try {
       // not with promises: each that waits for a thread costs 0.1 ms beside busy threads
-      const file = fs.openSync(this.name, 'r');
+      const file = this.held?.file ?? fs.openSync(this.name, 'r');
       try {
         this.checkSame(file);
         await use(file);
       } finally {
-        fs.closeSync(file);
+        if (!this.held) fs.closeSync(file);
       }
     } catch (error) {
       throw isSystemError(error) ? unreadableFile(this.name, error) : error;

@@ -114,6 +114,7 @@ const FLAGS: Readonly<Record<string, number>> = {
   r: constants.O_RDONLY,
   'r+': constants.O_RDWR,
   w: constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC,
+  'w+': constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC,
   wx: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
   a: constants.O_RDWR | constants.O_CREAT | constants.O_APPEND,
 };
