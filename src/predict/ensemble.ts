@@ -43,6 +43,25 @@ export function checkMembers(members: readonly SavedModel[], split?: SplitName):
   if (problems.length > 0) throw usageErrors(problems);
 }
 
+/**
+ * The thresholds of the mean of models.
+ * @param chosen for that of their final weights
+ * @param tell called with a warning if they use thresholds which their mean does not
+ */
+export function thresholdsOfMean(
+  members: readonly SavedModel[],
+  chosen: readonly number[] | undefined,
+  tell: (warning: string) => void,
+): readonly number[] | undefined {
+  const [first, ...others] = members;
+  if (others.length === 0) return first.decisions?.thresholds;
+  // other weights than the final ones are used without
+  const areUsed = members.some(({ decisions }) => decisions?.thresholds);
+  if (areUsed && chosen === undefined)
+    tell('the thresholds of these runs do not hold for their mean, which is decided at 0.5');
+  return areUsed ? chosen : undefined;
+}
+
 function factsOf({
   loaded,
   manifest,
@@ -172,10 +191,12 @@ export interface Together<E extends Evaluation> extends Pick<Evaluation, 'metric
 /**
  * Evaluates models one after the other, and the mean of their predictions, whose metrics are those
  * of the runs without the loss. All predictions are in memory.
+ * @param thresholds of the mean
  */
 export async function evaluateTogether<E extends Evaluation>(
   members: readonly SavedModel[],
   evaluate: (member: SavedModel, observe?: (sequence: PredictedSequence) => void) => Promise<E>,
+  thresholds: readonly number[] | undefined,
 ): Promise<Together<E>> {
   if (members.length === 1) {
     const evaluation = await evaluate(members[0]);
@@ -212,7 +233,7 @@ export async function evaluateTogether<E extends Evaluation>(
   for (const { targets, sums } of sequences.values()) {
     for (const [at, one] of targets.entries()) {
       const means = sums[at].map(list => list.map(sum => sum / members.length));
-      metrics.add({ ...one, ...scoredMean(task, means) });
+      metrics.add({ ...one, ...scoredMean(task, means), thresholds });
       count++;
     }
   }

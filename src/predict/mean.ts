@@ -1,5 +1,5 @@
 /** The mean of the predictions of several models, and how they disagree. */
-import type { Numbers } from '../math/metrics/metric.js';
+import { decidedLabel, type Numbers } from '../math/metrics/metric.js';
 import { damagedError } from '../util/errors.js';
 import { momentsOf, shortestDecimal } from '../util/numbers.js';
 import {
@@ -12,7 +12,18 @@ import {
   type ValuePrediction,
 } from './predictions.js';
 
-/** The mean of what several models predict of a sequence. */
+/** The form of the mean of models with this form; their own thresholds do not hold for it. */
+export function formOfMean(
+  { thresholds: _, ...form }: PredictionForm,
+  thresholds: readonly number[] | undefined,
+): PredictionForm {
+  return { ...form, ...(thresholds && { thresholds }) };
+}
+
+/**
+ * The mean of what several models predict of a sequence.
+ * @param form of the mean
+ */
 export function joinedSequence(form: PredictionForm, all: readonly SequencePrediction[]): SequencePrediction {
   const [first] = all;
   refuseOthers(all.map(({ id, predictions }) => ({ id, length: predictions.length })));
@@ -49,10 +60,10 @@ function meanOf(form: PredictionForm, all: readonly Prediction[]): Prediction {
     const own = all.map(one => (one as ClassPrediction).probabilities);
     const mean = float64(averaged(own));
     const logits = Float32Array.from(mean, Math.log);
-    // thresholds and sets are those of one model
+    // sets are those of one model
     const { predicted, name, probability, top, set, ...rest } = first;
     const disagreement = Math.max(0, entropy(mean) - momentsOf(own.map(entropy)).mean);
-    return { ...rest, ...classPrediction(form, mean, logits), disagreement };
+    return { ...rest, ...classPrediction(form, mean, logits, form.thresholds), disagreement };
   }
   const own = all as readonly ValuePrediction[];
   const { length } = own[0].values;
@@ -60,11 +71,16 @@ function meanOf(form: PredictionForm, all: readonly Prediction[]): Prediction {
     float64(Array.from(averaged(lists), value => shortestDecimal(Math.fround(value))));
   const spreads = Array.from({ length }, (_, k) => momentsOf(own.map(({ values }) => values[k])).spread ?? 0);
   const { applies, interval, ...rest } = own[0];
+  const point = averaged(own.map(({ values }) => values));
+  const { thresholds } = form;
   const ends = (end: 'lower' | 'upper') => decimals(own.flatMap(one => one.interval?.[end] ?? []));
   return {
     ...rest,
     ...(own.every(one => one.interval) && { interval: { lower: ends('lower'), upper: ends('upper') } }),
     values: decimals(own.map(({ values }) => values)),
+    ...(thresholds && {
+      applies: Array.from(point, (_, i) => decidedLabel({ point, thresholds }, i) ?? null),
+    }),
     quantiles: own[0].quantiles.map((_, level) => decimals(own.map(({ quantiles }) => quantiles[level]))),
     disagreement: float64(spreads),
   };

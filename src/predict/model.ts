@@ -22,6 +22,7 @@ import * as args from '../util/arguments.js';
 import { UserError, usageError } from '../util/errors.js';
 import { checkMembers, copiesOf, joined, onceFor, sourcesFor } from './ensemble.js';
 import { continueSymbols, continueText, type GenerateOptions } from './generate.js';
+import { formOfMean } from './mean.js';
 import { type OpenedModel, openModel, openWithoutData, readerFor, type SavedModel, splitOf } from './open.js';
 import type { Prediction, PredictionForm, SequencePrediction } from './predictions.js';
 import { hasForecastTimes, Predictor } from './predictor.js';
@@ -321,12 +322,16 @@ export class Model {
 
 /** Models that predict together: the mean of their predictions. */
 class Ensemble extends Model {
-  /** @param first the model of the first member, whose form is that of all */
+  /**
+   * @param first the model of the first member, whose form is that of all
+   * @param thresholds of their mean
+   */
   constructor(
     first: OpenedModel,
     private readonly members: readonly Model[],
+    thresholds: readonly number[] | undefined,
   ) {
-    super(first);
+    super({ ...first, form: formOfMean(first.form, thresholds) });
   }
 
   override predict(...[sequences, options = {}]: Parameters<Model['predict']>) {
@@ -373,11 +378,13 @@ async function* grouped<T>(items: AsyncIterable<T>): AsyncGenerator<readonly T[]
 /**
  * @internal Opens one model, or several that predict together.
  * @param split of their data that they predict; undefined for new sequences
+ * @param thresholds of the mean of several
  */
 export async function openMembers(
   saved: readonly SavedModel[],
   open: (member: SavedModel) => Promise<OpenedModel>,
   split?: SplitName,
+  thresholds?: readonly number[],
 ): Promise<Model> {
   checkMembers(saved, split);
   const opened: OpenedModel[] = [];
@@ -388,7 +395,7 @@ export async function openMembers(
     throw error;
   }
   const members = opened.map(one => new Model(one));
-  return members.length === 1 ? members[0] : new Ensemble(opened[0], members);
+  return members.length === 1 ? members[0] : new Ensemble(opened[0], members, thresholds);
 }
 
 /** What is new in the predictions of a session, a list for each piece of samples. */

@@ -5,6 +5,7 @@ import { accumulators } from '../math/metrics/index.js';
 import type { Scored } from '../math/metrics/metric.js';
 import type { SplitMetrics } from '../run/summary.js';
 import type { OutOfFold } from '../sweep/results.js';
+import { DecisionFit } from '../train/confidence.js';
 import { Evaluator, evaluationRows, groupsOf, type Prediction } from '../train/evaluator.js';
 import type { BackendOptions } from '../train/session.js';
 import { RandomStream } from '../util/random.js';
@@ -22,15 +23,19 @@ interface FoldRun {
 /** Beyond, resampling would take minutes. */
 const MAX_ADDED = 2e7;
 
-/** @param tell called with the predictions of the test split of each run, in their order */
+/**
+ * @param tell called with the predictions of the test split of each run, in their order
+ * @returns the content of the file, and the labels whose aim no threshold reaches
+ */
 export async function predictFolds(
   runs: readonly FoldRun[],
   options: BackendOptions,
   tell: (fold: number, form: OutputForm, predictions: readonly SequencePrediction[]) => void,
-): Promise<OutOfFold> {
+): Promise<{ readonly outOfFold: OutOfFold; readonly missed: readonly number[] }> {
   /** The predictions of each sequence, or of each group. */
   const units = new Map<string, Scored[]>();
   let make: (() => ReturnType<typeof accumulators>) | undefined;
+  let fit: DecisionFit | undefined;
   let [sequences, count, overlaps] = [0, 0, false];
   for (const { fold, path } of runs) {
     const opened = await openWithData(openModel(path), options);
@@ -41,9 +46,12 @@ export async function predictFolds(
       const { group } = Object(Object(experiment.dataset).test);
       const { form, batches } = model.ofSplit('test');
       for await (const predictions of batches) tell(fold, form, predictions);
+      const { threshold } = experiment;
+      if (threshold) fit ??= new DecisionFit(run, { threshold }, undefined);
       await new Evaluator(pool, run, evaluationRows(run, experiment.training, test.count)).evaluate(test, {
         groupOf: groupsOf(dataset, test),
         observe: ({ index, predictions }) => {
+          fit?.add({ predictions });
           const unit = group === undefined ? `${fold}/${index}` : String(test.valueIn?.(group, index));
           const own = predictions.filter(({ counts }) => counts).map(kept);
           units.set(unit, [...(units.get(unit) ?? []), ...own]);
@@ -73,7 +81,8 @@ export async function predictFolds(
     value,
     interval: intervals[name] ?? null,
   }));
-  return { version: 1, sequences, metrics };
+  const { thresholds, missed = [] } = fit?.decisions ?? {};
+  return { outOfFold: { version: 1, sequences, metrics, ...(thresholds && { thresholds }) }, missed };
 }
 
 /** A copy: the arrays of a prediction are views. */

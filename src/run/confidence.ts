@@ -1,5 +1,7 @@
 /** `confidence.json`: what a run fitted on its validation split after training. */
+import { formatNumber } from '../util/numbers.js';
 import * as s from '../util/schema.js';
+import { listed } from '../util/words.js';
 
 export const confidence = s.document(
   'Confidence',
@@ -50,3 +52,31 @@ export type Confidence = s.TypeOf<typeof confidence>;
 
 /** What turns outputs into decisions. Temperatures are in the weights instead. */
 export type Decisions = Pick<Confidence, 'thresholds' | 'intervals'>;
+
+/** Such as `temperature 1.31; threshold 0.27; intervals of coverage 90 %`. */
+export function confidenceSentence({ temperatures, thresholds, intervals }: Partial<Confidence>): string {
+  const listed = (name: string, values: readonly number[]) =>
+    `${name}${values.length > 1 ? 's' : ''} ${values
+      .slice(0, 5)
+      .map(value => formatNumber(value))
+      .join(', ')}${values.length > 5 ? ', …' : ''}`;
+  const parts = [
+    temperatures && listed('temperature', temperatures),
+    thresholds && listed('threshold', thresholds),
+    intervals && `intervals with coverage ${intervals.coverage}`,
+  ];
+  return parts.filter(Boolean).join('; ');
+}
+
+/**
+ * A warning of an aim that is missed.
+ * @param missed labels whose aim no threshold reaches
+ */
+export function missedSentence(missed: readonly number[], thresholds: readonly number[] = missed): string {
+  return `no threshold${ofLabels(missed, thresholds)} reaches what \`threshold\` asks for; the one that comes nearest is used`;
+}
+
+/** Such as ` of labels 0 and 2`; empty if there is one label, or none. */
+export function ofLabels(labels: readonly number[], { length }: readonly number[] = labels): string {
+  return length === 1 ? '' : ` of ${labels.length === 1 ? 'label' : 'labels'} ${listed(labels.map(String))}`;
+}

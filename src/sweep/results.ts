@@ -148,20 +148,43 @@ export function finalRun({ directory, best, plan }: SweepResults): string | unde
   return isDone ? directory.runPath({ trial: best?.trial ?? 0, seed: plan.seeds[0], fold: 0 }) : undefined;
 }
 
+/** The runs that predict for some paths, together if there are several. */
+interface PredictingRuns {
+  readonly runs: readonly string[];
+  /** Chosen for the mean of all of them; absent without. */
+  readonly thresholds?: Thresholds;
+}
+
+type Thresholds = readonly number[] | undefined;
+
 /**
  * The runs that predict for each path: the run itself; of a sweep the one on all data, or else
  * those of its result, together.
- * @throws UserError (exit 2) if a sweep has no best trial
+ * @throws UserError (exit 2) if a sweep has no best trial, or folds have no threshold yet
  */
-export function predictingRuns(paths: readonly string[]): string[] {
-  return paths.flatMap(path => {
-    if (kindOf(path) !== 'sweep') return [path];
+export function predictingRuns(paths: readonly string[]): PredictingRuns {
+  const all = paths.map((path): PredictingRuns => {
+    if (kindOf(path) !== 'sweep') return { runs: [path] };
     const results = readSweepResults(path);
     const final = finalRun(results);
-    const runs = final === undefined ? runsOfResult(results) : [final];
-    if (runs.length > 0) return runs;
+    if (final !== undefined) return { runs: [final] };
+    const runs = runsOfResult(results);
+    if (runs.length > 0) return { runs, thresholds: thresholdsOfFolds(results, runs) };
     throw usageError('sweep/no-best', 'no trial of this sweep has a value yet', { file: path });
   });
+  const runs = all.flatMap(one => one.runs);
+  return all.length === 1 ? all[0] : { runs };
+}
+
+/** The thresholds of the runs of the folds together; undefined without `threshold` or folds. */
+function thresholdsOfFolds(results: SweepResults, [run]: readonly string[]): Thresholds {
+  const { plan, directory } = results;
+  if (plan.folds === undefined || Run.open(run).config.threshold === undefined) return undefined;
+  const { thresholds } = readOutOfFold(results) ?? {};
+  if (thresholds) return thresholds;
+  const message = 'the threshold of the folds is chosen after the last one, which has not been';
+  const expected = `\`${launcher} sweep resume ${directory.path}\` first, or the run of one fold`;
+  throw usageError('sweep/no-threshold', message, { file: directory.path, expected });
 }
 
 /** Those of several seeds, whose gates count. */
@@ -267,14 +290,18 @@ export function finalMetrics(results: SweepResults): FinalMetric[] {
 }
 
 /** The metrics over the sequences of all folds together, and what they are over; empty without. */
-export function outOfFoldMetrics({ directory }: SweepResults) {
-  const { outOfFold: file } = directory.files;
-  const none: Pick<OutOfFold, 'sequences' | 'metrics'> = { sequences: 0, metrics: [] };
-  const found = existsSync(file) ? (parseJson(file, readText(file)) as OutOfFold) : none;
+export function outOfFoldMetrics(results: SweepResults) {
+  const found = readOutOfFold(results) ?? { sequences: 0, metrics: [] };
   const metrics = found.metrics.map(
     ({ value, ...row }): FinalMetric => ({ ...row, mean: value, spread: null }),
   );
   return { over: `over ${counted(found.sequences, 'sequence')}`, metrics };
+}
+
+/** Undefined before all folds are predicted. */
+export function readOutOfFold({ directory }: SweepResults): OutOfFold | undefined {
+  const { outOfFold: file } = directory.files;
+  return existsSync(file) ? (parseJson(file, readText(file)) as OutOfFold) : undefined;
 }
 
 /** The summaries of runs; undefined if not all of them are completed. */
@@ -500,7 +527,13 @@ export const outOfFold = s.document(
           ),
         ),
       }),
-      'The metrics of the test split, without the loss.',
+      'The metrics of the test split, without the loss, each run with its own thresholds.',
+    ),
+    thresholds: s.optional(
+      s.list(
+        s.number({ min: 0, max: 1 }),
+        'Probability from which the runs of all folds together predict the second class, or each label, chosen on these predictions. Absent without `threshold`.',
+      ),
     ),
   },
 );

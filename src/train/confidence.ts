@@ -6,7 +6,6 @@ import { chooseThreshold, type ThresholdAim } from '../math/confidence/threshold
 import { taskOf } from '../math/losses/index.js';
 import { type Numbers, type Scored, secondProbability } from '../math/metrics/metric.js';
 import type { Confidence, Decisions } from '../run/confidence.js';
-import { formatNumber } from '../util/numbers.js';
 import type { PredictedSequence, Prediction } from './evaluator.js';
 import type { ModelRun } from './shards.js';
 
@@ -172,19 +171,4 @@ export class DecisionFit {
 function casesOf(isClass: boolean, { outputs, point, target }: Fitted) {
   if (isClass) return [[secondProbability(outputs), target[0] === 1] as const];
   return Array.from(point, (probability, i) => [probability, target[i] >= 0.5] as const);
-}
-
-/** Such as `temperature 1.31; threshold 0.27; intervals of coverage 90 %`. */
-export function confidenceSentence({ temperatures, thresholds, intervals }: Confidence): string {
-  const listed = (name: string, values: readonly number[]) =>
-    `${name}${values.length > 1 ? 's' : ''} ${values
-      .slice(0, 5)
-      .map(value => formatNumber(value))
-      .join(', ')}${values.length > 5 ? ', …' : ''}`;
-  const parts = [
-    temperatures && listed('temperature', temperatures),
-    thresholds && listed('threshold', thresholds),
-    intervals && `intervals with coverage ${intervals.coverage}`,
-  ];
-  return parts.filter(Boolean).join('; ');
 }

@@ -7,7 +7,7 @@ import { inputWidth } from '../data/index.js';
 import { EXECUTORS } from '../engine/backend.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import { type CheckpointStore, openCheckpoints } from '../run/checkpoints.js';
-import type { Confidence } from '../run/confidence.js';
+import { type Confidence, confidenceSentence, missedSentence, ofLabels } from '../run/confidence.js';
 import type { SplitEvaluation } from '../run/evaluation.js';
 import { openLog } from '../run/event-log.js';
 import type { EventFields, EventName } from '../run/events.js';
@@ -18,7 +18,6 @@ import { metricSentence, metricSentences } from '../run/words.js';
 import type { ExitCode } from '../util/errors.js';
 import { counted, listed } from '../util/words.js';
 import { checkpointMetadata, logCheckpoint, retryWrite } from './checkpoints.js';
-import { confidenceSentence } from './confidence.js';
 import { stepCosts } from './costs.js';
 import type { EvaluationProgress } from './evaluator.js';
 import type { EpochReport, EvaluationReport, LoopEnd, Measured, Position, StepReport } from './loop.js';
@@ -88,14 +87,9 @@ export class Recorder {
     const { events, directory, observer } = this.parts;
     await retryWrite(events, 'confidence/retry', () => directory.write('confidence', found));
     observer.line?.(`Fitted on the validation split: ${confidenceSentence(found)}.`);
-    const of = (labels: readonly number[], { length }: readonly number[] = labels) =>
-      length === 1 ? '' : ` of ${labels.length === 1 ? 'label' : 'labels'} ${listed(labels.map(String))}`;
-    if (missed.length > 0) {
-      const message = `no threshold${of(missed, found.thresholds)} reaches what \`threshold\` asks for; the one that comes nearest is used`;
-      events.warn('confidence/threshold', message);
-    }
+    if (missed.length > 0) events.warn('confidence/threshold', missedSentence(missed, found.thresholds));
     if (right.length > 0) {
-      const message = `all predictions${of(right, found.temperatures)} for the validation split are right, which tells nothing about their probabilities: \`calibrate\` leaves them as they are`;
+      const message = `all predictions${ofLabels(right, found.temperatures)} for the validation split are right, which tells nothing about their probabilities: \`calibrate\` leaves them as they are`;
       events.warn('confidence/calibrate', message);
     }
   }

@@ -223,6 +223,76 @@ t.test('the final model is trained on all data for the median of the steps that 
   t.match(sides, [{ folds: [1, 2, 3] }, { folds: [1, 2, 3] }]);
 });
 
+/** What a threshold is chosen for: the F1 of some decisions. */
+function f1(cases: readonly (readonly [probability: number, isPositive: boolean])[], threshold: number) {
+  const right = cases.filter(([p, isPositive]) => p >= threshold && isPositive).length;
+  const wrong = cases.filter(([p, isPositive]) => p >= threshold !== isPositive).length;
+  return (2 * right) / (2 * right + wrong);
+}
+
+t.test('the folds together decide at the threshold that is best out of fold', async t => {
+  const labelled = rows.map((row, i) => `${row},${Number(i % 9 < 3)},${Number(i % 12 < 3)}`);
+  const table = work.file('labels.csv', `id,subject,t,a,label,one,two\n${labelled.join('\n')}\n`);
+  const dataset = { ...config.dataset, path: table };
+  const threshold = { for: 'f1' };
+  const labels = { ...dataset, target: ['one', 'two'], target_kind: 'value', normalize: undefined };
+  const ofLabels = { dataset: labels, loss: { kind: 'binary_cross_entropy' }, threshold };
+  for (const more of [{ dataset, threshold }, ofLabels]) {
+    const { directory, stdout } = await folded({ count: 3 }, more);
+    const found = json(directory, 'out_of_fold.json');
+    t.same(validateAgainst('out-of-fold', found), []);
+    const thresholds: number[] = found.thresholds;
+    const name = thresholds.length === 1 ? 'threshold' : 'thresholds';
+    t.match(stdout, `Fitted for the folds together: ${name} ${Number(thresholds[0].toPrecision(4))}`);
+    const probabilitiesIn = ({ probabilities, predicted }: Record<string, unknown>): number[] =>
+      probabilities ? [(probabilities as number[])[1]] : Object.values(predicted as object);
+    const truthIn = ({ label, target }: Record<string, unknown>): number[] =>
+      label === undefined ? Object.values(target as object) : [Number(label)];
+    const decidedIn = ({ predicted, applies }: Record<string, unknown>): number[] =>
+      applies ? Object.values(applies).map(Number) : [Number(predicted)];
+    const lines: Record<string, unknown>[] = jsonLines(predictions(directory));
+    const decide = (of: readonly number[], at: readonly number[]) => of.map((p, i) => Number(p >= at[i]));
+    for (const line of lines) {
+      const own = json(directory, 'trials', `t0000-f${line.fold}`, 'confidence.json').thresholds;
+      t.same(decidedIn(line), decide(probabilitiesIn(line), own), 'a fold decides at its own');
+    }
+    for (const [i, chosen] of thresholds.entries()) {
+      const cases = lines.map(line => [probabilitiesIn(line)[i], truthIn(line)[i] === 1] as const);
+      const all = [0, ...cases.flatMap(([p]) => [p, p + 1e-9])].map(one => f1(cases, one));
+      t.equal(f1(cases, chosen), Math.max(...all), 'no threshold has a larger F1');
+      t.not(f1(cases, chosen), f1(cases, 0.5), 'nor has 0.5');
+    }
+    const { stdout: together } = await work.cellrun('predict', directory, '--input', table);
+    const answers: Record<string, unknown>[] = jsonLines(together);
+    t.equal(answers.length, 36);
+    for (const one of answers) t.same(decidedIn(one), decide(probabilitiesIn(one), thresholds));
+    const atHalf = (one: Record<string, unknown>) => decide(probabilitiesIn(one), [0.5, 0.5]);
+    t.notSame(answers.map(decidedIn), answers.map(atHalf));
+    const truths = new Map(lines.map(line => [line.id, truthIn(line)]));
+    const hits = answers.flatMap(one => decidedIn(one).map((k, i) => Number(k === truths.get(one.id)?.[i])));
+    const evaluated = await work.cellrun('evaluate', directory, '--input', table, '--json');
+    const { accuracy } = JSON.parse(evaluated.stdout).metrics.input;
+    t.ok(Math.abs(accuracy - hits.reduce((sum, hit) => sum + hit, 0) / hits.length) < 1e-9);
+    const output = work.folder();
+    await work.cellrun('export', directory, '--format', 'js', '--ensemble', '--output', output);
+    const model = await import(join(output, 'model.js'));
+    const [answer] = (await model.predict([0, 1, 2].map(row => [Number(rows[row].split(',')[3])])))
+      .predictions;
+    t.same(decidedIn(answer), decidedIn(answers.find(({ id }) => id === 'q0') ?? {}), 'so does the module');
+    const runs = [1, 2].map(fold => join(directory, 'trials', `t0000-f${fold}`));
+    const some = await work.cellrun('predict', ...runs, '--input', table);
+    t.match(some.stderr, /^warning: the thresholds of these runs do not hold for their mean/);
+    for (const one of jsonLines(some.stdout))
+      if (one.probabilities) t.same(decidedIn(one), atHalf(one));
+      else t.notOk('applies' in one);
+    writeFileSync(join(directory, 'out_of_fold.json'), JSON.stringify({ ...found, thresholds: undefined }));
+    const early = await work.cellrun('predict', directory, '--input', table);
+    t.match(early, { code: 2, stderr: /the threshold of the folds is chosen after .*\n.* sweep resume / });
+    t.equal((await work.cellrun('sweep', 'resume', directory)).code, 0);
+    t.same(json(directory, 'out_of_fold.json'), found);
+  }
+});
+
 t.test('the folds of a series follow each other, and the final model forecasts what comes next', async t => {
   const days = Array.from({ length: 64 }, (_, i) => new Date(864e5 * i).toISOString().slice(0, 10));
   const lines = days.map((day, i) => `${day},${Math.sin(i) + (i % 7)}`);

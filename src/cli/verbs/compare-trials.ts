@@ -1,6 +1,7 @@
 /** The trials of a sweep as a table, with remarks, from the sweep's files only. */
 
 import { relative } from 'node:path';
+import { confidenceSentence } from '../../run/confidence.js';
 import { Run } from '../../run/run.js';
 import {
   finalMetrics,
@@ -8,6 +9,7 @@ import {
   metricsTable,
   objectiveBaseline,
   outOfFoldMetrics,
+  readOutOfFold,
   readSweepResults,
   type SweepResults,
   splitsSentence,
@@ -71,7 +73,10 @@ export function bestMetrics(results: SweepResults, io: Io): string {
 /** The metrics over the sequences of all folds together; empty without them. */
 export function outOfFoldTable(results: SweepResults, io: Io): string {
   const { over, metrics } = outOfFoldMetrics(results);
-  return metrics.length === 0 ? '' : `\n${formatTable(metricsTable(metrics, over), 'text', widthOf(io))}`;
+  if (metrics.length === 0) return '';
+  const { thresholds } = readOutOfFold(results) ?? {};
+  const fitted = thresholds && `Fitted for the folds together: ${confidenceSentence({ thresholds })}.\n`;
+  return `\n${formatTable(metricsTable(metrics, over), 'text', widthOf(io))}${fitted ?? ''}`;
 }
 
 /** Where the model on all data is, and what to expect of it; empty without one. */

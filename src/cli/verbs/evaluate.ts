@@ -45,7 +45,7 @@ export const verb = defineVerb({
       if (options.json) io.data(`${JSON.stringify(spellNonFinite({ version: 1, ...result }))}\n`);
       else io.out(text);
     };
-    const runs = predictingRuns(paths);
+    const { runs, thresholds: chosen } = predictingRuns(paths);
     const [run, ...others] = runs;
     if (options.backtest) {
       const message = 'a backtest is of one model, and several predict together';
@@ -71,9 +71,12 @@ export const verb = defineVerb({
       return EXIT.done;
     }
     const { evaluateCheckpoint, evaluateInput, openModel } = await import('../../predict/open.js');
-    const { checkMembers, evaluateTogether, onceFor, sourcesFor } = await import('../../predict/ensemble.js');
+    const { checkMembers, evaluateTogether, onceFor, sourcesFor, thresholdsOfMean } = await import(
+      '../../predict/ensemble.js'
+    );
     const models = runs.map(run => openModel(run, options));
     const [model] = models;
+    const thresholds = thresholdsOfMean(models, chosen, warning => io.err(`warning: ${warning}\n`));
     checkMembers(models, options.input.length > 0 ? undefined : split);
     /** Prints the metrics measured on `name`: a split, or the input. */
     const tell = (name: string, { evaluations, metrics, count }: Together<Measured>) => {
@@ -113,13 +116,17 @@ export const verb = defineVerb({
       const told = onceFor({ onRejected });
       let sequences = 0;
       const found = await hintingAtSkip(() =>
-        evaluateTogether(models, (member, observe) => {
-          const count = (more: number) => {
-            if (member === model) sequences += more;
-          };
-          const reader = readers[models.indexOf(member)];
-          return evaluateInput(member, reader, { ...options, ...told }, count, observe);
-        }),
+        evaluateTogether(
+          models,
+          (member, observe) => {
+            const count = (more: number) => {
+              if (member === model) sequences += more;
+            };
+            const reader = readers[models.indexOf(member)];
+            return evaluateInput(member, reader, { ...options, ...told }, count, observe);
+          },
+          thresholds,
+        ),
       ).finally(() => tellRejected(sequences));
       printDiagnostics(found.evaluations[0].warnings, 'warning', io);
       tell(INPUT, found);
@@ -128,7 +135,11 @@ export const verb = defineVerb({
     const display = createProgress(io, options.quiet);
     const progress = (done: Parameters<typeof display.evaluating>[0]) => display.evaluating(done);
     const found = await hintingAtMovedData(() =>
-      evaluateTogether(models, (member, observe) => evaluateCheckpoint(member, options, progress, observe)),
+      evaluateTogether(
+        models,
+        (member, observe) => evaluateCheckpoint(member, options, progress, observe),
+        thresholds,
+      ),
     ).finally(() => display.end());
     tell(split, found);
     return EXIT.done;

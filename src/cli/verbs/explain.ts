@@ -26,7 +26,7 @@ export const verb = defineVerb({
   help: 'Writes explanation.json to the run directory; `report` shows it. Of a sweep, explains the run that `predict` uses.',
   async action([run], options, { io }) {
     const { explain } = await import('../../predict/explain.js');
-    const [one, ...others] = predictingRuns([run]);
+    const [one, ...others] = predictingRuns([run]).runs;
     const path = others.length > 0 ? run : one;
     if (path !== run) io.err(`note: this explains the run ${path}\n`);
     const display = createProgress(io, options.quiet);

@@ -6,12 +6,13 @@ import { onnx } from '../../interop/onnx/export.js';
 import { type Exported, exportPredictor } from '../../interop/predictor.js';
 import { pytorch } from '../../interop/pytorch/export.js';
 import { exportRun } from '../../interop/tensorboard.js';
+import { thresholdsOfMean } from '../../predict/ensemble.js';
 import { openModel, type SavedModel } from '../../predict/open.js';
 import { makeFolder, writeAtomic } from '../../run/files.js';
 import { kindOf, runsAt } from '../../run/find.js';
 import { Run } from '../../run/run.js';
 import { encodeSafetensors } from '../../run/safetensors.js';
-import { finalRun, readSweepResults } from '../../sweep/results.js';
+import { finalRun, predictingRuns, readSweepResults } from '../../sweep/results.js';
 import { weightsAlone } from '../../train/weights.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { formatNumber } from '../../util/numbers.js';
@@ -75,7 +76,8 @@ export const verb = defineVerb({
       refuseGiven({ ensemble }, { code, message: alone, expected: '--format js' });
     }
     const isFolder = FOLDERS.includes(format);
-    const runs = runsWithTargets(paths, output, isFolder ? format : '');
+    const { runs: given, thresholds } = ensemble ? predictingRuns(paths) : { runs: paths };
+    const runs = runsWithTargets(given, output, isFolder ? format : '');
     const print = (exports: readonly object[], places: readonly string[]) => {
       if (json) io.data(`${JSON.stringify({ version: 1, format, exports })}\n`);
       else for (const place of places) io.out(`${printable(place)}\n`);
@@ -102,10 +104,10 @@ export const verb = defineVerb({
     const type = precision ?? 'float32';
     const exported = async function* () {
       if (ensemble && output !== undefined) {
-        const [first, ...others] = await exportTogether(
-          models.map(({ model }) => model),
-          type,
-        );
+        const members = models.map(({ model }) => model);
+        const warn = (warning: string) => io.err(`warning: ${warning}\n`);
+        const ofMean = thresholdsOfMean(members, thresholds, warn);
+        const [first, ...others] = await exportTogether(members, type, ofMean);
         for (const { verified } of others) if (!json) io.err(`${verificationText(verified)}\n`);
         yield { path: models.map(({ path }) => path), target: resolve(output), made: first };
       } else

@@ -1,5 +1,6 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
 import { JoinedDoubts, MAX_RATE, newSequenceFiles, rawSamples } from '../../data/index.js';
+import { thresholdsOfMean } from '../../predict/ensemble.js';
 import { explaining } from '../../predict/explain.js';
 import { GENERATED_LENGTH } from '../../predict/generate.js';
 import {
@@ -113,7 +114,7 @@ export const verb = defineVerb({
   help: TOGETHER,
   async action([paths], options, { io }) {
     const { input, rate, limit = Number.POSITIVE_INFINITY, explain, lines, alignment, format } = options;
-    const runs = predictingRuns(paths);
+    const { runs, thresholds: chosen } = predictingRuns(paths);
     if (options.generate) return generate(runs, options, io);
     if (runs.length > 1) {
       const message = 'predictions of several models together are not explained';
@@ -121,6 +122,7 @@ export const verb = defineVerb({
     }
     const all = runs.map(run => openModel(run, options));
     const [saved] = all;
+    const thresholds = thresholdsOfMean(all, chosen, warning => io.err(`warning: ${warning}\n`));
     const { dataset, loss, model } = saved.loaded.experiment;
     /** Refuses options that are only for models trained on datasets of `kind`. */
     const onlyFor = (kind: string, given: Readonly<Record<string, unknown>>) => {
@@ -147,7 +149,7 @@ export const verb = defineVerb({
         const opened = await open(one, options);
         return explain ? explaining(opened, one.path) : opened;
       };
-      const model = await openMembers(all, openOne, isSplit ? split : undefined);
+      const model = await openMembers(all, openOne, isSplit ? split : undefined, thresholds);
       try {
         return await writeLines(predict(model), options, io);
       } finally {

@@ -6,6 +6,7 @@ import type { LoadedExperiment } from '../../config/index.js';
 import { usableCores } from '../../engine/backend.js';
 import type { BackendRequest } from '../../engine/backend-names.js';
 import type { SweepModels } from '../../library/validate.js';
+import { missedSentence } from '../../run/confidence.js';
 import { writeAtomic, writeJsonAtomic } from '../../run/files.js';
 import { checkNotesChange } from '../../run/notes.js';
 import { fromCommandLine, type LoadedSweep, loadSweep } from '../../sweep/config/load.js';
@@ -165,11 +166,12 @@ async function predictOutOfFold(
   if (runs.length === 0) return;
   if (!quiet) io.err('predicting each sequence with the run that did not see it\n');
   const lines: string[] = [];
-  const found = await predictFolds(runs, { backend, threads }, (fold, form, predictions) => {
+  const { outOfFold, missed } = await predictFolds(runs, { backend, threads }, (fold, form, predictions) => {
     for (const one of predictions) lines.push(jsonLine(form, one).replace('{', `{"fold":${fold},`));
   });
   writeAtomic(files.predictions, lines);
-  writeJsonAtomic(files.outOfFold, found);
+  writeJsonAtomic(files.outOfFold, outOfFold);
+  if (missed.length > 0) io.err(`warning: ${missedSentence(missed, outOfFold.thresholds)}\n`);
 }
 
 /** Prints the gates over seeds, and those of single runs that did not pass. */

@@ -111,11 +111,13 @@ export function costText({ split, metrics, float32 }: PrecisionCost): string {
 /**
  * Exports several models as one module that predicts the mean of them, once each reproduces the
  * predictions of its run.
+ * @param thresholds of the mean
  * @throws UserError (exit 2) if they do not predict the same, or continue states between sequences
  */
 export async function exportTogether(
   members: readonly SavedModel[],
   precision: Precision,
+  thresholds: readonly number[] | undefined,
 ): Promise<readonly ExportedModule[]> {
   checkMembers(members);
   const carrying = members.find(({ loaded }) => loaded.experiment.training.carry_state);
@@ -134,7 +136,7 @@ export async function exportTogether(
     fs.readFileSync(programFile('interop/js/module-together.js'), 'utf8'),
     'const model = together.together([\n',
     ...parts.map(member => `(() => {\n${member.slice(RUNTIME + 1, -1).join('')}return model;\n})(),\n`),
-    ']);\n',
+    `], ${JSON.stringify(thresholds)});\n`,
     first[first.length - 1],
   ];
   const types = modules[0].files.get(TYPES) ?? [];

@@ -2,7 +2,7 @@
  * Several exported models as one. The build bundles this file for every host, like `runtime`, so
  * that a module of one model does without it.
  */
-import { joinedSequence } from '../../predict/mean.js';
+import { formOfMean, joinedSequence } from '../../predict/mean.js';
 import type { SequencePrediction } from '../../predict/predictions.js';
 import type { SequenceValues } from '../../predict/steps.js';
 import { usageError } from '../../util/errors.js';
@@ -11,11 +11,15 @@ import type { ExportedModel, open } from './runtime.js';
 /**
  * Several models that predict together, as `predict` does with several runs: the mean of their
  * probabilities or values.
+ * @param thresholds of the mean
  */
-export function together(members: readonly ReturnType<typeof open>[]): ExportedModel {
-  const [first] = members;
+export function together(
+  members: readonly ReturnType<typeof open>[],
+  thresholds?: readonly number[],
+): ExportedModel {
+  const form = formOfMean(members[0].model.form, thresholds);
   const predict = async (sequence: SequenceValues): Promise<SequencePrediction> =>
-    joinedSequence(first.model.form, await Promise.all(members.map(member => member.predict(sequence))));
+    joinedSequence(form, await Promise.all(members.map(member => member.predict(sequence))));
   const refuse = (): never => {
     throw usageError('model/members', 'several models together predict whole sequences only', {
       expected: '`predict` or `predictMany`',
