@@ -107,6 +107,46 @@ t.test('thresholds reach the best value of the precision-recall curve', async t 
   t.equal(chooseThreshold(low, { for: 'precision', recall: 0.5 }).threshold.toFixed(2), '0.15');
 });
 
+t.test('no other threshold is better, whatever the probabilities', async t => {
+  const random = RandomStream.of(7, 'test/thresholds');
+  const half = { precision: 0.5, recall: 0.5 };
+  const priced = (cost: number) =>
+    ({
+      for: 'cost',
+      costs: [
+        [0, 1],
+        [cost, 0],
+      ],
+    }) as const;
+  const aims = [
+    { for: 'f1' },
+    { for: 'recall', ...half },
+    { for: 'precision', ...half },
+    priced(1),
+    priced(25),
+  ];
+  for (let set = 0; set < 300; set++) {
+    const grid = 1 + random.integer(8);
+    const cases = Array.from(
+      { length: 1 + random.integer(12) },
+      () => [random.integer(grid + 1) / grid, random.integer(3) === 0] as const,
+    );
+    const sorted = [0, ...cases.map(([p]) => p), 1].sort((a, b) => a - b);
+    const all = [...sorted, ...sorted.slice(1).map((p, i) => (p + sorted[i]) / 2)];
+    const scored = (aim: ThresholdAim, at: number) => scoreOf(aim, cases, at) || 0;
+    for (const aim of aims as ThresholdAim[]) {
+      const isEnough = (at: number) =>
+        (aim.for !== 'recall' || scored({ for: 'precision', ...half }, at) >= 0.5) &&
+        (aim.for !== 'precision' || scored({ for: 'recall', ...half }, at) >= 0.5);
+      const scores = all.filter(isEnough).map(at => scored(aim, at));
+      const { threshold, isMet } = chooseThreshold(cases, aim);
+      t.equal(isMet, scores.length > 0);
+      const best = aim.for === 'cost' ? Math.min(...scores) : Math.max(...scores);
+      if (isMet) t.equal(scored(aim, threshold), best, `${aim.for} at ${threshold}`);
+    }
+  }
+});
+
 t.test('conformal quantiles count the next sequence too', async t => {
   for (const { scores, coverage, quantile } of expected.quantiles) {
     t.equal(conformalQuantile(Float64Array.from(scores), coverage), quantile ?? Number.POSITIVE_INFINITY);

@@ -86,9 +86,9 @@ function valueFor(
 
 /**
  * The threshold with the best value; of equally good ones that with the larger precision or recall,
- * whichever the aim leaves open, then that nearest to 0.5. It lies between the
- * probabilities of two cases, and cases with at least this probability count as positive. `isMet`
- * is false if no threshold reaches the precision or recall that the aim asks for.
+ * whichever the aim leaves open, then that nearest to 0.5. It lies between the probabilities of two
+ * cases, or is 0 if one has that; cases with at least this probability count as positive. `isMet` is
+ * false if no threshold reaches the precision or recall that the aim asks for.
  * @param cases probability and truth of each
  */
 export function chooseThreshold(
@@ -102,8 +102,8 @@ export function chooseThreshold(
   for (let predicted = 0; predicted <= sorted.length; predicted++) {
     if (predicted > 0) right += Number(sorted[predicted - 1][1]);
     const [above, below] = [sorted[predicted - 1]?.[0] ?? 1, sorted[predicted]?.[0] ?? 0];
-    // equal probabilities are on one side; and none is above 1
-    if (above === below) continue;
+    // equal probabilities are on one side; none is above 1, but all are at least 0
+    if (above === below && predicted < sorted.length) continue;
     const middle = (above + below) / 2;
     const threshold = middle > below ? middle : above;
     const [value, other] = valueFor(aim, { right, predicted, positives, all: sorted.length });
