@@ -45,13 +45,15 @@ export interface MelForm {
 
 /**
  * Triangles at equal distances on the mel scale, each 1 at its centre and 0 at those of its
- * neighbours, as by `melscale_fbanks(norm=None)` of torchaudio.
+ * neighbours, as by `melscale_fbanks(norm=None)` of torchaudio. That places the last bin at half of
+ * the rate, rounded down: at an odd rate, bins are up to 0.5 Hz below their frequencies.
  */
 export function melBands({ rate, fftSize, bands, from, to, scale }: MelForm): Band[] {
   const { toMel, toHertz } = MEL_SCALES[scale];
   const [low, high] = [toMel(from), toMel(to)];
   const edges = Array.from({ length: bands + 2 }, (_, i) => toHertz(low + ((high - low) * i) / (bands + 1)));
-  const bins = Array.from({ length: fftSize / 2 + 1 }, (_, bin) => (bin * rate) / fftSize);
+  const last = Math.floor(rate / 2);
+  const bins = Array.from({ length: fftSize / 2 + 1 }, (_, bin) => (bin * last) / (fftSize / 2));
   return Array.from({ length: bands }, (_, band) => {
     const [left, centre, right] = edges.slice(band, band + 3);
     const weightOf = (hertz: number): number =>
