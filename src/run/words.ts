@@ -85,11 +85,15 @@ export function cautionsOf(summary: Summary): string[] {
 const COVERAGE_GAP = 0.1;
 
 /** Intervals are calibrated on the validation split, and cover less if later errors are larger. */
-function coverageCautions({ metrics: { test, validation } }: Summary): string[] {
+function coverageCautions({ metrics: { test, validation }, baselines }: Summary): string[] {
   const [own, calibrated] = [test?.coverage, validation?.coverage];
   if (own === undefined || calibrated === undefined || own > calibrated - COVERAGE_GAP) return [];
+  const isForecast = baselines?.test.last_value !== undefined;
+  const advice = isForecast
+    ? '`intervals.adapt` follows a series whose errors change'
+    : '`dataset.validation` should divide the data as the test split does, such as by the same `group`';
   return [
-    `the intervals or sets contain ${percent(own)} of the targets of the test split, but ${percent(calibrated)} of the validation split: the errors on it are smaller. \`intervals.adapt\` follows a series whose errors change`,
+    `the intervals or sets contain ${percent(own)} of the targets of the test split, but ${percent(calibrated)} of the validation split: the errors on it are smaller. ${advice}`,
   ];
 }
 

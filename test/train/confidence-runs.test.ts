@@ -486,9 +486,14 @@ t.test('naive forecasts of a backtest have the intervals of a model', async t =>
   t.ok(Math.abs(mean.last_value.interval_width - (scale * (widths[0] + widths[1])) / 2) < 1e-3);
   const { coverage } = summary.metrics.test;
   const words = `contain ${(100 * Number(coverage)).toFixed(1)} % of the targets of the test split, but 7`;
-  t.ok(
-    cautionsOf(summary).some(one => one.includes(words)),
-    'the run says that they cover less',
+  const caution = cautionsOf(summary).find(one => one.includes(words));
+  t.match(caution, /`intervals\.adapt` follows a series/, 'the run says that they cover less');
+  const { mean: ofTable = {} } = summary.baselines?.test ?? {};
+  const table = cautionsOf({ ...summary, baselines: { test: { mean: ofTable } } });
+  t.match(
+    table.filter(one => one.includes(words)),
+    [/smaller\. `dataset\.validation` should/],
+    'of data without a series',
   );
 });
 
