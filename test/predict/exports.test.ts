@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { dataWidth } from '../../src/data/index.js';
+import { loadModel } from '../../src/index.js';
 import { openModel, openWithData } from '../../src/predict/open.js';
 import { Predictor } from '../../src/predict/predictor.js';
 import { differences, exportRun, type Job, lacksPython, OF_PYTHON, tryExports } from '../soak/exports.js';
@@ -38,6 +39,32 @@ const sales = Array.from(
   { length: 90 },
   (_, i) => `${i % 2 ? 'a' : 'b'},${i >> 1},${noise(i) * 9 + (i % 7) + 20}`,
 );
+
+t.test('categories alone as static features', { skip: lacksPython('pytorch') }, async t => {
+  const visits = Array.from({ length: 40 }, (_, i) =>
+    [0, 1].map(k => `${i},${noise(i + k)},${'nesw'[i % 4]},${i % 7}`),
+  );
+  const path = work.file('wards.csv', ['visit,pulse,ward,stay', ...visits.flat()].join('\n'));
+  const dataset = {
+    ...{ kind: 'csv', path, sequence: { group: 'visit' }, features: ['pulse'], test_fraction: 0.3 },
+    static_features: [{ column: 'ward', encode: 'one_hot' }],
+    ...{ target: 'stay', target_kind: 'value' },
+  };
+  const wards = config(dataset, { kind: 'mse' }, { cell: 'gru' });
+  const { directory } = (await train(work, wards)).summary;
+  const sequences = ['n', 'w', 'north-east', null].map(ward => [
+    { pulse: 0.2, ward },
+    { pulse: 0.4, ward },
+  ]);
+  const model = await loadModel(directory, { backend: 'webasm', threads: 1 });
+  const expected: number[][] = [];
+  for await (const { predictions } of model.predict(sequences))
+    expected.push(predictions.flatMap(one => (one.kind === 'value' ? [...one.values] : [])));
+  await model.close();
+  const { folder, code, stderr } = await exportRun(work, directory, 'pytorch');
+  t.equal(code, 0, stderr);
+  t.same(differences(work, 'pytorch', [{ name: 'wards', folder, sequences, expected }]), []);
+});
 
 /** Models whose inputs are computed elsewhere. */
 const FEATURES = {

@@ -380,7 +380,7 @@ class Model(nn.Module):
             row[: len(steps)] = torch.tensor([self.cells("steps", steps, t) for t in range(len(steps))])
         # if static
         facts = [self.cells("static", [one], 0) for one in static or [steps[0] for steps in sequences]]
-        return {"x": x, "lengths": lengths, "static": torch.tensor(facts)}
+        return {"x": x, "lengths": lengths, "static": torch.tensor(facts, dtype=x.dtype)}
         # end
         return {"x": x, "lengths": lengths}
 
