@@ -207,9 +207,8 @@ export function stepReaders({ columns, dateFormat }: StepColumns, data: Pick<Dat
   const own = columns.map(column => ({ ...column, ...(column.markers && withMarkers(column.markers)) }));
   const readers = cellReaders(own, { dateFormat, category: knownCategories(own, data) });
   return {
-    columns: own.map(({ name, parts, isStatic, markers, isMissing }, i) => ({
-      ...{ name, parts, isStatic, reader: readers[i] },
-      isMissing: markers?.length ? isMissing : undefined,
+    columns: own.map(({ name, parts, isStatic, isMissing }, i) => ({
+      ...{ name, parts, isStatic, isMissing, reader: readers[i] },
     })),
     elapsed: () => new ElapsedTimes(elapsedNumbers(own)),
   } satisfies ValueReaders;

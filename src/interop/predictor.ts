@@ -56,6 +56,8 @@ export interface PredictorFormat {
    * @throws UserError (exit 5) if their predictions are not those of the run
    */
   verify(files: Files, source: Source): Promise<Verification | string>;
+  /** Files about the model for people. */
+  about?(source: Source, verified: Verification | string): Files;
 }
 
 export interface Exported extends Pick<SavedModel, 'weights' | 'step'> {
@@ -77,7 +79,8 @@ export async function exportPredictor(run: SavedModel, format: PredictorFormat):
     const source = sourceOf(saved, model);
     const files = await format.files(source);
     const verified = problem ?? (await format.verify(files, source));
-    return { files, weights, step, verified };
+    const about = format.about?.(source, verified) ?? [];
+    return { files: new Map([...files, ...about]), weights, step, verified };
   } finally {
     await model.pool.close();
   }

@@ -27,9 +27,9 @@ export interface Python {
 
 /**
  * Starts `verify.py` of a format, which runs what is in a folder. It writes the version of the
- * package, and an answer to each line. Returns undefined if it cannot be started.
+ * package, and an answer to each line. Returns why not, if it cannot be started.
  */
-export async function startPython(format: 'onnx' | 'pytorch', files: Files): Promise<Python | undefined> {
+export async function startPython(format: 'onnx' | 'pytorch', files: Files): Promise<Python | string> {
   const folder = mkdtempSync(join(tmpdir(), 'cellrun-'));
   for (const [name, content] of files) writeFileSync(join(folder, name), Buffer.concat(content));
   const python = spawn('python3', [join(scriptsOf(format), 'verify.py'), folder]);
@@ -53,17 +53,18 @@ export async function startPython(format: 'onnx' | 'pytorch', files: Files): Pro
     rmSync(folder, { recursive: true, force: true });
   };
   const version = await answer();
+  const lastLine = () => problem.trimEnd().split('\n').at(-1) ?? '';
   if (version === undefined) {
+    await closed;
     close();
-    return undefined;
+    return lastLine();
   }
   const ask = async (request: object) => {
     python.stdin.write(`${JSON.stringify(request)}\n`);
     const found = await answer();
     if (found !== undefined) return found;
     await closed;
-    const got = problem.trimEnd().split('\n').at(-1);
-    throw damagedError('export/failed', 'the exported model cannot be run', { got });
+    throw damagedError('export/failed', 'the exported model cannot be run', { got: lastLine() });
   };
   return { version: String(version), ask, close };
 }

@@ -15,6 +15,7 @@ import type { OpenedModel } from '../predict/open.js';
 import { Predictor } from '../predict/predictor.js';
 import { damagedError } from '../util/errors.js';
 import { formatNumber } from '../util/numbers.js';
+import { counted } from '../util/words.js';
 import type { Source } from './predictor.js';
 
 export type InputTensor = { readonly shape: readonly number[] } & (
@@ -42,6 +43,13 @@ export interface Verification {
   readonly split: 'test' | 'train';
   /** The largest difference of an output, relative to the largest output. */
   readonly difference: number;
+}
+
+/** For people. @param verified how a predictor was verified, or why it was not */
+export function verificationText(verified: Verification | string): string {
+  if (typeof verified === 'string') return `Not verified: ${verified}.`;
+  const { runtime, sequences, split, difference } = verified;
+  return `Verified with ${runtime}: the predictions of ${counted(sequences, split === 'test' ? 'test sequence' : 'training sequence')} ${difference === 0 ? 'are equal' : `agree within ${formatNumber(difference)} of the largest output`}.`;
 }
 
 /** How far outputs may be apart: float32 rounds sums in another order differently. */

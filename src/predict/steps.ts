@@ -1,4 +1,5 @@
 /** Sequences that a program passes: their steps as numbers, or what is wrong with them. */
+import { cellNumber } from '../data/core/cells.js';
 import { type Elapsed, joinedText, type ValueReaders } from '../data/core/columns.js';
 import {
   dataWidth,
@@ -34,8 +35,8 @@ export type StepValues =
   | string;
 
 /**
- * Value of a feature column in a step: a number; for a column with `encode`, also a word, a truth
- * value or a date. Null if it is missing.
+ * Value of a feature column in a step, read like the cell of a table with its text: a number; for a
+ * column with `encode`, also a word, a truth value or a date. Null if it is missing.
  */
 export type ColumnValue = number | string | boolean | Date | null;
 
@@ -216,9 +217,9 @@ export class StepReader {
     const { columns = [] } = this.model.readers ?? {};
     const names = columns.map(({ name }) => name);
     const known = steps.map(step => valuesOf(step, names, () => true));
-    for (const [column, { isStatic }] of columns.entries()) {
-      const first = isStatic && known.find(values => !isMissing(values?.[column]));
-      if (first) this.statics.set(column, first[column]);
+    for (const [i, column] of columns.entries()) {
+      const first = column.isStatic && known.find(values => !isHole(values?.[i], column));
+      if (first) this.statics.set(i, first[i]);
     }
   }
 
@@ -230,14 +231,13 @@ export class StepReader {
     const values = this.checked(given, place);
     const numbers: number[] = [];
     for (let f = 0; f < values.length; f++) {
-      const { name = `feature ${f}`, reader, isStatic, isMissing: means } = readers?.columns[f] ?? {};
-      const what = `${place}: ${name}`;
-      const cell = isStatic ? this.staticValue(values[f], f, what) : values[f];
-      const value = !reader && means?.(cellOf(cell)) ? null : cell;
-      if (reader) {
-        const problem = reader.read(cellOf(value), number => numbers.push(number));
+      const column = readers?.columns[f];
+      const what = `${place}: ${column?.name ?? `feature ${f}`}`;
+      const value = column?.isStatic ? this.staticValue(values[f], f, what) : values[f];
+      if (column?.reader) {
+        const problem = column.reader.read(cellOf(value), number => numbers.push(number));
         if (problem) throw unfit(`${what}: ${problem({}).message}`, { got: inWords(value) });
-      } else numbers.push(this.numberOf(value, numbers.length, what));
+      } else numbers.push(this.numberOf(value, column, numbers.length, what));
     }
     const exact = Float64Array.from(numbers);
     this.elapsed?.step(exact, 0);
@@ -246,9 +246,11 @@ export class StepReader {
 
   /** The value of a static column: that of the first step which has one. */
   private staticValue(given: unknown, column: number, place: string): unknown {
+    const of = this.model.readers?.columns[column];
     const known = this.statics.get(column);
-    if (!isMissing(known) && isMissing(given)) return known;
-    if (!isMissing(known) && cellOf(given) !== cellOf(known)) {
+    const isKnown = !isHole(known, of);
+    if (isKnown && isHole(given, of)) return known;
+    if (isKnown && cellOf(given) !== cellOf(known)) {
       const expected = `${inWords(known)}, as before: a static feature has one value per sequence`;
       throw unfit(`${place} changes`, { expected, got: inWords(given) });
     }
@@ -276,12 +278,15 @@ export class StepReader {
     });
   }
 
-  /** @param column of the data */
-  private numberOf(value: unknown, column: number, place: string): number {
+  /** @param index of the number in the data */
+  private numberOf(value: unknown, column: Column | undefined, index: number, place: string): number {
+    const isFilled = this.model.data.preparation?.columns[index].fill !== undefined;
     // other values may not convert: a bigint throws
-    const number = typeof value === 'number' ? value : Number.NaN;
-    const mayLack = this.model.data.preparation?.columns[column].fill !== undefined;
-    if (Number.isFinite(Math.fround(number)) || (isMissing(value) && mayLack)) return number;
+    const isText = typeof value === 'string' && column?.isMissing !== undefined;
+    const number = isText ? cellNumber(value) : typeof value === 'number' ? value : undefined;
+    if (isHole(value, column)) {
+      if (isFilled) return Number.NaN;
+    } else if (number !== undefined && Number.isFinite(Math.fround(number))) return number;
     throw unfit(`${place} is not a finite float32 number`, { got: inWords(value) });
   }
 }
@@ -307,6 +312,12 @@ function valuesOf(
   const values: Readonly<Record<string, unknown>> = { ...given };
   const hasAll = names?.every((name, column) => name in values || isKnown(column));
   return hasAll ? names?.map(name => values[name]) : undefined;
+}
+
+type Column = Partial<ValueReaders['columns'][number]>;
+
+function isHole(value: unknown, column: Column | undefined): boolean {
+  return isMissing(value) || column?.isMissing?.(cellOf(value)) === true;
 }
 
 /** A value as a cell of a table would have it. */

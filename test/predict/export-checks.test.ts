@@ -107,6 +107,8 @@ for (const [name, config] of Object.entries({ table, decoder, carried })) {
   t.test(`PyTorch verifies the predictions: ${name}`, { skip: lacksPython('pytorch') }, async t => {
     const verified = await exportRun(work, await directory, 'pytorch', '/usr/bin');
     t.match(verified, { code: 0, stderr: /^Verified with PyTorch 2\S*: the predictions of \d+ test seq/m });
+    const card = readFileSync(join(verified.folder, 'README.md'), 'utf8');
+    t.match(card, /^Verified with PyTorch 2\S*: the predictions of \d+ test sequences agree/m);
   });
 }
 
@@ -168,11 +170,13 @@ t.test('nothing is written unless it reproduces the predictions', async t => {
   const directory = await trained();
   const formats = {
     onnx: /^Not verified: neither the package 'onnx/m,
-    pytorch: /^Not verified: python3 cannot/m,
+    pytorch: /^Not verified: python3 cannot import torch \(spawn python3 ENOENT\); install Python/m,
   };
   for (const [format, stderr] of Object.entries(formats)) {
     if (format === 'onnx' && optionalFile('onnxruntime-node')) continue;
-    t.match(await exportRun(work, directory, format), { code: 0, stderr }, format);
+    const { folder, ...told } = await exportRun(work, directory, format);
+    t.match(told, { code: 0, stderr }, format);
+    if (format === 'pytorch') t.match(readFileSync(join(folder, 'README.md'), 'utf8'), stderr, 'its card');
     const zeros = Buffer.alloc(18 * 2 * 4).toString('base64');
     const answer = format === 'onnx' ? `{"logits":["float32",[18,2],"${zeros}"]}` : `"${zeros}"`;
     const programs: readonly (readonly [script: string, problem: RegExp])[] = [
@@ -186,6 +190,30 @@ t.test('nothing is written unless it reproduces the predictions', async t => {
       t.match(refused, { code: 5, stderr: problem }, format);
       t.same(readdirSync(folder), []);
     }
+  }
+});
+
+t.test('cells that PyTorch reads otherwise are noticed', { skip: lacksPython('pytorch') }, async t => {
+  const words = config(
+    {
+      ...{ kind: 'csv', path, sequence: { group: 'id', order: 't' }, test: { fraction: 0.3 } },
+      ...{ features: ['x', { column: 't', encode: 'one_hot' }], normalize: 'standard' },
+      ...{ target: 'kind', target_kind: 'class', missing: { markers: [-999] } },
+    },
+    crossEntropy,
+  );
+  const { directory } = (await train(work, words)).summary;
+  const changes = {
+    nothing: ['', /^Verified with PyTorch/m],
+    'numbers that are categories': ['s/written(float(text))$/text + ".0"/', /does not reproduce/],
+    'markers of missing values': ['s/set(markers or ())/set()/', /does not reproduce/],
+    'what is read': ['s/return float(value)/return float(value) + "1"/', /cannot be run\s+got: TypeError/],
+  } as const;
+  for (const [what, [change, stderr]] of Object.entries(changes)) {
+    const bin = work.folder();
+    const script = `#!/bin/sh\n/usr/bin/sed -i '${change}' "$2/modeling.py"\nexec ${PYTHON} "$@"\n`;
+    writeFileSync(join(bin, 'python3'), script, { mode: 0o755 });
+    t.match(await exportRun(work, directory, 'pytorch', bin), { stderr }, what);
   }
 });
 

@@ -7,6 +7,7 @@ import { type Exported, exportPredictor } from '../../interop/predictor.js';
 import { pytorch } from '../../interop/pytorch/export.js';
 import { exportRun } from '../../interop/tensorboard.js';
 import { thresholdsOfMean } from '../../predict/ensemble.js';
+import { verificationText } from '../../interop/verify.js';
 import { openModel, type SavedModel } from '../../predict/open.js';
 import { makeFolder, writeAtomic } from '../../run/files.js';
 import { kindOf, runsAt } from '../../run/find.js';
@@ -15,9 +16,8 @@ import { encodeSafetensors } from '../../run/safetensors.js';
 import { finalRun, predictingRuns, readSweepResults } from '../../sweep/results.js';
 import { weightsAlone } from '../../train/weights.js';
 import { EXIT, usageError } from '../../util/errors.js';
-import { formatNumber } from '../../util/numbers.js';
 import { atNamedPlace } from '../../util/system-errors.js';
-import { counted, printable } from '../../util/words.js';
+import { printable } from '../../util/words.js';
 import { quoted } from '../command/command-line.js';
 import { checkpoint, choice, defineVerb, flag, folder, json, refuseGiven, WEIGHTS } from '../command/verb.js';
 
@@ -155,12 +155,6 @@ function exportWeights({ tensors: all, weights, step }: SavedModel) {
   // programs that read PyTorch's files look for this key
   const content = encodeSafetensors(tensors, { format: 'pt' });
   return { files: new Map([['weights.safetensors', content]]), weights, step, tensors: tensors.size };
-}
-
-function verificationText(verified: Exported['verified']): string {
-  if (typeof verified === 'string') return `Not verified: ${verified}.`;
-  const { runtime, sequences, split, difference } = verified;
-  return `Verified with ${runtime}: the predictions of ${counted(sequences, split === 'test' ? 'test sequence' : 'training sequence')} ${difference === 0 ? 'are equal' : `agree within ${formatNumber(difference)} of the largest output`}.`;
 }
 
 /**

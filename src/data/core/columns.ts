@@ -114,7 +114,10 @@ export interface ValueReaders {
     /** True if each sequence has one value. */
     readonly isStatic?: boolean;
     readonly reader?: CellReader | undefined;
-    /** Whether a plain number means a missing value; absent if none does. */
+    /**
+     * Whether a text means a missing value; absent if only the empty text does. The plain numbers of
+     * such a column are read like cells of a table, also from texts.
+     */
     readonly isMissing?: ((text: string) => boolean) | undefined;
   }[];
   /** Absent if no column is a time since the step before. */

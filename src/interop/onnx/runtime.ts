@@ -46,7 +46,7 @@ async function nodeHost(files: Files): Promise<Host | undefined> {
 
 async function pythonHost(files: Files): Promise<Host | undefined> {
   const python = await startPython('onnx', files);
-  if (!python) return undefined;
+  if (typeof python === 'string') return undefined;
   const { version, ask, close } = python;
   return {
     name: `onnxruntime ${version} of Python`,

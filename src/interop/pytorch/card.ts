@@ -12,9 +12,10 @@ import { capital, formatMetric, grouped } from '../../util/numbers.js';
 import { type Field, formatTable, plainMarkdown, tableOf } from '../../util/table.js';
 import { counted, listed } from '../../util/words.js';
 import type { Source } from '../predictor.js';
+import { type Verification, verificationText } from '../verify.js';
 
 /** @param curve the name of the picture of the learning curve */
-export function modelCard(source: Source, curve: string): string {
+export function modelCard(source: Source, verified: Verification | string, curve: string): string {
   const { saved, model, spec } = source;
   const { name, description } = model.experiment;
   const { summary } = Run.open(saved.path);
@@ -30,6 +31,7 @@ export function modelCard(source: Source, curve: string): string {
     '## Use',
     `\`modeling.py\` ${reads}. It needs PyTorch alone.`,
     `\`\`\`python\nimport modeling\n\nmodel = modeling.load()\nprint(model.predict([${exampleOf(source)}]))\n\`\`\``,
+    plainMarkdown(verificationText(verified)),
     '## Data',
     dataText(source),
     '## Results',

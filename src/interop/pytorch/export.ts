@@ -1,14 +1,10 @@
 /** A trained model as a folder for PyTorch, in the form that Hugging Face's Hub expects. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  dataWidth,
-  type Feature,
-  featuresOf,
-  MARKERS,
-  type Preparation,
-  staticWidth,
-} from '../../data/index.js';
+import type { FeatureColumn } from '../../data/core/columns.js';
+import { columnOf, numbersOf } from '../../data/feature-columns.js';
+import { seriesStatics } from '../../data/forecast-series.js';
+import { dataWidth, type Feature, featuresOf, MARKERS, staticWidth } from '../../data/index.js';
 import { predictsEachStep } from '../../math/model/heads.js';
 import {
   type DecoderSpec,
@@ -22,7 +18,7 @@ import { Run } from '../../run/run.js';
 import { encodeSafetensors, type Tensors } from '../../run/safetensors.js';
 import type { Files, PredictorFormat, Source } from '../predictor.js';
 import { loadedTensor, scriptsOf, startPython, storedTensors } from '../python.js';
-import { type Runtime, verify } from '../verify.js';
+import { type InputTensor, type Runtime, verify } from '../verify.js';
 import { modelCard } from './card.js';
 import { learningCurve } from './curve.js';
 
@@ -31,29 +27,89 @@ const CURVE_POINTS = 200;
 
 export const pytorch: PredictorFormat = {
   files(source) {
-    const text = (content: string) => [Buffer.from(content)];
     return new Map([
       ['model.safetensors', encodeSafetensors(source.weights as Tensors, { format: 'pt' })],
       ['config.json', text(`${JSON.stringify(settingsOf(source), null, 2)}\n`)],
       ['modeling.py', text(modelingOf(source))],
-      ['README.md', text(modelCard(source, CURVE))],
-      [CURVE, text(learningCurve(Run.open(source.saved.path).history(CURVE_POINTS)))],
     ]);
   },
-  verify: (files: Files, source) => verify(source, () => startTorch(files)),
+  verify: (files: Files, source) => verify(source, () => startTorch(files, source)),
+  about: (source, verified) =>
+    new Map([
+      ['README.md', text(modelCard(source, verified, CURVE))],
+      [CURVE, text(learningCurve(Run.open(source.saved.path).history(CURVE_POINTS)))],
+    ]),
 };
 
-async function startTorch(files: Files): Promise<Runtime | string> {
+function text(content: string): readonly Uint8Array[] {
+  return [Buffer.from(content)];
+}
+
+async function startTorch(files: Files, source: Source): Promise<Runtime | string> {
   const python = await startPython('pytorch', files);
-  if (!python) return 'python3 cannot import torch (install Python 3.9 or later with PyTorch)';
+  if (typeof python === 'string')
+    return `python3 cannot import torch (${python}); install Python 3.9 or later with PyTorch`;
   return {
     name: `PyTorch ${python.version}`,
-    async outputs(inputs, continues) {
-      const found = await python.ask({ inputs: storedTensors(inputs), continues });
+    async outputs({ x, static: statics, lengths, ...others }, continues) {
+      const given = x
+        ? { cells: cellsOf(source, { x, statics, lengths }), inputs: storedTensors(others) }
+        : { inputs: storedTensors({ ...others, lengths }) };
+      const found = await python.ask({ ...given, continues });
       return loadedTensor(['float32', [], found as string]).data as Float32Array;
     },
     close: python.close,
   };
+}
+
+/** A word that no data have. */
+const NO_CATEGORY = '\uffff';
+
+/** The cells of sequences as a program has them, from which `encode` makes the tensors again. */
+function cellsOf(
+  source: Source,
+  { x, statics, lengths }: { readonly x: InputTensor; readonly [other: string]: InputTensor | undefined },
+) {
+  const { facts } = source;
+  const columns = columnsRead(source);
+  const cell = (value: number, i: number) => {
+    const { encode, markers = [] } = columns[i] ?? {};
+    const categories = facts.categories?.[i];
+    if (Number.isNaN(value)) return (encode !== 'elapsed' && encode !== 'calendar' && markers.at(-1)) || null;
+    return categories ? plainest(categories[value] ?? NO_CATEGORY, columns[i]) : value;
+  };
+  const row = ({ data, shape }: InputTensor, index: number, first: number) => {
+    const width = shape.at(-1) ?? 1;
+    return Array.from(data.subarray(index * width, (index + 1) * width) as Float32Array, (value, i) =>
+      cell(value, first + i),
+    );
+  };
+  const [count, steps, width] = x.shape;
+  const names = [...(facts.columns ?? []), ...(facts.static_columns ?? [])];
+  const named = (cells: readonly unknown[], first = 0) => {
+    const entries = cells.map((value, i) => [names[first + i], value] as const);
+    // a column may be read in several ways: its number says more than its category
+    const isNumber = ([, value]: (typeof entries)[number]) => typeof value === 'number';
+    return Object.fromEntries([...entries.filter(one => !isNumber(one)), ...entries.filter(isNumber)]);
+  };
+  const hasNames = names.length === width + (statics?.shape[1] ?? 0);
+  const sequences = Array.from({ length: count }, (_, i) => {
+    const fixed = statics && row(statics, i, width);
+    return Array.from({ length: Number(lengths?.data[i]) }, (_, step) => {
+      const own = row(x, i * steps + step, 0);
+      return hasNames ? named([...own, ...(fixed ?? [])]) : own;
+    });
+  });
+  const apart = statics && !hasNames && Array.from({ length: count }, (_, i) => row(statics, i, width));
+  return { sequences, ...(apart && { static: apart }) };
+}
+
+/** A category as the value that a program has for it. */
+function plainest(text: string, column: FeatureColumn | undefined): string | number | boolean {
+  if (column?.suffix !== undefined) return text;
+  if (text === 'true' || text === 'false') return text === 'true';
+  const number = Number(text);
+  return Number.isFinite(number) && String(number) === text ? number : text;
 }
 
 /** `config.json`: the settings of the modules, and of preparation and predictions. */
@@ -116,14 +172,15 @@ function decoderSettings({ spec, model: { run } }: Source, { firstLayer, ...deco
 }
 
 /** The columns of steps and those of sequences, each with what is read of them. */
-function columnsOf({ model, data, scaling, facts }: Source, embeddings: readonly (readonly number[])[]) {
+function columnsOf(source: Source, embeddings: readonly (readonly number[])[]) {
+  const { data, scaling, facts } = source;
   const { preparation } = data;
   const count = dataWidth(data) - staticWidth(data);
   const names = [...(facts.columns ?? []), ...(facts.static_columns ?? [])];
-  const columns = Array.from({ length: dataWidth(data) }, (_, i) => ({
+  const columns = columnsRead(source).map((column, i) => ({
     ...(names[i] !== undefined && { name: names[i] }),
     ...preparation?.columns[i],
-    ...markersOf(model.experiment.dataset, names[i], preparation?.columns[i]),
+    ...(column && readingOf(column)),
   }));
   const features = preparation && featuresOf(preparation);
   const embedded = features?.filter(({ kind }) => kind === 'number') ?? [];
@@ -152,24 +209,21 @@ function columnsOf({ model, data, scaling, facts }: Source, embeddings: readonly
   };
 }
 
-/** The keys of a dataset or of a feature that say what means a missing value. */
-interface Marked {
-  readonly missing?: { readonly markers?: readonly (string | number)[] };
-  readonly features?: readonly (string | (Marked & { readonly column: string }))[];
-  readonly static_features?: Marked['features'];
+/** How the cells of each column are read; undefined for arrays, and for what is computed elsewhere. */
+function columnsRead({ model: { columns, experiment }, data }: Source): (FeatureColumn | undefined)[] {
+  const { dataset } = experiment;
+  const ofSeries = dataset.kind === 'forecast' ? seriesStatics(dataset).map(columnOf) : [];
+  const described = columns?.columns ?? ofSeries;
+  const numbers = numbersOf(described).map(({ column }) => described[column]);
+  return [...Array<undefined>(dataWidth(data) - numbers.length).fill(undefined), ...numbers];
 }
 
-/** The texts that mean a missing value of a column. Those of an embedded column are words. */
-function markersOf(
-  dataset: object,
-  name: string | undefined,
-  column: Preparation['columns'][number] | undefined,
-) {
-  if (!column || column.embedding_size !== undefined) return {};
-  const { missing, features = [], static_features: statics = [] }: Marked = dataset;
-  const own = [...features, ...statics].find(one => typeof one === 'object' && one.column === name);
-  const { markers = [] } = (typeof own === 'object' ? own.missing : undefined) ?? missing ?? {};
-  return { markers: [...MARKERS, ...markers].filter(marker => marker !== '').map(String) };
+function readingOf({ encode, markers, suffix }: FeatureColumn) {
+  return {
+    ...(encode && { encode }),
+    ...(markers && { markers: [...MARKERS, ...markers].filter(marker => marker !== '').map(String) }),
+    ...(suffix !== undefined && { suffix }),
+  };
 }
 
 function sum(sizes: readonly number[]): number {

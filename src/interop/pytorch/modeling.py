@@ -7,10 +7,12 @@
 import json
 # if numbers
 import math
+import re
 # end
 import struct
 # if numbers
 from datetime import datetime, timezone
+from decimal import Decimal
 # end
 from pathlib import Path
 
@@ -218,6 +220,10 @@ class Model(nn.Module):
         # if text
         self.embedding = nn.Embedding(*config["embedding"])
         # end
+        # if numbers
+        parts = [part for part in ("steps", "static") if part in config]
+        self.columns = {part: [Column(**column) for column in config[part]["columns"]] for part in parts}
+        # end
         # if embedded
         self.embeddings = nn.ModuleList([nn.Embedding(*shape) for shape in config["embeddings"]])
         # end
@@ -373,30 +379,56 @@ class Model(nn.Module):
         static: a mapping of each sequence, unless its first step has these columns too.
         # end
         """
-        config = self.config
         lengths = lengths_of(sequences)
-        x = torch.zeros(len(sequences), int(lengths.max()), len(config["steps"]["columns"]))
+        x = torch.zeros(len(sequences), int(lengths.max()), len(self.columns["steps"]))
         for row, steps in zip(x, sequences):
             row[: len(steps)] = torch.tensor([self.cells("steps", steps, t) for t in range(len(steps))])
         # if static
-        facts = [self.cells("static", [one], 0) for one in static or [steps[0] for steps in sequences]]
-        return {"x": x, "lengths": lengths, "static": torch.tensor(facts, dtype=x.dtype)}
+        if static is None:
+            facts = [self.facts(steps) for steps in sequences]
+        else:
+            facts = [self.cells("static", [one], 0) for one in static]
+        return {"x": x, "lengths": lengths, "static": torch.tensor(facts)}
         # end
         return {"x": x, "lengths": lengths}
 
     def cells(self, part, steps, t):
-        step, columns = steps[t], self.config[part]["columns"]
-        if not isinstance(step, dict):
-            values = step if hasattr(step, "__len__") else [step]
+        step, columns = steps[t], self.columns[part]
+        if not hasattr(step, "keys"):
+            values = step if hasattr(step, "__len__") and not isinstance(step, str) else [step]
             if len(values) != len(columns):
                 raise ValueError(f"step {t} has {len(values)} values, not {len(columns)}")
-            return [number(value, column) for value, column in zip(values, columns)]
-        # the time since the step before need not be given
-        since = lambda name: seconds(step[name]) - seconds(steps[t - 1][name]) if t > 0 else 0
-        is_given = lambda name: name in step or not name.endswith(" elapsed")
-        given = lambda name: step[name] if is_given(name) else since(name.removesuffix(" elapsed"))
-        return [number(given(column["name"]), column) for column in columns]
+            return [column.read(value) for value, column in zip(values, columns)]
+        return [column.read(self.cell(steps, t, column)) for column in columns]
 
+    def cell(self, steps, t, column):
+        """The value of a column in a step, which may also have the time or the word that it is made of."""
+        step, name = steps[t], column.name
+        if name in step:
+            return step[name]
+        if column.is_elapsed:
+            times = (column.seconds(steps[i][name.removesuffix(" elapsed")]) for i in range(t, -1, -1))
+            now = next(times)
+            before = next((time for time in times if not math.isnan(time)), now)
+            return now - before
+        return step[name.removesuffix(" suffix") if column.suffix else name]
+
+    # if static
+    def facts(self, steps):
+        """The values of the static columns, which any step may have."""
+        if not hasattr(steps[0], "keys"):
+            return self.cells("static", steps, 0)
+        found = []
+        for column in self.columns["static"]:
+            values = [step[column.name] for step in steps if column.name in step] or [self.cell(steps, 0, column)]
+            given = [value for value in values if not column.is_missing(text_of(value))]
+            numbers = {column.read(value) for value in given or values[:1]}
+            if len(numbers) > 1:
+                raise ValueError(f"{column.name} changes: a static column has one value per sequence")
+            found.extend(numbers)
+        return found
+
+    # end
     # end
     @torch.no_grad()
     def predict(self, sequences, **more):
@@ -530,27 +562,83 @@ class Model(nn.Module):
     # end
 
 # if numbers
-def number(value, column):
-    """A cell as a number: NaN if it is missing; a category as its position, -1 if it is unknown."""
-    text = "" if value is None else str(int(value) if isinstance(value, float) and value.is_integer() else value)
-    if text.lower() in ("", "nan") or text in column.get("markers", []):
-        if not column.get("fill") and not column.get("categories"):
-            raise ValueError(f"a value of {column.get('name', 'a column')} is missing, and the model fills none")
-        return math.nan
-    # if categories
-    if categories := column.get("categories"):
-        return categories.index(text) if text in categories else -1
-    # end
-    return float(value)
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# numbers from here on are infinite in float32
+INFINITE = 2.0**128 - 2.0**103
 
 
-def seconds(value):
-    """A time as a number: of a date in ISO 8601, seconds."""
-    try:
-        return float(value)
-    except ValueError:
-        date = datetime.fromisoformat(value)
+class Column:
+    """Reads the cells of a column as `cellrun predict` reads those of a file."""
+
+    def __init__(self, name="a column", encode=None, categories=None, suffix=None, markers=None, fill=None, **_):
+        self.name, self.suffix, self.fills = name, suffix, fill is not None or categories is not None
+        # the cells of these are dates, and numbers are made of them
+        self.is_elapsed, self.is_made = encode == "elapsed", encode in ("elapsed", "calendar")
+        # the values of arrays are numbers, and those of embedded columns may be words such as None
+        self.has_texts, self.has_markers = categories is not None or markers is not None, markers is not None
+        self.markers = set(markers or ())
+        self.marked_numbers = {float(marker) for marker in self.markers if NUMBER.fullmatch(marker)}
+        self.positions = {text: float(i) for i, text in enumerate(categories)} if categories is not None else None
+
+    def read(self, value):
+        """A cell as a number: NaN if it is missing; a category as its position, -1 if it is unknown."""
+        is_number = type(value) in (float, int) and self.positions is None and value not in self.marked_numbers
+        if is_number and abs(value) < INFINITE:
+            return float(value)
+        text = text_of(value)
+        if isinstance(value, str) and not self.has_texts:
+            raise ValueError(f"{value!r} of {self.name} is not a number")
+        if text == "" if self.is_made else self.is_missing(text):
+            if not self.fills:
+                raise ValueError(f"a value of {self.name} is missing, and the model fills none")
+            return math.nan
+        if self.positions is not None:
+            return self.positions.get(text[-self.suffix :] if self.suffix else category(text), -1.0)
+        number = float(text) if NUMBER.fullmatch(text) else math.nan
+        if abs(number) < INFINITE:
+            return number
+        raise ValueError(f"{value!r} of {self.name} is not a finite float32 number")
+
+    def is_missing(self, text):
+        if text == "" or self.has_markers and (text.lower() == "nan" or text in self.markers):
+            return True
+        return bool(self.marked_numbers) and NUMBER.fullmatch(text) is not None and float(text) in self.marked_numbers
+
+    def seconds(self, value):
+        """A time as a number: of a date in ISO 8601, seconds; NaN if it is missing."""
+        text = text_of(value)
+        if self.is_missing(text):
+            return math.nan
+        if NUMBER.fullmatch(text):
+            return float(text)
+        date = datetime.fromisoformat(text)
         return (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def text_of(value):
+    """The text of a value in a table: empty if it is missing, also in NumPy and pandas."""
+    if isinstance(value, str):
+        return value.strip()
+    text = str(value.item() if isinstance(value, torch.Tensor) else value)
+    if text in ("None", "nan", "NaT", "<NA>"):
+        return ""
+    if text in ("True", "False"):
+        return text.lower()
+    return written(float(text)) if NUMBER.fullmatch(text) and not text.lstrip("-").isdigit() else text
+
+
+def category(text):
+    """The text of a category: numbers are compared by value, truth values without regard to case."""
+    if NUMBER.fullmatch(text) and (abs(float(text)) < 2**53 or re.search("[.eE]", text)):
+        return written(float(text))
+    return text.lower() if text.lower() in ("true", "false") else text
+
+
+def written(number):
+    """A number as JavaScript writes it, like the categories of the data."""
+    if number != 0 and not 1e-6 <= abs(number) < 1e21:
+        return re.sub("e([+-])0", r"e\1", repr(number))
+    return format(Decimal(repr(number + 0.0)).normalize(), "f")
 
 
 # end
