@@ -4,6 +4,7 @@
  */
 import t from 'tap';
 import type { Cell, CellWeights, StepInput } from '../../src/math/cells/cell.js';
+import { elsewhere } from '../../src/math/cells/elsewhere.js';
 import { type CellName, cells } from '../../src/math/cells/index.js';
 import { differentiate } from '../../src/math/graph/differentiate.js';
 import { interpret } from '../../src/math/graph/interpret.js';
@@ -29,6 +30,11 @@ function wholeInput(x: Node, weights: CellWeights): StepInput {
     },
   };
 }
+
+const { gru: _, ...others } = elsewhere;
+// @ts-expect-error: a cell without what exports need of it does not compile
+const withoutGru: typeof elsewhere = others;
+t.notOk('gru' in withoutGru);
 
 /** Settings of each cell that reach all of its code. */
 const VARIANTS: readonly [CellName, Settings][] = [

@@ -107,6 +107,9 @@ for (const [name, config] of Object.entries({ table, decoder, carried })) {
   t.test(`PyTorch verifies the predictions: ${name}`, { skip: lacksPython('pytorch') }, async t => {
     const verified = await exportRun(work, await directory, 'pytorch', '/usr/bin');
     t.match(verified, { code: 0, stderr: /^Verified with PyTorch 2\S*: the predictions of \d+ test seq/m });
+    const module = readFileSync(join(verified.folder, 'modeling.py'), 'utf8');
+    const steps = [...module.matchAll(/^def (\w+)\(weights, x/gm)].map(([, cell]) => cell);
+    t.same(steps, name === 'carried' ? ['min_lstm'] : [], 'the cells that it needs');
     const card = readFileSync(join(verified.folder, 'README.md'), 'utf8');
     t.match(card, /^Verified with PyTorch 2\S*: the predictions of \d+ test sequences agree/m);
   });

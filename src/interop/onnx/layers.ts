@@ -2,6 +2,8 @@
  * Layers in ONNX: LSTM, GRU and RNN as its own operators, other cells as a Scan of their step; the
  * bridge and the attention of a decoder. Sequences are [T, B, D].
  */
+import type { OnnxOperator } from '../../math/cells/cell.js';
+import { elsewhereOf } from '../../math/cells/elsewhere.js';
 import { Graph, type Node } from '../../math/graph/node.js';
 import type { AttentionName } from '../../math/model/settings.js';
 import {
@@ -46,11 +48,8 @@ export function writeLayer(
 ): LayerResult {
   const { settings } = spec.layers[layer];
   const of = { graph, layer: spec.layers[layer], units: unitsOf(spec, layer), steps, weights, initial };
-  const isPlain =
-    settings.cell === 'gru' ||
-    settings.cell === 'rnn' ||
-    (settings.cell === 'lstm' && !settings.layer_norm && !settings.projection_size);
-  return isPlain ? operator(of) : scan(of);
+  const known = elsewhereOf(settings).onnx?.(settings);
+  return known ? operator(of, known) : scan(of);
 }
 
 interface Layer {
@@ -62,15 +61,12 @@ interface Layer {
   readonly initial: readonly Value[] | undefined;
 }
 
-/** ONNX's order of the gates that PyTorch orders i f g o, and r z n. */
-const GATES = { lstm: [0, 3, 1, 2], gru: [1, 0, 2], rnn: [0] } as const;
-type Plain = keyof typeof GATES;
-
-function operator({ graph, layer, units, steps, weights, initial = [] }: Layer): LayerResult {
+function operator(
+  { graph, layer, units, steps, weights, initial = [] }: Layer,
+  { operator, gates: order, attributes, activation }: OnnxOperator,
+): LayerResult {
   const { settings } = layer;
-  const cell = settings.cell as Plain;
   const { hidden_size: size } = settings;
-  const order: readonly number[] = GATES[cell];
   /** One weight of all directions: [directions, ...shape]. */
   const joined = (names: readonly string[], shape: readonly number[]): Value => {
     const parts = units.flatMap(unit =>
@@ -84,9 +80,8 @@ function operator({ graph, layer, units, steps, weights, initial = [] }: Layer):
   };
   const rows = order.length * size;
   const inputs = layer.inputSizes.reduce((sum, one) => sum + one, 0);
-  const activations = settings.cell === 'rnn' && settings.nonlinearity === 'relu' ? 'Relu' : 'Tanh';
   const [y, ...states] = graph.addAll(
-    cell.toUpperCase(),
+    operator,
     [
       steps.x,
       joined(['weight_ih'], [rows, inputs]),
@@ -98,10 +93,10 @@ function operator({ graph, layer, units, steps, weights, initial = [] }: Layer):
     {
       hidden_size: size,
       direction: units.length === 2 ? 'bidirectional' : 'forward',
-      ...(cell === 'gru' && { linear_before_reset: 1 }),
-      ...(cell === 'rnn' && { activations: units.map(() => activations) }),
+      ...attributes,
+      ...(activation !== undefined && { activations: units.map(() => activation) }),
     },
-    cell === 'lstm' ? 3 : 2,
+    1 + cellOf(layer).states(settings).length,
   );
   // [T, directions, B, H] -> [T, B, directions * H]
   const beside = graph.add('Transpose', [y], { perm: [0, 2, 1, 3] });

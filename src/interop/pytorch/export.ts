@@ -5,8 +5,10 @@ import type { FeatureColumn } from '../../data/core/columns.js';
 import { columnOf, numbersOf } from '../../data/feature-columns.js';
 import { seriesStatics } from '../../data/forecast-series.js';
 import { dataWidth, type Feature, featuresOf, MARKERS, staticWidth } from '../../data/index.js';
+import { elsewhereOf } from '../../math/cells/elsewhere.js';
 import { predictsEachStep } from '../../math/model/heads.js';
 import {
+  cellOf,
   type DecoderSpec,
   encoderSize,
   headSizes,
@@ -129,10 +131,9 @@ function settingsOf(source: Source) {
     ...(source.data.input.kind === 'symbol' ? { embedding: embeddings[0] } : columnsOf(source, embeddings)),
     ...steps,
     module: isList ? 'layers' : module,
-    layers: (isList ? encoder : encoder.slice(0, 1)).map(layer => ({
-      ...layerSettings(layer),
-      ...(!isList && { num_layers: encoder.length, dropout }),
-    })),
+    layers: (isList ? encoder.map(layer => [layer]) : [encoder]).map(layers =>
+      layerSettings(layers, dropout),
+    ),
     dropout,
     ...(decoder && decoderSettings(source, decoder)),
     head,
@@ -142,30 +143,47 @@ function settingsOf(source: Source) {
   };
 }
 
-/** The arguments of torch.nn.LSTM and of modules like it. */
-function layerSettings({ settings, inputSizes }: LayerSpec) {
+/** The arguments of a module of torch.nn, or of `Stepwise`, for layers that differ in inputs alone. */
+function layerSettings(layers: readonly LayerSpec[], dropout: number) {
+  const [{ settings, inputSizes }] = layers;
   const { cell, hidden_size, bidirectional } = settings;
+  const known = elsewhereOf(settings).pytorch(settings);
+  if ('module' in known) {
+    const sizes = { input_size: sum(inputSizes), hidden_size, num_layers: layers.length };
+    return { module: known.module, ...sizes, bidirectional, dropout, ...known.arguments };
+  }
+  const shapesOf = (layer: LayerSpec) =>
+    cellOf(layer)
+      .parameters(sum(layer.inputSizes), settings)
+      .map(({ name, shape }) => [name, shape]);
   return {
-    ...{ cell, input_size: sum(inputSizes), hidden_size, num_layers: 1, bidirectional },
-    ...(settings.cell === 'rnn' && { nonlinearity: settings.nonlinearity }),
-    ...(settings.cell === 'lstm' && settings.layer_norm && { layer_norm: true }),
-    ...(settings.cell === 'lstm' && settings.projection_size && { proj_size: settings.projection_size }),
+    cell,
+    bidirectional,
+    sizes: stateSizes(layers[0]),
+    shapes: layers.map(layer => Object.fromEntries(shapesOf(layer))),
   };
+}
+
+function stateSizes(layer: LayerSpec): number[] {
+  return cellOf(layer)
+    .states(layer.settings)
+    .map(({ size }) => size);
 }
 
 function decoderSettings({ spec, model: { run } }: Source, { firstLayer, ...decoder }: DecoderSpec) {
   const layers = spec.layers.slice(firstLayer);
-  const [{ settings }] = layers;
+  const [{ settings, module }] = layers;
   return {
     encoded_size: sum(outputSizes(spec, firstLayer - 1)),
     decoder: {
-      cell: settings.cell,
+      module: module.slice(module.lastIndexOf('.') + 1),
+      layers: layerSettings(layers, decoder.dropout),
+      states: sum(layers.flatMap(stateSizes)),
       hidden_size: settings.hidden_size,
       num_layers: layers.length,
       symbols: decoder.symbols.count,
       embedding_size: decoder.symbols.size,
       attention: decoder.attention,
-      dropout: decoder.dropout,
     },
     ...run.decode,
   };
@@ -233,12 +251,18 @@ function sum(sizes: readonly number[]): number {
 /** `modeling.py`: the parts of a template that the model needs. */
 function modelingOf({ spec, task, data, scaling, outputScaling, facts, model }: Source): string {
   const { decoder, steps } = spec;
-  const isStepwise = ({ settings }: LayerSpec) =>
-    settings.cell.startsWith('min_') || (settings.cell === 'lstm' && settings.layer_norm === true);
+  // a cell has one step, whatever the settings of its layers are
+  const cells = new Map(
+    spec.layers.flatMap(layer => {
+      const { settings } = layer;
+      const known = elsewhereOf(settings).pytorch(settings);
+      return 'step' in known ? [[settings.cell, stepOf(layer, known.step)]] : [];
+    }),
+  );
   const isOfNumbers = data.input.kind === 'number';
   const isEach = predictsEachStep(spec.head);
   const parts: Readonly<Record<string, boolean>> = {
-    stepwise: spec.layers.some(isStepwise),
+    stepwise: cells.size > 0,
     numbers: isOfNumbers,
     text: !isOfNumbers,
     features: data.preparation !== undefined,
@@ -265,7 +289,17 @@ function modelingOf({ spec, task, data, scaling, outputScaling, facts, model }: 
     intervals: facts.intervals !== undefined,
   };
   const template = readFileSync(join(scriptsOf('pytorch'), 'modeling.py'), 'utf8');
-  return partsOf(template, name => parts[name]);
+  return partsOf(template, name => parts[name]).replace(/^# cells$/m, () =>
+    [...cells.values()].join('\n\n\n'),
+  );
+}
+
+/** A function for the step of a cell. */
+function stepOf(layer: LayerSpec, lines: string): string {
+  const states = cellOf(layer)
+    .states(layer.settings)
+    .map(({ name }) => name);
+  return `def ${layer.settings.cell}(weights, x, ${states.join(', ')}):${lines}`;
 }
 
 /** Lines between `# if NAME` or `# if not NAME` and `# end` are those of a part. */

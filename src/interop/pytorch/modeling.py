@@ -19,34 +19,22 @@ from pathlib import Path
 import torch
 from torch import nn
 from torch.nn.functional import dropout
-# if stepwise
-from torch.nn.functional import layer_norm
-# end
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
 # if stepwise
+# cells
+
+
 class Stepwise(nn.Module):
     """Layers of a cell that torch.nn does not have, called like its own."""
 
-    def __init__(self, cell, input_size, hidden_size, num_layers, bidirectional, layer_norm=False, proj_size=0):
+    def __init__(self, cell, sizes, shapes, bidirectional):
         super().__init__()
-        self.cell, self.num_layers, self.directions = cell, num_layers, 1 + bidirectional
-        self.has_projection = proj_size > 0
-        output_size = proj_size or hidden_size
-        self.sizes = [output_size, hidden_size] if cell == "lstm" else [hidden_size]
-        gates = {"lstm": 4, "min_lstm": 3, "min_gru": 2}[cell] * hidden_size
-        for layer in range(num_layers):
-            width = input_size if layer == 0 else output_size * self.directions
-            shapes = {"weight_ih": (gates, width), "bias_ih": (gates,)}
-            if layer_norm:
-                norms = {"norm_ih": gates, "norm_hh": gates, "norm_c": hidden_size}
-                shapes |= {"weight_hh": (gates, output_size), "bias_hh": (gates,)}
-                shapes |= {f"{name}_{one}": (size,) for name, size in norms.items() for one in ("weight", "bias")}
-            if proj_size:
-                shapes["weight_hr"] = (proj_size, hidden_size)
+        self.step, self.sizes, self.shapes, self.directions = globals()[cell], sizes, shapes, 1 + bidirectional
+        for layer, of_layer in enumerate(shapes):
             for direction in range(self.directions):
-                for name, shape in shapes.items():
+                for name, shape in of_layer.items():
                     self.register_parameter(self.name(name, layer, direction), nn.Parameter(torch.empty(shape)))
 
     def name(self, name, layer, direction):
@@ -56,12 +44,12 @@ class Stepwise(nn.Module):
         """Outputs [B, T, D], and the states after the last steps, [layers * directions, B, size] each."""
         inside = within(lengths, x)
         if states is None:
-            states = [x.new_zeros(self.num_layers * self.directions, len(x), size) for size in self.sizes]
+            states = [x.new_zeros(len(self.shapes) * self.directions, len(x), size) for size in self.sizes]
         ends = []
-        for layer in range(self.num_layers):
+        for layer, shapes in enumerate(self.shapes):
             outputs = []
             for direction in range(self.directions):
-                weights = lambda name: getattr(self, self.name(name, layer, direction))
+                weights = {name: getattr(self, self.name(name, layer, direction)) for name in shapes}
                 own = [state[len(ends)] for state in states]
                 steps = list(range(x.shape[1]))
                 out = {}
@@ -74,31 +62,15 @@ class Stepwise(nn.Module):
             x = torch.cat(outputs, -1)
         return x, tuple(torch.stack(one) for one in zip(*ends))
 
-    def step(self, weights, x, h, c=None):
-        sums = x @ weights("weight_ih").T
-        if self.cell == "min_gru":  # Feng et al. (2024), as min_lstm
-            z, n = (sums + weights("bias_ih")).chunk(2, 1)
-            return [(1 - z.sigmoid()) * h + z.sigmoid() * n]
-        if self.cell == "min_lstm":
-            f, i, n = (sums + weights("bias_ih")).chunk(3, 1)
-            f, i = f.sigmoid(), i.sigmoid()
-            return [f / (f + i) * h + i / (f + i) * n]
-        norm = lambda x, name: layer_norm(x, x.shape[-1:], weights(f"{name}_weight"), weights(f"{name}_bias"))
-        sums = norm(sums, "norm_ih") + norm(h @ weights("weight_hh").T, "norm_hh")
-        i, f, g, o = (sums + weights("bias_ih") + weights("bias_hh")).chunk(4, 1)
-        c = norm(f.sigmoid() * c + i.sigmoid() * g.tanh(), "norm_c")
-        h = o.sigmoid() * c.tanh()
-        return [h @ weights("weight_hr").T if self.has_projection else h, c]
-
 
 # end
-def recurrent(cell, dropout=0, **settings):
+def recurrent(module=None, dropout=0, **settings):
     # if stepwise
-    if cell.startswith("min_") or settings.get("layer_norm"):
-        return Stepwise(cell, **settings)
+    if module is None:
+        return Stepwise(**settings)
     # end
-    settings["dropout"] = dropout if settings["num_layers"] > 1 else 0
-    return {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[cell](batch_first=True, **settings)
+    dropout = dropout if settings["num_layers"] > 1 else 0
+    return getattr(nn, module)(batch_first=True, dropout=dropout, **settings)
 
 
 def run(layers, x, lengths, states=None):
@@ -171,13 +143,11 @@ class Decoder(nn.Module):
 
     def __init__(self, config, encoded):
         super().__init__()
-        size, layers = config["hidden_size"], config["num_layers"]
+        size = config["hidden_size"]
         self.config = config
         self.embedding = nn.Embedding(config["symbols"], config["embedding_size"])
-        self.states = (2 if config["cell"] == "lstm" else 1) * layers
-        one = {"hidden_size": size, "num_layers": layers, "dropout": config["dropout"]}
-        setattr(self, config["cell"], recurrent(config["cell"], input_size=config["embedding_size"], **one))
-        self.bridge = nn.Linear(encoded, self.states * size)
+        setattr(self, config["module"], recurrent(**config["layers"]))
+        self.bridge = nn.Linear(encoded, config["states"])
         # if attention
         self.combine = nn.Linear(encoded + size, size, bias=False)
         shapes = {
@@ -197,7 +167,7 @@ class Decoder(nn.Module):
 
     def forward(self, previous, states, memory, inside):
         """Outputs [B, S, H] after the symbols [B, S], and the next states."""
-        h, states = getattr(self, self.config["cell"])(self.embedding(previous), states)
+        h, states = getattr(self, self.config["module"])(self.embedding(previous), states)
         # if attention
         weights, kind = self.attention, self.config["attention"]
         if kind == "additive":

@@ -52,6 +52,40 @@ export interface Cell<Settings> {
   ): readonly Node[];
 }
 
+/** How other libraries compute layers of a cell. */
+export interface CellElsewhere<Settings> {
+  /** A module of `torch.nn`; for a cell that it does not have, one step in Python. */
+  pytorch(settings: Settings): TorchModule | PythonStep;
+  /** An operator of ONNX; absent or undefined: a Scan of the cell's step. */
+  onnx?(settings: Settings): OnnxOperator | undefined;
+}
+
+/** Its parameters have the names, shapes and order of those of the cell. */
+export interface TorchModule {
+  /** Such as `LSTM`. */
+  readonly module: string;
+  /** Besides sizes and directions. */
+  readonly arguments?: Readonly<Record<string, string | number>>;
+}
+
+export interface PythonStep {
+  /**
+   * The lines of a function that returns the next states, indented by four. It has the parameters
+   * of one direction by name in `weights`, the input `x` [B, F], and each state by its name.
+   */
+  readonly step: string;
+}
+
+/** It reads `weight_ih`, `weight_hh` and both biases. */
+export interface OnnxOperator {
+  readonly operator: string;
+  /** The cell's gates in the order of ONNX. */
+  readonly gates: readonly number[];
+  readonly attributes?: Readonly<Record<string, number>>;
+  /** Its activation function, if the operator has several. */
+  readonly activation?: string;
+}
+
 export function gateWeight(name: string, gates: number, rows: number, columns: number): ParameterShape {
   return { name, shape: [gates * rows, columns], graphShape: [gates, rows, columns] };
 }

@@ -3,7 +3,7 @@ import { contract } from '../ops/contract.js';
 import { add, multiply } from '../ops/elementwise.js';
 import { affine } from '../ops/polynomial.js';
 import { select } from '../ops/stack.js';
-import { cell, gateBias, gateWeight, spreadBias } from './cell.js';
+import { type CellElsewhere, cell, gateBias, gateWeight, spreadBias } from './cell.js';
 
 const GATES = 3;
 
@@ -44,3 +44,9 @@ export const gru = cell({
     return [states ? add(written, multiply(z, states[0])) : written];
   },
 });
+
+export const gruElsewhere: CellElsewhere<object> = {
+  pytorch: () => ({ module: 'GRU' }),
+  // r scales the product, not h
+  onnx: () => ({ operator: 'GRU', gates: [1, 0, 2], attributes: { linear_before_reset: 1 } }),
+};

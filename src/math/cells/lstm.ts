@@ -7,6 +7,7 @@ import { addAll } from '../ops/index.js';
 import { layerNorm } from '../ops/layer_norm.js';
 import { select } from '../ops/stack.js';
 import {
+  type CellElsewhere,
   type CellWeights,
   cell,
   gateBias,
@@ -125,3 +126,26 @@ function normalisedSums(input: StepInput, states: readonly Node[] | null, weight
     : spreadBias(norm_hh_bias, input.batch);
   return addAll([read, spreadBias(bias_ih, input.batch), kept, spreadBias(bias_hh, input.batch)]);
 }
+
+const NORMALIZED = `
+    def norm(sums, name):
+        weight, bias = weights[f"{name}_weight"], weights[f"{name}_bias"]
+        return nn.functional.layer_norm(sums, sums.shape[-1:], weight, bias)
+
+    sums = norm(x @ weights["weight_ih"].T, "norm_ih") + norm(h @ weights["weight_hh"].T, "norm_hh")
+    i, f, g, o = (sums + weights["bias_ih"] + weights["bias_hh"]).chunk(4, 1)
+    c = norm(f.sigmoid() * c + i.sigmoid() * g.tanh(), "norm_c")
+    h = o.sigmoid() * c.tanh()
+    return [h @ weights["weight_hr"].T if "weight_hr" in weights else h, c]`;
+
+export const lstmElsewhere: CellElsewhere<{
+  readonly layer_norm?: boolean;
+  readonly projection_size?: number | undefined;
+}> = {
+  pytorch: ({ layer_norm, projection_size }) =>
+    layer_norm
+      ? { step: NORMALIZED }
+      : { module: 'LSTM', ...(projection_size && { arguments: { proj_size: projection_size } }) },
+  onnx: ({ layer_norm, projection_size }) =>
+    layer_norm || projection_size ? undefined : { operator: 'LSTM', gates: [0, 3, 1, 2] },
+};

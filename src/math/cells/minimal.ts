@@ -4,7 +4,7 @@ import { sigmoid } from '../ops/activate.js';
 import { add, divide, multiply } from '../ops/elementwise.js';
 import { affine } from '../ops/polynomial.js';
 import { select } from '../ops/stack.js';
-import { type Cell, cell, gateBias, gateWeight, spreadBias } from './cell.js';
+import { type Cell, type CellElsewhere, cell, gateBias, gateWeight, spreadBias } from './cell.js';
 
 /** One state, and weights of the input alone. */
 const withGates = (gates: number) =>
@@ -65,3 +65,20 @@ export const minGru = cell({
     return [states ? add(multiply(affine(z, -1, 1), states[0]), written) : written];
   },
 });
+
+export const minLstmElsewhere: CellElsewhere<object> = {
+  pytorch: () => ({
+    step: `
+    f, i, n = (x @ weights["weight_ih"].T + weights["bias_ih"]).chunk(3, 1)
+    f, i = f.sigmoid(), i.sigmoid()
+    return [f / (f + i) * h + i / (f + i) * n]`,
+  }),
+};
+
+export const minGruElsewhere: CellElsewhere<object> = {
+  pytorch: () => ({
+    step: `
+    z, n = (x @ weights["weight_ih"].T + weights["bias_ih"]).chunk(2, 1)
+    return [(1 - z.sigmoid()) * h + z.sigmoid() * n]`,
+  }),
+};

@@ -3,7 +3,7 @@ import { activate } from '../ops/activate.js';
 import { broadcast } from '../ops/broadcast.js';
 import { contract } from '../ops/contract.js';
 import { addAll } from '../ops/index.js';
-import { cell } from './cell.js';
+import { type CellElsewhere, cell } from './cell.js';
 
 /**
  * Elman's recurrent network (1990), as torch.nn.RNN defines it, with tanh or relu as the
@@ -44,3 +44,12 @@ export const rnn = cell({
     return [activate(addAll(terms), [nonlinearity])];
   },
 });
+
+export const rnnElsewhere: CellElsewhere<{ readonly nonlinearity: 'tanh' | 'relu' }> = {
+  pytorch: ({ nonlinearity }) => ({ module: 'RNN', arguments: { nonlinearity } }),
+  onnx: ({ nonlinearity }) => ({
+    operator: 'RNN',
+    gates: [0],
+    activation: nonlinearity === 'relu' ? 'Relu' : 'Tanh',
+  }),
+};
