@@ -10,6 +10,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { isBuiltin } from 'node:module';
 import { dirname, join, relative, sep } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
+import type { Parts } from '../interop/js/runtime.js';
 import { type ProgramFile, packageRoot } from '../util/root.js';
 
 /** Files that are started by path or imported by users. Each keeps its path below `src`. */
@@ -22,19 +23,26 @@ const ENTRIES = [
   'index.js',
 ] as const satisfies readonly (ProgramFile | 'index.js')[];
 
-/** Runtimes of exported modules, by the parts that they have. */
-const FORMS = [
-  'symbols',
-  ...['plain', 'series', 'recordings', 'columns'],
-  ...['plain-ctc', 'recordings-ctc', 'columns-ctc'],
-  ...['plain-decoder', 'recordings-decoder', 'columns-decoder'],
-];
+/** Runtimes of exported modules, each with its parts (`interop/js/parts.ts`) and what it decodes. */
+const FORMS: Readonly<Record<string, readonly (keyof Parts | 'ctc' | 'decoder')[]>> = {
+  symbols: ['columns', 'generate', 'session'],
+  plain: ['session'],
+  'plain-ctc': ['session', 'ctc'],
+  'plain-decoder': ['decoder'],
+  series: ['series'],
+  recordings: ['recordings', 'session'],
+  'recordings-ctc': ['recordings', 'session', 'ctc'],
+  'recordings-decoder': ['recordings', 'decoder'],
+  columns: ['columns', 'session'],
+  'columns-ctc': ['columns', 'session', 'ctc'],
+  'columns-decoder': ['columns', 'decoder'],
+};
 
 /** Outputs of the build that are read at run time. */
 const ASSETS = [
   'view/page.js',
   'view/page.css',
-  ...FORMS.map(form => `interop/js/module-${form}.js`),
+  ...Object.keys(FORMS).map(form => `interop/js/module-${form}.js`),
   'view/predict.js',
   'view/train.js',
   'web/trainer.js',
@@ -105,17 +113,6 @@ await build({
   banner: { js: noticeOf('preact') },
 });
 
-/** Files of src that only some forms need. */
-const PARTS = [
-  [/ctc/, /math\/(?:losses|decoding)\/ctc\.ts$/],
-  [/decoder/, /math\/decoding\/decoder\.ts$/],
-  [/series/, /data\/forecast-input\.ts$/],
-  [/recordings/, /data\/audio\/program-readers\.ts$/],
-  [/columns|series|symbols/, /data\/feature-columns\.ts$/],
-  [/symbols/, /predict\/generate\.ts$/],
-  [/^(?!.*(?:decoder|series))/, /predict\/session\.ts$/],
-] as const;
-
 /** What the exported module does not use of a file is left out, even if that needs a host. */
 const withoutSideEffects: Plugin = {
   name: 'without-side-effects',
@@ -132,67 +129,104 @@ const withoutSideEffects: Plugin = {
   },
 };
 
-/** What only writes programs, reads files or checks configs: a module has linked programs. */
-const MAKERS =
-  /(?:engine\/machine-.*|math\/ops\/.*|math\/model\/programs|data\/formats\/(?:parquet|archives).*|util\/schema)\.ts$/;
+const sources = join(packageRoot, 'src');
 
-/** A module is given rows, not files. */
-const READ_FILE = ['data/csv-table.ts', 'yield* readTable(source, this, this.columns);'] as const;
+/** What only makes programs: a module has linked ones. A name with a slash at its end is a folder. */
+const MAKERS = ['math/ops/', 'engine/machine-code.ts', 'math/model/programs.ts'];
 
-/** Kinds of losses and cells, and what only schemas and documentation say of them. */
-const KINDS = /^math\/(?:cells|losses)\//;
-const TEXT_OF_KIND = /^ *(?:description|formula|pytorch|aliases):\s*(?:'[^']*'|\[[^\]]*\]),$/gm;
+/** What only some modules decode. */
+const DECODERS = {
+  ctc: ['math/losses/ctc.ts', 'math/decoding/ctc.ts'],
+  decoder: ['math/decoding/decoder.ts'],
+} as const;
+
+/** Calls of its functions do nothing, and are left out with the descriptions of keys. */
+const SCHEMA = 'util/schema.ts';
 
 /** The source of a file with its functions, which do nothing. */
-function emptied(path: string, body: string): { readonly contents: string; readonly loader: 'js' } {
-  const exported = readFileSync(path, 'utf8').matchAll(
-    /^export (?:async )?(?:function\*?|const|class) (\w+)/gm,
-  );
-  const contents = Array.from(exported, ([, one]) => `export function ${one}() {${body}}\n`).join('');
+async function emptied(
+  path: string,
+  body: string,
+): Promise<{ readonly contents: string; readonly loader: 'js' }> {
+  const { metafile } = await build({
+    ...SHARED,
+    entryPoints: [path],
+    write: false,
+    outdir: compiled,
+    format: 'esm',
+    platform: 'node',
+    packages: 'external',
+    metafile: true,
+  });
+  const names = Object.values(metafile.outputs).flatMap(({ exports }) => exports);
+  const contents = names.map(name => `export function ${name}() {${body}}\n`).join('');
   return { contents, loader: 'js' };
 }
 
 const LEFT_OUT = "throw new Error('left out');";
 
-/** Leaves out the content of some files, and what reads tables. */
-function without(left: readonly RegExp[]): Plugin {
+/** What has not been left out of any module so far. */
+const unseen = new Set<string>([...MAKERS, ...Object.values(DECODERS).flat(), SCHEMA]);
+
+/** Leaves out the content of some files. */
+function without(left: readonly string[]): Plugin {
   return {
     name: 'without',
     setup({ onLoad }) {
       onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, ({ path }) => {
-        const name = relative(join(packageRoot, 'src'), path).split(sep).join('/');
-        if (name === READ_FILE[0])
-          return { contents: readFileSync(path, 'utf8').replace(READ_FILE[1], ''), loader: 'ts' };
-        if (!left.some(one => one.test(name))) {
-          if (!KINDS.test(name)) return undefined;
-          return { contents: readFileSync(path, 'utf8').replaceAll(TEXT_OF_KIND, ''), loader: 'ts' };
-        }
-        // calls of an empty function are left out, and with them the descriptions of keys
-        return emptied(path, name === 'util/schema.ts' ? '' : LEFT_OUT);
+        const name = relative(sources, path).split(sep).join('/');
+        const entry = left.find(one => (one.endsWith('/') ? name.startsWith(one) : name === one));
+        if (entry === undefined) return undefined;
+        unseen.delete(entry);
+        return emptied(path, name === SCHEMA ? '' : LEFT_OUT);
       });
     },
   };
 }
 
-for (const form of [...FORMS, 'served', 'together']) {
-  const isRuntime = FORMS.includes(form);
-  const [file, globalName] = isRuntime ? ['runtime', 'cellrun'] : [form, form];
-  const others = PARTS.filter(([forms]) => !forms.test(form));
+/** An entry point of a bundle for browsers that only exports. */
+const moduleOptions = {
+  ...SHARED,
+  outdir: join(compiled, 'interop', 'js'),
+  minify: true,
+  format: 'iife',
+  platform: 'browser',
+  target: 'es2022',
+  // no warnings about the code that is left out
+  logLevel: 'error',
+} as const;
+
+for (const [form, abilities] of Object.entries(FORMS)) {
+  const parts = abilities.filter(one => !(one in DECODERS)).join(', ');
+  const decoders = Object.entries(DECODERS).flatMap(([name, files]) =>
+    abilities.some(one => one === name) ? [] : files,
+  );
   await build({
-    ...SHARED,
-    entryPoints: { [`module-${form}`]: join('src', 'interop', 'js', `${file}.ts`) },
-    outdir: join(compiled, 'interop', 'js'),
-    minify: true,
-    format: 'iife',
-    globalName,
-    platform: 'browser',
-    target: 'es2022',
-    plugins: [withoutSideEffects, without([MAKERS, ...others.map(([, files]) => files)])],
-    banner: { js: isRuntime ? ['fflate', 'pure-rand'].map(noticeOf).join('\n') : '' },
-    // no warnings about the code that is left out
-    logLevel: 'error',
+    ...moduleOptions,
+    stdin: {
+      // in JavaScript, an import of a part that does not exist is an error
+      contents: `import { opener } from './runtime.ts';
+        ${parts && `import { ${parts} } from './parts.ts';`}
+        export const open = opener({ ${parts} });`,
+      loader: 'js',
+      resolveDir: join(sources, 'interop', 'js'),
+      sourcefile: `${form}.js`,
+    },
+    outfile: join(moduleOptions.outdir, `module-${form}.js`),
+    outdir: undefined,
+    globalName: 'cellrun',
+    plugins: [withoutSideEffects, without([...MAKERS, ...decoders, SCHEMA])],
+    banner: { js: ['fflate', 'pure-rand'].map(noticeOf).join('\n') },
   });
 }
+for (const file of ['served', 'together'])
+  await build({
+    ...moduleOptions,
+    entryPoints: { [`module-${file}`]: join(sources, 'interop', 'js', `${file}.ts`) },
+    globalName: file,
+    plugins: [withoutSideEffects, without([...MAKERS, ...Object.values(DECODERS).flat(), SCHEMA])],
+  });
+if (unseen.size > 0) throw new Error(`no module would contain what is left out: ${[...unseen].join(', ')}`);
 
 writeFileSync(join(compiled, 'interop', 'js', 'module.d.ts'), moduleDeclarations());
 

@@ -50,7 +50,7 @@ import {
   UnknownCategories,
 } from './feature-columns.js';
 import type { ParquetColumn } from './formats/parquet.js';
-import { type RowPlace, readTable, type TableHandlers, type TableRecord } from './formats/tables.js';
+import type { ReadTable, RowPlace, TableHandlers, TableRecord } from './formats/tables.js';
 import { type ByteSource, placeNames } from './reading/byte-sources.js';
 import { shortNames } from './reading/files.js';
 import { emptyStep, Resampler, tooManySteps, wrongInterval } from './resampling.js';
@@ -131,8 +131,9 @@ export class TableReader implements TableHandlers {
   /**
    * Reads a file. A damaged one is a problem of its own if there are others to report or to
    * predict. Yields when sequences may be complete.
+   * @param readTable given, since exported modules have no files
    */
-  async *read(source: ByteSource): AsyncGenerator<void> {
+  async *read(source: ByteSource, readTable: ReadTable): AsyncGenerator<void> {
     const { group } = this.columns;
     this.recording = group === 'file' ? this.recordings.get(source.name) : group === 'table' ? '' : undefined;
     const firstRow = this.rows.count;

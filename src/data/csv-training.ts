@@ -1,7 +1,7 @@
 /** Reads the files of a table to train on. */
 import type { TableColumns } from './csv-columns.js';
 import { TableReader } from './csv-table.js';
-import { TABLE_NAME } from './formats/tables.js';
+import { readTable, TABLE_NAME } from './formats/tables.js';
 import { oneChunk } from './reading/byte-sources.js';
 import { inputFiles, MAX_TEXT_BYTES, readContent, type SourceFile } from './reading/files.js';
 
@@ -14,7 +14,7 @@ export async function readTrainingTable(path: string, columns: Omit<TableColumns
   const sources: Pick<SourceFile, 'name' | 'sha256'>[] = [];
   for (const file of files) {
     const { bytes, sha256 } = await readContent(file, MAX_TEXT_BYTES);
-    for await (const _ of reader.read(oneChunk(file, bytes)));
+    for await (const _ of reader.read(oneChunk(file, bytes), readTable));
     sources.push({ name: file, sha256 });
   }
   reader.throwIfAny();

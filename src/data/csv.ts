@@ -47,7 +47,7 @@ import {
   staticsOf,
 } from './feature-columns.js';
 import { BLOCK } from './formats/archives.js';
-import { rowName, TABLE_NAME } from './formats/tables.js';
+import { readTable, rowName, TABLE_NAME } from './formats/tables.js';
 import { beginning, type InputSource, inTurn } from './reading/byte-sources.js';
 import { symbolReader, symbolsOf } from './vocabulary.js';
 
@@ -334,7 +334,7 @@ function csvSequences(
       const files = given.map(({ name }) => name);
       const reader = new TableReader(columns, files, isSmall);
       for await (const opened of inTurn(sources))
-        for await (const _ of reader.read(opened)) yield reader.take();
+        for await (const _ of reader.read(opened, readTable)) yield reader.take();
       reader.end();
       yield reader.take();
     },

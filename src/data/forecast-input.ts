@@ -26,7 +26,7 @@ import { cellProblem, lastTarget, seriesOf, staticsIn, stepShape, tableColumns }
 import { intervalOf, timesAfter } from './forecast-times.js';
 import { forecastSplit, hasTarget, type Window } from './forecast-windows.js';
 import { NUMBER } from './formats/numbers.js';
-import type { RowPlace } from './formats/tables.js';
+import { type RowPlace, readTable } from './formats/tables.js';
 import { allBytes, inTurn, oneChunk } from './reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from './reading/files.js';
 
@@ -48,7 +48,7 @@ export function forecastSequences(
       const reader = new TableReader(columns, files, true);
       for await (const source of inTurn(sources)) {
         const bytes = await allBytes(source, MAX_TEXT_BYTES);
-        for await (const _ of reader.read(oneChunk(source.name, bytes)));
+        for await (const _ of reader.read(oneChunk(source.name, bytes), readTable));
       }
       if (targets === undefined) return yield* lastWindows(reader, past);
       for (const { own, series } of seriesIn(reader)) {

@@ -13,6 +13,9 @@
  *     type Adam = TypeOf<typeof adam>; // { readonly kind: 'adam'; readonly eps: number }
  */
 
+/** Texts about a component, for schemas and pages alone: exported modules leave them out. */
+export const described = <const T extends object>(texts: T): T => texts;
+
 /** A JSON Schema as it is written to its file. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 

@@ -336,6 +336,8 @@ const PIECES = {
   ts: tsPieces,
 } as const;
 
+export type ReadTable = typeof readTable;
+
 /**
  * Passes the records of a table to the handlers, whose errors propagate; yields after some of them.
  */

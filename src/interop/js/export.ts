@@ -40,13 +40,15 @@ import {
   type Weights,
 } from '../predictor.js';
 import { splitToVerify, type Verification } from '../verify.js';
+import * as parts from './parts.js';
 import { storedPlan } from './plans.js';
 import {
   type CarriedStates,
   localPool,
   type ModuleFacts,
   ONE_ROW,
-  open,
+  type OpenedModule,
+  opener,
   StreamsPredictor,
 } from './runtime.js';
 import { decodedWeight, encodedWeight, type Precision } from './weights.js';
@@ -306,7 +308,7 @@ async function factsOf(
 
 /** The memory that the module needs for predictions and sessions, in whatever order they come. */
 async function pagesOf(facts: ModuleFacts, weights: string): Promise<number> {
-  const { model } = open(facts, weights);
+  const { model } = opener(parts)(facts, weights);
   const { stack = 1 } = facts.run.spec.steps ?? {};
   const lengths = [1, facts.data.sequence_length];
   for (let length = CHUNK * stack; length < facts.data.sequence_length; length *= 2) lengths.push(length);
@@ -359,9 +361,9 @@ function distance(a: unknown, b: unknown): number {
  * @throws UserError (exit 5) if a prediction is another one
  */
 export async function verify(written: Files, { saved, model: { dataset } }: Source): Promise<Verification> {
-  const start = compileFunction(codeOf(written)) as () => ReturnType<typeof open>;
+  const start = compileFunction(codeOf(written)) as () => OpenedModule;
   // each has the memory for its own programs
-  const [{ model: exported }, { predict }] = [start(), start()];
+  const [{ model: exported }, { predict }, live] = [start(), start(), start()];
   const { test } = dataset as Dataset;
   const settings = saved.loaded.experiment.dataset;
   const inputSteps = settings.kind === 'forecast' ? settings.input_steps : 0;
@@ -370,6 +372,7 @@ export async function verify(written: Files, { saved, model: { dataset } }: Sour
   const model = await openAlone(saved);
   let [sequences, difference] = [0, 0];
   try {
+    const follow = await sessionsOf(model, live);
     for await (const [expected, given] of testPredictions(model, dataset as Dataset)) {
       const got = await predictor.oneOf(states, given);
       difference = Math.max(difference, distance(got, expected));
@@ -381,6 +384,7 @@ export async function verify(written: Files, { saved, model: { dataset } }: Sour
         const apart = distance(predictions.map(valuesOf), expected.predictions.map(valuesOf));
         difference = Math.max(difference, apart);
       }
+      if (given.position < MOST_SESSIONS && follow) difference = Math.max(difference, await follow(given));
       if (difference > TOLERANCE) {
         throw damagedError(
           'export/different',
@@ -398,6 +402,41 @@ export async function verify(written: Files, { saved, model: { dataset } }: Sour
   } finally {
     await model.pool.close();
   }
+}
+
+/** Sequences that are also predicted step by step. */
+const MOST_SESSIONS = 20;
+
+/**
+ * Returns what passes the steps of a sequence to a session of the model and to one of the module,
+ * and returns their distance; undefined if the model needs whole sequences or samples.
+ */
+async function sessionsOf(model: OpenedModel, live: OpenedModule) {
+  const width = dataWidth(model.data);
+  const isSymbol = model.data.input.kind === 'symbol';
+  // the values are numbers already
+  live.model.readers = undefined;
+  const mayLack = (i: number) => model.data.preparation?.columns[i].fill !== undefined;
+  let own: StepModel;
+  try {
+    own = new StepModel({ ...model, readers: undefined });
+    await own.session().step(isSymbol ? 0 : new Float32Array(width));
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+  return async ({ values, length }: Placed): Promise<number> => {
+    const [expected, got] = [own.session(), live.session()];
+    let most = 0;
+    for (let step = 0; step < length; step++) {
+      const of = values.slice(step * width, (step + 1) * width);
+      // a missing category is no number
+      if (of.some((value, i) => Number.isNaN(value) && !mayLack(i))) break;
+      const given = isSymbol ? of[0] : of;
+      most = Math.max(most, distance(await got.step(given), await expected.step(given)));
+    }
+    return most;
+  };
 }
 
 /** Windows whose rows are predicted. */

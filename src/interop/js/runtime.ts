@@ -3,12 +3,10 @@
  * bundles this file for every host, so nothing that it imports may need Node.
  */
 import { inflateSync } from 'fflate';
-import { type AudioForm, recordingReader, sampleReader } from '../../data/audio/program-readers.js';
+import type { AudioForm } from '../../data/audio/program-readers.js';
 import type { StepColumns } from '../../data/core/columns.js';
 import { isRejected } from '../../data/core/dataset.js';
-import { stepReaders } from '../../data/feature-columns.js';
 import type { ForecastConfig } from '../../data/forecast.js';
-import { forecastReader } from '../../data/forecast-input.js';
 import { type Arithmetic, arithmeticOf } from '../../engine/arithmetic.js';
 import { Heap } from '../../engine/heap.js';
 import type { PortableCode } from '../../engine/kernels.js';
@@ -22,7 +20,7 @@ import {
 import type { KeyedProgram } from '../../math/graph/node.js';
 import { ParameterLayout } from '../../math/model/parameters.js';
 import { hasAttention, stepsRead } from '../../math/model/spec.js';
-import { continueSymbols, continueText, type GenerateOptions } from '../../predict/generate.js';
+import type { GenerateOptions } from '../../predict/generate.js';
 import type { SequencePrediction } from '../../predict/predictions.js';
 import {
   type LoadedModel,
@@ -31,11 +29,12 @@ import {
   SequencePredictor,
   symbolsOf,
 } from '../../predict/sequence-predictor.js';
-import { type Session, type SessionOptions, StepModel } from '../../predict/session.js';
+import type { Session, SessionOptions, StepModel } from '../../predict/session.js';
 import { givenSequence, type SequenceValues } from '../../predict/steps.js';
 import { allocateShards, ShardComputer, type ShardGroup, type ShardJob, SLOTS } from '../../train/shards.js';
 import { damagedErrors, usageError } from '../../util/errors.js';
 import { type WasmModule, WebAssembly } from '../../util/webassembly.js';
+import type * as all from './parts.js';
 import { type StoredPlan, stepsOf } from './plans.js';
 import { decodedWeight, type Precision, storedSize } from './weights.js';
 
@@ -94,12 +93,27 @@ export interface ExportedModel {
   generate(prompt: string | readonly number[], options?: GenerateOptions): AsyncGenerator<string | number>;
 }
 
-/** @param weights those of all parameters in their order, in base64 */
-export function open(
-  facts: ModuleFacts,
-  weights: string,
-): ExportedModel & { readonly model: ReturnType<typeof load> } {
-  const model = load(facts, parametersOf(facts, bytesOf(weights)));
+/** What a module can do besides predicting; see `parts.ts`. */
+export type Parts = Partial<typeof all>;
+
+/** Throws if the build has left out what a module needs. */
+function needed<P>(part: P | undefined): P {
+  if (part === undefined) throw new Error('this module lacks a part of its runtime');
+  return part;
+}
+
+export interface OpenedModule extends ExportedModel {
+  /** For the check of the module, which has sequences that are read already. */
+  readonly model: ReturnType<typeof load>;
+}
+
+/** Returns the function that opens a module from its facts and all weights in order, in base64. */
+export function opener(parts: Parts): (facts: ModuleFacts, weights: string) => OpenedModule {
+  return (facts, weights) => open(parts, facts, weights);
+}
+
+function open(parts: Parts, facts: ModuleFacts, weights: string): OpenedModule {
+  const model = load(parts, facts, parametersOf(facts, bytesOf(weights)));
   const predictor = new StreamsPredictor(model);
   let stepModel: StepModel | undefined;
   let last: Promise<unknown> = Promise.resolve();
@@ -120,7 +134,7 @@ export function open(
   };
   const session = (options: SessionOptions = {}): Session => {
     refuseSteps(model);
-    stepModel ??= new StepModel(model);
+    stepModel ??= new (needed(parts.session))(model);
     const one = stepModel.session(options);
     return {
       ...one,
@@ -144,12 +158,12 @@ export function open(
     session,
     async *generate(prompt, options = {}) {
       symbolsOf(model);
+      const { continueText, continueSymbols } = needed(parts.generate);
       const generative = { ...model, session };
       yield* typeof prompt === 'string'
         ? continueText(generative, prompt, options)
         : continueSymbols(generative, prompt, options);
     },
-    /** For the check of the module, which has sequences that are read already. */
     model,
   };
 }
@@ -176,6 +190,7 @@ export class StreamsPredictor extends SequencePredictor<LoadedModel & Pick<Modul
 }
 
 function load(
+  parts: Parts,
   { columns, dataset, programs, code, kernels, probe, pages, ...facts }: ModuleFacts,
   weights: Float32Array,
 ) {
@@ -208,16 +223,17 @@ function load(
     },
   };
   const { data } = facts;
+  const readers = dataset?.kind === 'audio' ? needed(parts.recordings) : undefined;
   const model = {
     ...facts,
     training: ONE_ROW,
     ...((hasAttention(spec) || spec.carriesState) && { maxSteps: data.sequence_length }),
     pool,
-    readers: columns && stepReaders(columns, data),
+    readers: columns && needed(parts.columns)(columns, data),
     channel: dataset?.kind === 'audio' ? dataset.channel : undefined,
-    samples: () => (dataset?.kind === 'audio' ? sampleReader(dataset, data) : undefined),
-    recordings: () => (dataset?.kind === 'audio' ? recordingReader(dataset, data) : undefined),
-    series: dataset?.kind === 'forecast' ? forecastReader(dataset, data) : undefined,
+    samples: () => readers?.sampleReader(dataset as AudioDataset, data),
+    recordings: () => readers?.recordingReader(dataset as AudioDataset, data),
+    series: dataset?.kind === 'forecast' ? needed(parts.series)(dataset, data) : undefined,
   };
   return model;
 }

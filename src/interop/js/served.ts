@@ -5,9 +5,9 @@
  */
 import { jsonLine, type PredictionStyle } from '../../predict/lines.js';
 import type { SequenceValues } from '../../predict/steps.js';
-import type { ExportedModel, open } from './runtime.js';
+import type { ExportedModel, OpenedModule } from './runtime.js';
 
-export type Module = ReturnType<typeof open>;
+export type Module = OpenedModule;
 export type ModelFacts = ReturnType<typeof factsOf>;
 
 /** What a client must know of a model. */

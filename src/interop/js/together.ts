@@ -6,17 +6,14 @@ import { formOfMean, joinedSequence } from '../../predict/mean.js';
 import type { SequencePrediction } from '../../predict/predictions.js';
 import type { SequenceValues } from '../../predict/steps.js';
 import { usageError } from '../../util/errors.js';
-import type { ExportedModel, open } from './runtime.js';
+import type { ExportedModel, OpenedModule } from './runtime.js';
 
 /**
  * Several models that predict together, as `predict` does with several runs: the mean of their
  * probabilities or values.
  * @param thresholds of the mean
  */
-export function together(
-  members: readonly ReturnType<typeof open>[],
-  thresholds?: readonly number[],
-): ExportedModel {
+export function together(members: readonly OpenedModule[], thresholds?: readonly number[]): ExportedModel {
   const form = formOfMean(members[0].model.form, thresholds);
   const predict = async (sequence: SequenceValues): Promise<SequencePrediction> =>
     joinedSequence(form, await Promise.all(members.map(member => member.predict(sequence))));

@@ -1,3 +1,4 @@
+import { described } from '../../util/schema.js';
 import { sigmoid, tanh } from '../ops/activate.js';
 import { contract } from '../ops/contract.js';
 import { add, multiply } from '../ops/elementwise.js';
@@ -21,7 +22,7 @@ const GATES = 3;
  */
 export const gru = cell({
   cell: 'gru',
-  description: 'Gated recurrent units (Cho et al., 2014), with the gate order r, z, n.',
+  ...described({ description: 'Gated recurrent units (Cho et al., 2014), with the gate order r, z, n.' }),
   gates: ['r', 'z', 'n'],
   keys: {},
   states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],

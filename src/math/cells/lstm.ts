@@ -1,4 +1,4 @@
-import { boolean, integer } from '../../util/schema.js';
+import { boolean, described, integer } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
 import { activate, tanh } from '../ops/activate.js';
 import { contract } from '../ops/contract.js';
@@ -44,7 +44,9 @@ const GATES = 4;
  */
 export const lstm = cell({
   cell: 'lstm',
-  description: 'Long short-term memory (Hochreiter and Schmidhuber, 1997), with the gate order i, f, g, o.',
+  ...described({
+    description: 'Long short-term memory (Hochreiter and Schmidhuber, 1997), with the gate order i, f, g, o.',
+  }),
   gates: ['i', 'f', 'g', 'o'],
   keys: {
     projection_size: integer({

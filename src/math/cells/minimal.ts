@@ -1,5 +1,6 @@
 /** The cells of Feng et al., Were RNNs All We Needed? (2024), with gates of the input only. */
 
+import { described } from '../../util/schema.js';
 import { sigmoid } from '../ops/activate.js';
 import { add, divide, multiply } from '../ops/elementwise.js';
 import { affine } from '../ops/polynomial.js';
@@ -29,8 +30,10 @@ const withGates = (gates: number) =>
  */
 export const minLstm = cell({
   cell: 'min_lstm',
-  description:
-    'Minimal long short-term memory, whose gates depend only on the input (Feng et al., 2024), with the gate order f, i, n.',
+  ...described({
+    description:
+      'Minimal long short-term memory, whose gates depend only on the input (Feng et al., 2024), with the gate order f, i, n.',
+  }),
   gates: ['f', 'i'],
   ...withGates(3),
 
@@ -53,8 +56,10 @@ export const minLstm = cell({
  */
 export const minGru = cell({
   cell: 'min_gru',
-  description:
-    'Minimal gated recurrent units, whose gates depend only on the input (Feng et al., 2024), with the gate order z, h.',
+  ...described({
+    description:
+      'Minimal gated recurrent units, whose gates depend only on the input (Feng et al., 2024), with the gate order z, h.',
+  }),
   gates: ['z'],
   ...withGates(2),
 

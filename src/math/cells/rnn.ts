@@ -1,4 +1,4 @@
-import { choice } from '../../util/schema.js';
+import { choice, described } from '../../util/schema.js';
 import { activate } from '../ops/activate.js';
 import { broadcast } from '../ops/broadcast.js';
 import { contract } from '../ops/contract.js';
@@ -15,7 +15,7 @@ import { type CellElsewhere, cell } from './cell.js';
  */
 export const rnn = cell({
   cell: 'rnn',
-  description: 'Simple recurrent layer, without gates (Elman, 1990).',
+  ...described({ description: 'Simple recurrent layer, without gates (Elman, 1990).' }),
   gates: [],
   keys: {
     nonlinearity: choice(['tanh', 'relu'], {

@@ -1,4 +1,4 @@
-import { list, number } from '../../util/schema.js';
+import { described, list, number } from '../../util/schema.js';
 import { broadcast, sum } from '../ops/broadcast.js';
 import { add, multiply, softplus } from '../ops/elementwise.js';
 import { affine, scale } from '../ops/polynomial.js';
@@ -7,9 +7,14 @@ import { loss, OF_VALUES } from './loss.js';
 /** For weights p of positive labels, computed as (1 - y) z + (1 + (p - 1) y) softplus(-z). */
 export const binaryCrossEntropy = loss({
   kind: 'binary_cross_entropy',
-  description:
-    'Mean binary cross-entropy of independent labels (value targets from 0 to 1), computed from one logit each, as torch.nn.BCEWithLogitsLoss.',
-  aliases: ['BCELoss', 'BCEWithLogitsLoss', 'binary_crossentropy', 'MultiLabelSoftMarginLoss'],
+  ...described({
+    description:
+      'Mean binary cross-entropy of independent labels (value targets from 0 to 1), computed from one logit each, as torch.nn.BCEWithLogitsLoss.',
+    aliases: ['BCELoss', 'BCEWithLogitsLoss', 'binary_crossentropy', 'MultiLabelSoftMarginLoss'],
+    formula:
+      '(1/(N C)) sum_n sum_k [ -p_k y_nk log sigma(z_nk) - (1 - y_nk) log(1 - sigma(z_nk)) ], where p = `positive_weights` or 1',
+    pytorch: 'BCEWithLogitsLoss',
+  }),
   keys: {
     positive_weights: list(number({ above: 0, max: 1e9 }), {
       description: 'Weight of the positive case of each label. The negative case has weight 1.',
@@ -20,9 +25,6 @@ export const binaryCrossEntropy = loss({
     }),
   },
   task: 'labels',
-  formula:
-    '(1/(N C)) sum_n sum_k [ -p_k y_nk log sigma(z_nk) - (1 - y_nk) log(1 - sigma(z_nk)) ], where p = `positive_weights` or 1',
-  pytorch: 'BCEWithLogitsLoss',
   make: ({ positive_weights: weights }) => ({
     ...OF_VALUES,
     ...(weights && { constants: () => ({ weights }) }),

@@ -1,4 +1,4 @@
-import { either, integer, list, number, word } from '../../util/schema.js';
+import { described, either, integer, list, number, word } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
 import { broadcast, sum } from '../ops/broadcast.js';
 import { add, multiply, subtract } from '../ops/elementwise.js';
@@ -9,8 +9,13 @@ import { type Loss, loss } from './loss.js';
 
 export const crossEntropy = loss({
   kind: 'cross_entropy',
-  description: 'Mean cross-entropy of class targets, computed from logits, as torch.nn.CrossEntropyLoss.',
-  aliases: ['CrossEntropyLoss', 'NLLLoss', 'categorical_crossentropy', 'sparse_categorical_crossentropy'],
+  ...described({
+    description: 'Mean cross-entropy of class targets, computed from logits, as torch.nn.CrossEntropyLoss.',
+    aliases: ['CrossEntropyLoss', 'NLLLoss', 'categorical_crossentropy', 'sparse_categorical_crossentropy'],
+    formula:
+      'sum_n r_n / sum_n w_{y_n}, where l_nk = log sum_j exp(z_nj) - z_nk, r_n = (1 - s) w_{y_n} l_{n,y_n} + (s / C) sum_k w_k l_nk and s = `label_smoothing`',
+    pytorch: 'CrossEntropyLoss',
+  }),
   keys: {
     class_weights: either(
       [word(['balanced'], {}), list(number({ above: 0, max: 1e9 }), { minItems: 1, maxItems: 100000 })],
@@ -41,9 +46,6 @@ export const crossEntropy = loss({
     }),
   },
   task: 'classes',
-  formula:
-    'sum_n r_n / sum_n w_{y_n}, where l_nk = log sum_j exp(z_nj) - z_nk, r_n = (1 - s) w_{y_n} l_{n,y_n} + (s / C) sum_k w_k l_nk and s = `label_smoothing`',
-  pytorch: 'CrossEntropyLoss',
   make({ class_weights: weights, label_smoothing: smoothing = 0 }): Loss {
     return {
       target: 'class',

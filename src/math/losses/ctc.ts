@@ -6,14 +6,19 @@
  */
 
 import type { ClassProbabilities, Sizes } from '../../util/log-probabilities.js';
-import { choice } from '../../util/schema.js';
+import { choice, described } from '../../util/schema.js';
 import { type LossOfSequences, loss } from './loss.js';
 
 export const ctc = loss({
   kind: 'ctc',
-  description:
-    'Connectionist temporal classification of sequence targets, as torch.nn.CTCLoss: the target of a sequence of steps is a sequence of symbols, at most as long. The model has an output for each symbol, and a last one for the blank. Needs `head: { from: every }`.',
-  aliases: ['CTCLoss', 'ctc_loss', 'connectionist_temporal_classification'],
+  ...described({
+    description:
+      'Connectionist temporal classification of sequence targets, as torch.nn.CTCLoss: the target of a sequence of steps is a sequence of symbols, at most as long. The model has an output for each symbol, and a last one for the blank. Needs `head: { from: every }`.',
+    aliases: ['CTCLoss', 'ctc_loss', 'connectionist_temporal_classification'],
+    formula:
+      '(1/N) sum_n -log p(y_n) / max(1, S_n) for targets y_n of S_n symbols. p(y) is the sum over all a_1 … a_T that leave y without repetitions and then without blanks, of the product over t of softmax(z_t)_{a_t}',
+    pytorch: 'CTCLoss',
+  }),
   keys: {
     on_impossible: choice(['error', 'skip'], {
       description:
@@ -23,9 +28,6 @@ export const ctc = loss({
     }),
   },
   task: 'sequences',
-  formula:
-    '(1/N) sum_n -log p(y_n) / max(1, S_n) for targets y_n of S_n symbols. p(y) is the sum over all a_1 … a_T that leave y without repetitions and then without blanks, of the product over t of softmax(z_t)_{a_t}',
-  pytorch: 'CTCLoss',
   make: (): LossOfSequences => ({
     ...{ target: 'sequence', targetWidth: () => null, weight: () => 1 },
     compute: computer(),

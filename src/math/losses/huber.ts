@@ -1,4 +1,4 @@
-import { number } from '../../util/schema.js';
+import { described, number } from '../../util/schema.js';
 import { relu } from '../ops/activate.js';
 import { sum } from '../ops/broadcast.js';
 import { absolute, multiply, subtract } from '../ops/elementwise.js';
@@ -7,9 +7,13 @@ import { loss, OF_VALUES } from './loss.js';
 
 export const huber = loss({
   kind: 'huber',
-  description:
-    'Huber loss of value targets, as torch.nn.HuberLoss: half the squared error up to `delta`, linear beyond.',
-  aliases: ['HuberLoss', 'SmoothL1Loss'],
+  ...described({
+    description:
+      'Huber loss of value targets, as torch.nn.HuberLoss: half the squared error up to `delta`, linear beyond.',
+    aliases: ['HuberLoss', 'SmoothL1Loss'],
+    formula: '(1/(N C)) sum_n sum_k h_nk, where h = a^2 / 2 if a <= d, else d (a - d / 2), and d = `delta`',
+    pytorch: 'HuberLoss',
+  }),
   keys: {
     delta: number({
       description: 'Absolute error at which the loss becomes linear, in the units of the (scaled) targets.',
@@ -21,8 +25,6 @@ export const huber = loss({
     }),
   },
   task: 'values',
-  formula: '(1/(N C)) sum_n sum_k h_nk, where h = a^2 / 2 if a <= d, else d (a - d / 2), and d = `delta`',
-  pytorch: 'HuberLoss',
   bestConstant: 'median',
   make: ({ delta = 1 }) => ({
     ...OF_VALUES,

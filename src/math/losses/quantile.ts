@@ -1,4 +1,4 @@
-import { list, number } from '../../util/schema.js';
+import { described, list, number } from '../../util/schema.js';
 import { relu } from '../ops/activate.js';
 import { broadcast, sum } from '../ops/broadcast.js';
 import { add, multiply, subtract } from '../ops/elementwise.js';
@@ -11,9 +11,13 @@ import { type Loss, loss, OF_VALUES } from './loss.js';
  */
 export const quantile = loss({
   kind: 'quantile',
-  description:
-    'Quantile (pinball) loss of value targets. The model has one output for each quantile of each target.',
-  aliases: ['QuantileLoss', 'pinball', 'PinballLoss'],
+  ...described({
+    description:
+      'Quantile (pinball) loss of value targets. The model has one output for each quantile of each target.',
+    aliases: ['QuantileLoss', 'pinball', 'PinballLoss'],
+    formula:
+      '(1/(N C)) sum_n sum_k of q (y - z) if y > z, else (1 - q) (z - y). Each target has one output for each q of `quantiles`, in their order; the outputs of the first target come first',
+  }),
   keys: {
     quantiles: list(number({ above: 0, below: 1 }), {
       description: 'Quantiles to predict. Metrics compare the one nearest to 0.5 with the target.',
@@ -26,8 +30,6 @@ export const quantile = loss({
     }),
   },
   task: 'values',
-  formula:
-    '(1/(N C)) sum_n sum_k of q (y - z) if y > z, else (1 - q) (z - y). Each target has one output for each q of `quantiles`, in their order; the outputs of the first target come first',
   bestConstant: 'quantiles',
   outputs: ({ quantiles }) => quantiles?.length ?? 1,
   make({ quantiles = [0.1, 0.5, 0.9] }): Loss {
