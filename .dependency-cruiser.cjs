@@ -37,6 +37,7 @@ module.exports = {
     { name: 'no-dev-packages', comment: 'what the program imports is bundled, and a development tool in the bundle would be a mistake; the bundler itself refuses what is neither bundled nor installed', severity: 'error', from: { path: '^src/', pathNot: '^src/(build/|view/page/)' }, to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'], pathNot: packages(...BUNDLED, ...OPTIONAL) } },
 
     only('gpu.js-in-engine', 'the engine alone knows how kernels run, so that everything else works on every backend; the host opens WebGPU', inside('engine', 'host'), `${packages('gpu.js', 'webgpu')}(?!package\\.json$)`),
+    only('ajv-in-schema', 'every value is validated through one helper, whose errors lead through the whole schema; the build compiles the schemas', '^(src/config/schema/|src/build/|test/)', packages('ajv')),
     only('yaml-in-config', 'every YAML file is read through one helper, which words and locates the errors', '^(src/config/|test/)', packages('yaml')),
     only('bullmq-in-launchers', 'who uses no queue does not pay for one', '^src/sweep/launchers/', packages('bullmq', 'ioredis')),
     only('commander-in-cli', 'no other part may know that it was started from a command line', inside('cli'), packages('commander', 'picocolors')),

@@ -1,6 +1,6 @@
 /**
- * The last step of the build: bundles script and style sheet of reports and the dashboard, then the
- * program and its libraries into `dist/bundle`. These few
+ * The last step of the build: compiles the schemas, bundles script and style sheet of reports and the
+ * dashboard, then the program and its libraries into `dist/bundle`. These few
  * files load faster than hundreds of modules and need only the packages in `dependencies`. The
  * package that users install contains only these files. gpu.js must be bundled: npm ignores the
  * `overrides` of a dependency, so users would get its `gl`, which has to be compiled, and a
@@ -11,7 +11,9 @@ import { isBuiltin } from 'node:module';
 import { dirname, join, relative, sep } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
 import type { Parts } from '../interop/js/runtime.js';
-import { type ProgramFile, packageRoot } from '../util/root.js';
+import { RUN_SCHEMAS } from '../run/schemas.js';
+import { type ProgramFile, packageRoot, validatorFile } from '../util/root.js';
+import { writeValidators } from './validators.js';
 
 /** Files that are started by path or imported by users. Each keeps its path below `src`. */
 const ENTRIES = [
@@ -40,6 +42,7 @@ const FORMS: Readonly<Record<string, readonly (keyof Parts | 'ctc' | 'decoder')[
 
 /** Outputs of the build that are read at run time. */
 const ASSETS = [
+  'config/validators',
   'view/page.js',
   'view/page.css',
   ...Object.keys(FORMS).map(form => `interop/js/module-${form}.js`),
@@ -96,6 +99,8 @@ const SHARED = {
   legalComments: 'none',
   logLevel: 'warning',
 } as const;
+
+const validators = await writeValidators();
 
 await build({
   ...SHARED,
@@ -242,6 +247,15 @@ const GPU_FRONT_END = ['backend/function-builder', 'backend/function-node', 'bac
   .map(file => `...require('gpu.js/src/${file}')`)
   .join();
 
+/** What validates the files that a page reads: it loads no modules by their paths. */
+function validatorsOfPages(): string {
+  const { 'log-event': _, ...read } = RUN_SCHEMAS;
+  const modules = Object.keys(read).map(
+    name => `'${name}.cjs': () => require(${JSON.stringify(validatorFile(name))})`,
+  );
+  return `const modules = { ${modules} };\nexport const loadModule = path => modules[path.split('/').pop()]();\n`;
+}
+
 /** Puts the browser as a host in the place of Node. */
 const browserHost: Plugin = {
   name: 'browser-host',
@@ -255,7 +269,7 @@ const browserHost: Plugin = {
     }));
     onLoad({ filter: /[\\/]src[\\/]engine[\\/]machine-[^\\/]*\.ts$/ }, ({ path }) => emptied(path, LEFT_OUT));
     onLoad({ filter: /[\\/]src[\\/]host[\\/]index\.ts$/ }, () => ({
-      contents: "export * from './browser.js';",
+      contents: `export * from './browser.js';\n${validatorsOfPages()}`,
       loader: 'ts',
       resolveDir: join(packageRoot, 'src', 'host'),
     }));
@@ -282,7 +296,7 @@ mkdirSync(join(compiled, 'web'), { recursive: true });
 // a page that was opened from a file starts a thread only from a text that it has
 writeFileSync(
   join(compiled, 'web', 'trainer.js'),
-  `${licences(trainer.metafile).replace(/^/gm, '// ')}\nglobalThis.cellrunTrainer = ${JSON.stringify(trainer.outputFiles[0].text)};\n`,
+  `${licences({ ...trainer.metafile.inputs, ...validators }).replace(/^/gm, '// ')}\nglobalThis.cellrunTrainer = ${JSON.stringify(trainer.outputFiles[0].text)};\n`,
 );
 
 rmSync(bundle, { recursive: true, force: true });
@@ -310,7 +324,7 @@ for (const asset of ASSETS)
   if (existsSync(join(compiled, asset)))
     cpSync(join(compiled, asset), join(bundle, asset), { recursive: true });
 copyDeclarations('index.d.ts');
-writeFileSync(join(bundle, 'LICENSES.txt'), licences(metafile));
+writeFileSync(join(bundle, 'LICENSES.txt'), licences({ ...metafile.inputs, ...validators }));
 
 /** The types of an exported module, which needs no other file; its exporter adds those of data. */
 function moduleDeclarations(): string {
@@ -376,7 +390,7 @@ function copyDeclarations(file: string, copied = new Set<string>()): void {
 }
 
 /** The licences of all bundled packages, which must be distributed with them. */
-function licences({ inputs }: Metafile): string {
+function licences(inputs: Metafile['inputs']): string {
   const folders = new Set(
     Object.keys(inputs).flatMap(input => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0] ?? []),
   );

@@ -19,7 +19,7 @@ import {
   type Schema,
   sweepSchema,
 } from './schema/schema.js';
-import { validateAgainst } from './schema/validator.js';
+import { validateAgainst } from './schema/validate.js';
 import { explainSchemaErrors } from './schema-errors.js';
 import { parseConfig } from './yaml/parse.js';
 import { Locator, type MapNode, nodeAt, type Place, readSource, SourceText, toPlain } from './yaml/tree.js';

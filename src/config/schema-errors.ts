@@ -17,7 +17,7 @@ import {
   taggedWithin,
   valueAt,
 } from './schema/schema.js';
-import type { SchemaError } from './schema/validator.js';
+import { stepsOf, type Violation } from './schema/validate.js';
 import {
   describeValue,
   formatPath,
@@ -35,7 +35,7 @@ import {
  * @param root schema of the file; by default that of a config
  */
 export function explainSchemaErrors(
-  errors: readonly SchemaError[],
+  errors: readonly Violation[],
   tree: MapNode,
   root = experimentSchema(),
 ): Diagnostic[] {
@@ -52,7 +52,7 @@ export function explainSchemaErrors(
 }
 
 /** True if the error is in a branch of an untagged union that the value does not match. */
-function isInOtherBranch(error: SchemaError, union: SchemaError): boolean {
+function isInOtherBranch(error: Violation, union: Violation): boolean {
   const inside = `${union.schemaPath}/`;
   if (!error.schemaPath.startsWith(inside) || !error.instancePath.startsWith(union.instancePath))
     return false;
@@ -60,7 +60,7 @@ function isInOtherBranch(error: SchemaError, union: SchemaError): boolean {
 }
 
 /** Index of the branch of an untagged union that matches the value; -1 if none does. */
-function narrowed({ parentSchema, data }: SchemaError): number {
+function narrowed({ parentSchema, data }: Violation): number {
   const { oneOf = [] } = parentSchema as Schema;
   const form = formFor(oneOf, data);
   return form === undefined ? -1 : oneOf.indexOf(form);
@@ -73,16 +73,14 @@ class Explainer {
   constructor(
     private readonly tree: MapNode,
     private readonly root: Schema,
-    private readonly errors: readonly SchemaError[],
+    private readonly errors: readonly Violation[],
   ) {
     this.config = toPlain(tree);
     this.locator = new Locator(tree);
   }
 
-  explain(error: SchemaError): Diagnostic | undefined {
-    // `/gates/0/min`
-    const steps = error.instancePath.split('/').slice(1);
-    const path = steps.map(step => step.replaceAll('~1', '/').replaceAll('~0', '~'));
+  explain(error: Violation): Diagnostic | undefined {
+    const path = stepsOf(error.instancePath);
     const { additionalProperty, missingProperty, tag } = error.params;
     if (isBroken(this.tree, path)) return undefined;
     switch (error.keyword) {
@@ -112,16 +110,16 @@ class Explainer {
    * The keys that forbid another key: those in the condition of the rule. Undefined if the value of
    * one of them is reported itself.
    */
-  private conflictOf({ schemaPath }: SchemaError): string | undefined {
+  private conflictOf({ schemaPath }: Violation): string | undefined {
     const rule = this.errors.find(
       one => one.keyword === 'if' && schemaPath.startsWith(one.schemaPath.replace(/if$/, '')),
     );
     const { if: condition } = Object(rule?.parentSchema) as { if?: Schema };
     const keys = new Set([...(condition?.required ?? []), ...Object.keys(condition?.properties ?? {})]);
-    const isReported = ({ keyword, instancePath }: SchemaError) =>
+    const isReported = ({ keyword, instancePath }: Violation) =>
       keyword !== 'false schema' && [...keys].some(key => instancePath === `${rule?.instancePath}/${key}`);
     if (this.errors.some(isReported)) return undefined;
-    const path = rule?.instancePath.split('/').slice(1) ?? [];
+    const path = stepsOf(rule?.instancePath ?? '');
     const words = (isGiven: boolean) =>
       [...keys].flatMap(key => {
         const property = condition?.properties?.[key];
@@ -221,11 +219,11 @@ class Explainer {
     });
   }
 
-  private wrongValue(path: Path, error: SchemaError): Diagnostic {
+  private wrongValue(path: Path, error: Violation): Diagnostic {
     const node = nodeAt(this.tree, path)?.value ?? this.tree;
     const schema = error.parentSchema as Schema;
     const what = path.length === 0 ? 'the config' : `\`${formatPath(path)}\``;
-    const words = error.message?.replace('NOT', 'not').replace('## ', '');
+    const words = error.message.replace('NOT', 'not').replace('## ', '');
     const [, code, fault = words] = FAULTS.find(([keyword]) => keyword.test(error.keyword)) ?? [];
     return this.locator.atValue(path, `config/${code ?? 'value'}`, `${what} ${fault ?? 'is not valid'}`, {
       expected: describeExpected(schema),

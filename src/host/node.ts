@@ -72,6 +72,9 @@ const require = createRequire(import.meta.url);
 /** gpu.js is CommonJS without an export map; loading it takes 0.1 s. */
 export const loadGpuLibrary = (): object => require('gpu.js');
 
+/** The exports of a CommonJS module of the program, which a page contains. */
+export const loadModule = (path: string): unknown => require(path);
+
 export function gpuLibraryVersion(): string {
   return (require('gpu.js/package.json') as { version: string }).version;
 }

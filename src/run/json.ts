@@ -1,5 +1,5 @@
 /** JSON values, numbers that JSON cannot represent, and JSON files validated with their schemas. */
-import { validateAgainst } from '../config/schema/validator.js';
+import { validateAgainst } from '../config/schema/validate.js';
 import { damagedError } from '../util/errors.js';
 import { isAbsent, readText } from './files.js';
 

@@ -2,7 +2,7 @@
  * What clients send: the definitions that check requests and describe them in OpenAPI. The values
  * of the steps are checked by the model.
  */
-import { validateAgainst } from '../config/schema/validator.js';
+import { validateAgainst } from '../config/schema/validate.js';
 import { WavFile } from '../data/formats/wav.js';
 import { memoryBytes } from '../data/reading/ranged-file.js';
 import { parseJson } from '../run/json.js';

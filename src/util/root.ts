@@ -29,10 +29,20 @@ export type ProgramFile =
 
 /** A file of the running program: in `dist/src` if compiled, or in `dist/bundle`. */
 export function programFile(
-  file: ProgramFile | `view/${string}` | 'web/trainer.js' | `interop/js/module${string}`,
+  file:
+    | ProgramFile
+    | `config/validators/${string}`
+    | `view/${string}`
+    | 'web/trainer.js'
+    | `interop/js/module${string}`,
 ): string {
   const [, form] = relative(packageRoot, fileURLToPath(import.meta.url)).split(sep);
   return join(packageRoot, 'dist', form, file);
+}
+
+/** The module that validates with a schema, which the build writes. */
+export function validatorFile(schema: string): string {
+  return programFile(`config/validators/${schema}.cjs`);
 }
 
 /**

@@ -12,7 +12,7 @@ import { processIo } from '../../src/cli/terminal/io.js';
 import { lineChart } from '../../src/cli/terminal/text.js';
 import { effectsOf } from '../../src/config/key-facts.js';
 import { allKeys, type Schema } from '../../src/config/schema/schema.js';
-import { validateAgainst } from '../../src/config/schema/validator.js';
+import { validateAgainst } from '../../src/config/schema/validate.js';
 import { compareCurves, comparisonOf } from '../../src/judge/comparison/compare.js';
 import type { Comparison } from '../../src/judge/comparison/document.js';
 import { RunDirectory } from '../../src/run/directory.js';

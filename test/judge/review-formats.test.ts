@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import t from 'tap';
 import { parseDocument } from 'yaml';
 import { writeJobSummary } from '../../src/cli/verbs/review.js';
-import { validateAgainst } from '../../src/config/schema/validator.js';
+import { validateAgainst } from '../../src/config/schema/validate.js';
 import { annotationsOf } from '../../src/view/github.js';
 import { junitOf } from '../../src/view/junit.js';
 import { markdownOf } from '../../src/view/markdown.js';

@@ -5,7 +5,7 @@
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import t from 'tap';
-import { validateAgainst } from '../../src/config/schema/validator.js';
+import { validateAgainst } from '../../src/config/schema/validate.js';
 import { reviewRuns } from '../../src/judge/judging/review.js';
 import { readSweepResults } from '../../src/sweep/results.js';
 import { bestRow, sweepCautions } from '../../src/sweep/trials.js';

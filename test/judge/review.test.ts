@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } fr
 import { basename, join } from 'node:path';
 import t from 'tap';
 import { textOf } from '../../src/cli/terminal/text.js';
-import { validateAgainst } from '../../src/config/schema/validator.js';
+import { validateAgainst } from '../../src/config/schema/validate.js';
 import { judgeNoise } from '../../src/judge/judging/baselines.js';
 import { readBaseline, summarizeSeeds } from '../../src/run/baseline.js';
 import { packageRoot } from '../../src/util/root.js';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import t from 'tap';
-import { validateAgainst } from '../../src/config/schema/validator.js';
+import { validateAgainst } from '../../src/config/schema/validate.js';
 import { loadModel } from '../../src/index.js';
 import type { PredictionExplanation } from '../../src/predict/predictions.js';
 import type { Explanation } from '../../src/run/explanation.js';

@@ -10,7 +10,7 @@ import { Readable } from 'node:stream';
 import { inspect, promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
-import { validateAgainst } from '../../src/config/schema/validator.js';
+import { validateAgainst } from '../../src/config/schema/validate.js';
 import { loadModel, UserError } from '../../src/index.js';
 import { packageRoot } from '../../src/util/root.js';
 import { floats, integers, npz } from '../support/cli.js';

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
-import { validateAgainst } from '../../src/config/schema/validator.js';
+import { validateAgainst } from '../../src/config/schema/validate.js';
 import { gateSentence, judgeGate, judgeRun, missedIn, type WrittenGate } from '../../src/run/gates.js';
 import type { UserError } from '../../src/util/errors.js';
 import { readLog } from '../support/cli.js';

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import t from 'tap';
-import { validateAgainst } from '../../src/config/schema/validator.js';
+import { validateAgainst } from '../../src/config/schema/validate.js';
 import { tryFileLock } from '../../src/run/lock.js';
 import type { IndexReport } from '../../src/view/report.js';
 import type { RunReport } from '../../src/view/run-report.js';

@@ -14,7 +14,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { zipSync } from 'fflate';
-import { validateAgainst } from '../../src/config/schema/validator.js';
+import { validateAgainst } from '../../src/config/schema/validate.js';
 import { type Checkpoint, loadCheckpoint, resolveCheckpoint } from '../../src/run/checkpoints.js';
 import { callInProcess, main, type Place } from './in-process.js';
 import { temporaryFolder } from './temporary-folder.js';

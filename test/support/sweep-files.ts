@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { validateAgainst } from '../../src/config/schema/validator.js';
+import { validateAgainst } from '../../src/config/schema/validate.js';
 
 /** Schema errors of the journal's lines, except torn ones, and of the summary. */
 export function sweepComplaints(directory: string): string[] {

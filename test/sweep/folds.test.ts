@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import t from 'tap';
-import { validateAgainst } from '../../src/config/schema/validator.js';
+import { validateAgainst } from '../../src/config/schema/validate.js';
 import type { Summary } from '../../src/run/summary.js';
 import type { Task } from '../../src/sweep/segment.js';
 import { buildReport, renderPage } from '../../src/view/report.js';

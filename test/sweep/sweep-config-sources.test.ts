@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { allKeys, sweepSchema } from '../../src/config/schema/schema.js';
-import { validateAgainst } from '../../src/config/schema/validator.js';
+import { validateAgainst } from '../../src/config/schema/validate.js';
 import { SweepModels } from '../../src/library/validate.js';
 import { fromCommandLine, loadSweep } from '../../src/sweep/config/load.js';
 import { overridesOf } from '../../src/sweep/directory.js';

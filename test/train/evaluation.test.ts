@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { validateAgainst } from '../../src/config/schema/validator.js';
+import { validateAgainst } from '../../src/config/schema/validate.js';
 import type { Dataset, Split, Targets } from '../../src/data/core/dataset.js';
 import { openDataset } from '../../src/data/index.js';
 import type { Backend } from '../../src/engine/backend-names.js';

@@ -6,7 +6,7 @@ import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
-import { validateAgainst } from '../../src/config/schema/validator.js';
+import { validateAgainst } from '../../src/config/schema/validate.js';
 import type { Split } from '../../src/data/core/dataset.js';
 import { BatchOrder } from '../../src/data/index.js';
 import { Engine } from '../../src/engine/index.js';

@@ -16,7 +16,7 @@ import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { createProgress } from '../../src/cli/terminal/progress.js';
 import { loadExperiment } from '../../src/config/index.js';
-import { validateAgainst } from '../../src/config/schema/validator.js';
+import { validateAgainst } from '../../src/config/schema/validate.js';
 import { RunDirectory } from '../../src/run/directory.js';
 import { TrainingState } from '../../src/train/loop.js';
 import { openSession } from '../../src/train/session.js';

@@ -4,7 +4,7 @@
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { validateAgainst } from '../../src/config/schema/validator.js';
+import { validateAgainst } from '../../src/config/schema/validate.js';
 import type { LoggedEvent } from '../../src/run/log.js';
 import type { Summary } from '../../src/run/summary.js';
 import { timesSoFar } from '../../src/train/timing.js';

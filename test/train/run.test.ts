@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import t from 'tap';
-import { validateAgainst } from '../../src/config/schema/validator.js';
+import { validateAgainst } from '../../src/config/schema/validate.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
 import { type Tensor, type Tensors, writeSafetensors } from '../../src/run/safetensors.js';
 import type { StepProfile } from '../../src/train/costs.js';

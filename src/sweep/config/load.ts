@@ -4,7 +4,7 @@
  */
 import { failed } from '../../config/load.js';
 import { sweepSchema } from '../../config/schema/schema.js';
-import { validateAgainst } from '../../config/schema/validator.js';
+import { validateAgainst } from '../../config/schema/validate.js';
 import { explainSchemaErrors } from '../../config/schema-errors.js';
 import { Locator, toPlain, valuePlace } from '../../config/yaml/tree.js';
 import { sha256 } from '../../run/files.js';

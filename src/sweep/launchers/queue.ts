@@ -9,7 +9,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { dirname, resolve, sep } from 'node:path';
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { validateAgainst } from '../../config/schema/validator.js';
+import { validateAgainst } from '../../config/schema/validate.js';
 import { sha256 } from '../../run/files.js';
 import { type UserError, usageError } from '../../util/errors.js';
 import { boolean, document, integer, literal, type TypeOf, text } from '../../util/schema.js';
