@@ -17,7 +17,7 @@ const packages = (...names) => `(^|/)node_modules/(${names.map(n => n.replace(/\
 
 const { peerDependencies } = require('./package.json');
 /** Development packages that the build puts into the program. */
-const BUNDLED = ['@bufbuild/protobuf', '@noble/hashes', 'acorn', 'buffer', 'commander', 'fastest-levenshtein', 'fflate', 'gpu.js', 'pathe', 'picocolors', 'picomatch', 'pure-rand', 'safe-stable-stringify', 'tinyglobby', 'yaml'];
+const BUNDLED = ['@bufbuild/protobuf', '@noble/hashes', 'acorn', 'buffer', 'commander', 'fastest-levenshtein', 'fflate', 'gpu.js', 'pathe', 'picocolors', 'picomatch', 'pino', 'pure-rand', 'safe-stable-stringify', 'tinyglobby', 'yaml'];
 /** Those that a user installs who needs them. */
 const OPTIONAL = Object.keys(peerDependencies);
 
@@ -39,6 +39,7 @@ module.exports = {
     only('gpu.js-in-engine', 'the engine alone knows how kernels run, so that everything else works on every backend; the host opens WebGPU', inside('engine', 'host'), `${packages('gpu.js', 'webgpu')}(?!package\\.json$)`),
     only('ajv-in-schema', 'every value is validated through one helper, whose errors lead through the whole schema; the build compiles the schemas', '^(src/config/schema/|src/build/|test/)', packages('ajv')),
     only('yaml-in-config', 'every YAML file is read through one helper, which words and locates the errors', '^(src/config/|test/)', packages('yaml')),
+    only('pino-in-host', 'pages take another build of it; and a logger that opened its own files or threads would lose the lines that ours keep', '^(src/host/|test/)', packages('pino')),
     only('bullmq-in-launchers', 'who uses no queue does not pay for one', '^src/sweep/launchers/', packages('bullmq', 'ioredis')),
     only('commander-in-cli', 'no other part may know that it was started from a command line', inside('cli'), packages('commander', 'picocolors')),
     only('browser-packages-in-page', 'what draws in a browser is no part of the program that runs in Node', '^src/view/page/', packages('preact')),

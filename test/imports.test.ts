@@ -51,6 +51,7 @@ t.test('the imports follow the rules, and a planted violation of each rule is fo
     ['yaml-in-config', 'src/run/planted-f.ts', 'yaml'],
     ['core-without-node', 'src/train/planted-g.ts', 'node:fs'],
     ['browser-libraries-in-host', 'src/data/planted-x.ts', 'pathe'],
+    ['pino-in-host', 'src/run/planted-p.ts', 'pino'],
     ['bullmq-in-launchers', 'src/sweep/planted-r.ts', 'bullmq'],
     ['browser-packages-in-page', 'src/view/planted-u.ts', 'preact'],
     ['page-is-bundled', 'src/cli/planted-v.ts', '../view/page/run-list.js'],

@@ -8,9 +8,11 @@ import { deflateSync, type FlateError, FlateErrorCode, Gunzip, inflateSync } fro
 import * as gpuJs from 'gpu.js';
 import { version as gpuJsVersion } from 'gpu.js/package.json';
 import picomatch from 'picomatch';
+import { pino } from 'pino';
 import { version } from '../../package.json';
 import * as memory from './browser/files.js';
 import { tableCrc32 } from './checksums.js';
+import type { Logger, LoggerOptions } from './node.js';
 
 export { basename, dirname, isAbsolute, join, relative, resolve } from 'pathe';
 export const sep = '/';
@@ -174,6 +176,27 @@ export function foreignFunctions(): never {
 }
 
 export const fileLocks = () => ({ tryLock: memory.tryLock });
+
+/** As in Node, by the build of pino for browsers, which passes on objects. */
+export function openLogger(
+  write: (line: string) => void,
+  { level = 'info', clock = () => new Date() }: LoggerOptions = {},
+): Logger {
+  return pino({
+    level,
+    // a string in Node, which is part of the line; here any value
+    timestamp: () => clock().toISOString(),
+    browser: {
+      asObject: true,
+      formatters: { level: label => ({ level: label }) },
+      // in the order of Node
+      write: record => {
+        const { level, time, ...fields } = record as Readonly<Record<'level' | 'time', string>>;
+        write(`${JSON.stringify({ level, time, ...fields })}\n`);
+      },
+    },
+  });
+}
 
 /** The package, with the files that the program reads from it. */
 export const fileURLToPath = (_: string) => '/cellrun/dist/bundle/index.js';

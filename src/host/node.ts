@@ -125,6 +125,42 @@ export function fileLocks(): LockBinding {
   return require('fs-native-extensions');
 }
 
+/** The levels of pino, from the lowest. */
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+
+type Level = (typeof LOG_LEVELS)[number];
+
+/** What is used of a logger of pino: writes a record with these fields, at the level of the name. */
+export type Logger = Readonly<Record<Level, (fields: object, message?: string) => void>>;
+
+export interface LoggerOptions {
+  /** Records below it are not written. */
+  readonly level?: Level | 'silent';
+  readonly clock?: () => Date;
+}
+
+/**
+ * Opens a logger of pino. `write` has received the line of a record, with its line end, when the
+ * call that logs it returns, and what it throws reaches the caller.
+ */
+export function openLogger(
+  write: (line: string) => void,
+  { level = 'info', clock = () => new Date() }: LoggerOptions = {},
+): Logger {
+  // on first use, since the verbs that only read log nothing
+  const { pino } = require('pino') as typeof import('pino');
+  return pino(
+    {
+      level,
+      // without process id and host, which would make equal runs differ
+      base: null,
+      timestamp: () => `,"time":"${clock().toISOString()}"`,
+      formatters: { level: label => ({ level: label }) },
+    },
+    { write },
+  );
+}
+
 /** The chunks of a file, or of a pipe; opened when this returns. */
 export async function readChunks(path: string): Promise<AsyncIterable<Buffer>> {
   const info = await files.stat(path);

@@ -3,29 +3,39 @@
  * the process loses nothing. Byte layout of a line: `{"level":…,"time":…,"v":…,"seq":…,"event":…,`
  * the event's fields in the order given, `}\n`.
  */
-import { createHash } from '../host/index.js';
+import { createHash, openLogger } from '../host/index.js';
 import { EVENT_VERSION, type RunEvent } from './events.js';
 import { readBytes } from './files.js';
 import { type JsonObject, spellNonFinite } from './json.js';
 import { openLines } from './lines.js';
 
-/** Opens `path` for appending after `seq` complete lines. `clock` provides the time stamps. */
+/**
+ * Opens `path` for appending after `seq` complete lines. `clock` provides the time stamps.
+ *
+ * pino writes the lines, but into `openLines` rather than into its own destination, SonicBoom,
+ * whose `sync: true` was tried with version 4.2. On a full disk it throws after half a line, which
+ * it leaves in the file; the caller believes the line lost, but SonicBoom has kept it and writes it
+ * once there is space, between later ones; until then, `flushSync` never returns. Its `flush`
+ * reports success without fsync, it ignores EPIPE, and writes on to a removed file.
+ */
 export function openLog(path: string, seq = 0, clock = () => new Date()) {
   const file = openLines(path);
   const hash = createHash('sha256');
   if (seq > 0) hash.update(readBytes(path));
   let records = seq;
+  const log = openLogger(
+    line => {
+      file.write(line);
+      hash.update(line);
+      records += 1;
+    },
+    { clock },
+  );
   return {
     /** Numbers that are not finite become null beside `<field>_nonfinite`; the level is `warn`. */
     emit(event: RunEvent): void {
       const fields = spellNonFinite(event);
-      const time = clock().toISOString();
-      // without process id and host, which would make equal runs differ
-      const record = { level: levelOf(event, fields), time, v: EVENT_VERSION, seq: records, ...fields };
-      const line = `${JSON.stringify(record)}\n`;
-      file.write(line);
-      hash.update(line);
-      records += 1;
+      log[levelOf(event, fields)]({ v: EVENT_VERSION, seq: records, ...fields });
     },
     /** Digest of all events so far: the output of `head -n RECORDS log.jsonl | sha256sum`. */
     digest: () => ({ records, sha256: hash.copy().digest('hex') }),
