@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { runCommandLine } from '../src/cli/program.js';
+import { openLogger } from '../src/host/index.js';
 import { findRuns } from '../src/run/find.js';
 import { packageRoot } from '../src/util/root.js';
 import { buildReport, renderPage } from '../src/view/report.js';
@@ -65,9 +66,7 @@ try {
     root,
     host: '127.0.0.1',
     port: 0,
-    onBug: error => {
-      throw error;
-    },
+    log: openLogger(line => process.stderr.write(line)),
   });
   const query = runs.map(path => `run=${encodeURIComponent(relative(root, path))}`).join('&');
   await photograph('dashboard-list', dashboard.url, 'td input', 'Runs');

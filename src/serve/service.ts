@@ -5,13 +5,23 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Logger } from '../host/index.js';
 import { moduleCode } from '../interop/js/export.js';
 import type { ModelFacts } from '../interop/js/served.js';
 import { type OpenModelOptions, openModel } from '../predict/open.js';
 import type { StepValues } from '../predict/steps.js';
 import { runsAt } from '../run/find.js';
 import { htmlPage, pageAsset } from '../view/report.js';
-import { type Address, listen, NOWHERE, refusalOf, refuse, respond } from '../view/server/http.js';
+import {
+  type Address,
+  GONE,
+  listen,
+  logRequest,
+  NOWHERE,
+  refusalOf,
+  refuse,
+  respond,
+} from '../view/server/http.js';
 import { bodies, type Limits, textOf, write } from './bodies.js';
 import { Metrics } from './metrics.js';
 import { LINES_TYPE, openApi, parsed, recordingIn } from './requests.js';
@@ -62,8 +72,7 @@ interface ServiceOptions extends Address, Limits {
   /** Host names of the service, besides those of this machine. */
   readonly names: readonly string[];
   readonly version: string;
-  /** Called with errors that no client caused. */
-  readonly onBug: (error: unknown) => void;
+  readonly log: Logger;
 }
 
 export type Service = Awaited<ReturnType<typeof startService>>;
@@ -156,12 +165,12 @@ class Handler {
   }
 
   async start(): Promise<Threads> {
-    const { models, threads: count, timeoutMs, onBug } = this.options;
+    const { models, threads: count, timeoutMs, log } = this.options;
     const onLost = (thread: number) => {
       for (const [id, session] of this.sessions) if (session.thread === thread) this.sessions.delete(id);
     };
     const modules = models.map(({ code }) => code);
-    const started = await Threads.start({ modules, count, timeoutMs, onLost, onBug });
+    const started = await Threads.start({ modules, count, timeoutMs, onLost, log });
     this.threads = started.threads;
     this.facts = started.models;
     return this.threads;
@@ -177,6 +186,8 @@ class Handler {
     const name = session === '' ? path : '/sessions/{session}';
     const route = Object.hasOwn(ROUTES, name) ? ROUTES[name] : undefined;
     this.measure(route ? name : 'other', response);
+    // whoever knows the address of a session can use it
+    logRequest(this.options.log, request, response, route ? name : path);
     const { method = '', headers } = request;
     const { host, names } = this.options;
     const refusal = refusalOf(method, headers, host, Object.keys(route ?? ROUTES['/']), names);
@@ -402,7 +413,8 @@ class Handler {
       return { status, error: message, ...(problems.length > 0 && { problems }), ...more };
     }
     // the client has gone
-    if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') this.options.onBug(error);
+    if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET')
+      this.options.log.error({ err: error }, 'a request failed');
     return { status: 500, error: 'internal error; see the output of the server' };
   }
 
@@ -418,9 +430,6 @@ class Handler {
 }
 
 type Sequence = Extract<Job, { readonly kind: 'predict' }>['sequence'];
-
-/** The status in measurements if a client did not wait for its response. */
-const GONE = 499;
 
 function stops(): JobError {
   return new JobError(503, 'the server stops');

@@ -3,6 +3,7 @@
  * else with it but the sessions of that thread: another thread starts in its place.
  */
 import { Worker } from 'node:worker_threads';
+import type { Logger } from '../host/index.js';
 import type { ModelFacts } from '../interop/js/served.js';
 import type { Diagnostic } from '../util/errors.js';
 import { programFile } from '../util/root.js';
@@ -46,7 +47,7 @@ interface ThreadsOptions extends ThreadSetup {
   readonly timeoutMs: number;
   /** The sessions of a thread have ended with it. */
   readonly onLost: (thread: number) => void;
-  readonly onBug: (error: unknown) => void;
+  readonly log: Logger;
 }
 
 export class Threads {
@@ -140,7 +141,7 @@ export class Threads {
   private replace(thread: Thread, error: Error, [first, ...others]: readonly Waiting[]): void {
     const at = this.threads.indexOf(thread);
     const isKnown = error instanceof JobError;
-    if (!isKnown) this.options.onBug(error);
+    if (!isKnown) this.options.log.error({ err: error }, 'a thread has failed; another one replaces it');
     first?.reject(isKnown ? error : new JobError(500, 'the thread of the model has ended'));
     this.restarts++;
     this.options.onLost(at);

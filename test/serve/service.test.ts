@@ -9,11 +9,13 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import t, { type Test } from 'tap';
+import { openLogger } from '../../src/host/index.js';
 import { loadModel, type Prediction, type SequenceValues, type StepValues } from '../../src/index.js';
 import { type Model, type Service, servedModels, startService } from '../../src/serve/service.js';
 import { Threads } from '../../src/serve/threads.js';
 import { checkLooks, chromiumMissing, openPage, startChromium } from '../support/browser.js';
-import { type Answer, ask, send } from '../support/dashboard.js';
+import { jsonLines } from '../support/cli.js';
+import { type Answer, ask, defectLog, send } from '../support/dashboard.js';
 import { config, crossEntropy, linesOf, predictionCases } from '../support/prediction-cases.js';
 import { train, trainUntil } from '../support/runs.js';
 import { tone, wav } from '../support/wav.js';
@@ -28,7 +30,7 @@ const bugs: unknown[] = [];
 async function served(models: readonly Model[], more: Options = {}): Promise<Service> {
   return startService({
     ...{ models, host: '127.0.0.1', port: 0, threads: 2, names: [], version: '1' },
-    ...{ timeoutMs: 60_000, maxBytes: 100_000, onBug: (error: unknown) => void bugs.push(error) },
+    ...{ timeoutMs: 60_000, maxBytes: 100_000, log: defectLog(bugs) },
     ...more,
   });
 }
@@ -479,7 +481,9 @@ t.test('a job that no thread can get takes no place', async t => {
 t.test('the service stops when what has begun is answered', async t => {
   const directory = await runOf(CLASSES);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    const { child, finished } = work.start('serve', directory, '--predict', '--json', '--port', '0');
+    const level = signal === 'SIGINT' ? 'silent' : 'info';
+    const words = ['serve', directory, '--predict', '--json', '--port', '0'];
+    const { child, finished } = work.startWith([], words, { LOG_LEVEL: level });
     const [address] = await once(child.stdout!, 'data');
     const { url } = JSON.parse(String(address));
     const body = JSON.stringify({ steps: recording });
@@ -493,8 +497,59 @@ t.test('the service stops when what has begun is answered', async t => {
     t.match(await lines.answer, { status: 200 }, 'a stream ends');
     kept.sending.end(body.slice(9));
     t.match(await kept.answer, { status: 200, text: expected });
-    t.same(await finished, { code: 0, stdout: String(address), stderr: '' });
+    const { stderr, ...others } = await finished;
+    t.same(others, { code: 0, stdout: String(address) });
+    if (level === 'silent') {
+      t.equal(stderr, '');
+      continue;
+    }
+    const request = (status: number) => ({
+      level: 'info',
+      req: { method: 'POST', url: '/predict', remoteAddress: '127.0.0.1' },
+      res: { statusCode: status },
+      responseTime: Number,
+      msg: `POST /predict ${status}`,
+    });
+    const records = jsonLines(stderr);
+    t.match(records, [
+      { level: 'info', url, paths: [directory], msg: `predicting with the models of ${directory}` },
+      request(200),
+      { level: 'info', signal, msg: 'stopping' },
+      request(200),
+      request(200),
+    ]);
+    for (const { time } of records) t.equal(time, new Date(time).toISOString());
   }
+});
+
+t.test('the log: levels, no address of a session, and why a thread has failed', async t => {
+  const records: { readonly level: string; readonly msg: string }[] = [];
+  const log = openLogger(line => records.push(JSON.parse(line)), { level: 'debug' });
+  const [model] = await models(CLASSES);
+  const fails = `const own = (() => { ${model.code} })();
+    return { ...own, predict: () => { throw new TypeError('a bug'); } };`;
+  const { url, close } = await served([model, { ...model, name: 'fails', code: fails }], { log });
+  const { session } = JSON.parse((await post(url, '/sessions', { model: CLASSES })).text);
+  await post(url, `/sessions/${session}`, { steps: [recording[0]] });
+  await ask(url, '/health?secret=1');
+  await ask(url, '/nowhere');
+  await post(url, '/predict', '{');
+  await post(url, '/predict', { model: 'fails', steps: recording });
+  await close();
+  t.same(
+    records.map(({ level, msg }) => `${level} ${msg}`),
+    [
+      'info POST /sessions 201',
+      'info POST /sessions/{session} 200',
+      'debug GET /health 200',
+      'debug GET /nowhere 404',
+      'warn POST /predict 400',
+      'error a request failed',
+      'error POST /predict 500',
+    ],
+  );
+  t.match(records[5], { err: { type: 'Error', stack: /a bug/ } });
+  t.notMatch(JSON.stringify(records), new RegExp(`${session}|secret`));
 });
 
 t.test('runs that cannot be served, and wrong calls', async t => {
@@ -510,6 +565,18 @@ t.test('runs that cannot be served, and wrong calls', async t => {
     const { code, stderr, stdout } = await work.cellrun('serve', '--port', '0', ...args);
     t.match({ code, stderr, stdout }, { code: 2, stderr: message, stdout: '' }, String(message));
   }
+  const { stderr } = await work.cellrun('serve', directory, 'another');
+  const { time: _, ...record } = JSON.parse(stderr);
+  t.same(
+    record,
+    {
+      level: 'fatal',
+      code: 'cli/excessArguments',
+      expected: 'one directory, or runs with --predict',
+      msg: "unexpected argument 'another'",
+    },
+    'the error is the last record of the log',
+  );
 });
 
 t.test('the page predicts what one types or drops', { skip: chromiumMissing() ?? false }, async t => {

@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { type Logger, openLogger } from '../../src/host/index.js';
 import { type Dashboard, startDashboard } from '../../src/view/server/dashboard.js';
 
 export interface Answer {
@@ -231,6 +232,14 @@ export function makeRun(
   return directory;
 }
 
+/** A log that keeps the stacks of errors. */
+export function defectLog(defects: unknown[]): Logger {
+  return openLogger(line => {
+    const { err } = JSON.parse(line);
+    if (err) defects.push(err.stack);
+  });
+}
+
 /** Starts a dashboard for `use`. Throws the first defect that it reports meanwhile. */
 export async function withDashboard(
   root: string,
@@ -243,7 +252,7 @@ export async function withDashboard(
     host: '127.0.0.1',
     port: 0,
     pollMs: 20,
-    onBug: error => defects.push(error),
+    log: defectLog(defects),
     ...limits,
   });
   try {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
+import { openLogger } from '../../src/host/index.js';
 import { lockRun } from '../../src/run/lock.js';
 import { SweepDirectory } from '../../src/sweep/directory.js';
 import { openJournal } from '../../src/sweep/journal.js';
@@ -16,7 +17,7 @@ import {
 } from '../../src/sweep/launchers/queue.js';
 import { workOn } from '../../src/sweep/launchers/worker.js';
 import type { RunningTask, Task } from '../../src/sweep/segment.js';
-import { type Running, readLog } from '../support/cli.js';
+import { jsonLines, type Running, readLog } from '../support/cli.js';
 import { bringToRest, comesTrue, hasEnded } from '../support/programs.js';
 import { RedisServer, redisMissing } from '../support/redis.js';
 import { longerConfig, randomDataset } from '../support/runs.js';
@@ -238,7 +239,7 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 8 }, async 
   /** A worker in this process; its tasks have processes of their own. */
   const employ = (t: Test, queue: string) => {
     const control = new AbortController();
-    const plan = { queue, root, concurrency: 1, lease: 60, log: () => {} };
+    const plan = { queue, root, concurrency: 1, lease: 60, log: openLogger(() => {}) };
     const finished = workOn(plan, control.signal);
     t.teardown(() => {
       control.abort();
@@ -269,8 +270,18 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 8 }, async 
     worker.child.kill('SIGTERM');
     const { code, stderr } = await worker.finished;
     t.equal(code, 0);
-    t.match(stderr, new RegExp(`^${good.id}: done$`, 'm'));
-    t.match(stderr, new RegExp(`^${paused.id}: exit code 130`, 'm'));
+    const [waiting, ...records] = jsonLines(stderr);
+    t.match(waiting, { level: 'info', root });
+    const logged = ({ id }: Task) => records.filter(({ task }) => task === id).slice(1);
+    t.match(logged(good), [{ level: 'info', msg: `${good.id}: done` }]);
+    t.match(logged(paused), [{ level: 'info', msg: /: exit code 130/ }]);
+    t.match(logged(bad), [{ level: 'warn', msg: /hidden_size/ }]);
+    t.match(logged(hung), [{ level: 'warn', msg: `${hung.id}: no end within 1 s` }]);
+    t.match(
+      records.filter(({ job }) => job === jobId(foreign)),
+      [{ level: 'warn', msg: /is not in/ }],
+    );
+    t.match(records.at(-1), { level: 'info', msg: /^SIGTERM: stopping/ });
   });
 
   t.test('warns once about a queue without workers', async t => {

@@ -20,7 +20,7 @@ import {
   startChromium,
 } from '../support/browser.js';
 import { type RunSummary, readLog } from '../support/cli.js';
-import { logLines, makeRun } from '../support/dashboard.js';
+import { defectLog, logLines, makeRun } from '../support/dashboard.js';
 import { comesTrue, isStopped } from '../support/programs.js';
 import { sweepInProcess } from '../support/sweeps.js';
 import { work } from '../support/work.js';
@@ -39,7 +39,7 @@ function start(root: string, port = 0): Promise<Dashboard> {
     host: '127.0.0.1',
     port,
     pollMs: 50,
-    onBug: error => defects.push(error),
+    log: defectLog(defects),
   });
 }
 

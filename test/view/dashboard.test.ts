@@ -27,8 +27,9 @@ import { followLog, type LogFollower, type RunHistory, readHistory } from '../..
 import type { RunReport } from '../../src/view/run-report.js';
 import { Catalog, type ListDocument } from '../../src/view/server/catalog.js';
 import { refusalOf } from '../../src/view/server/http.js';
-import { Workplace } from '../support/cli.js';
+import { jsonLines, Workplace } from '../support/cli.js';
 import { ask, EventReader, logLines, makeRun, send, withDashboard } from '../support/dashboard.js';
+import { callInProcess, callWith, recorder } from '../support/in-process.js';
 import { work } from '../support/work.js';
 
 const newFolder = () => work.folder();
@@ -283,7 +284,12 @@ t.test('serve: prints its address, stops cleanly, and reports invalid arguments'
       t.match(taken.stderr, /the address is already in use/);
     }
     child.kill(signal);
-    t.same(await finished, { code: 0, stdout: address, stderr: '' });
+    const { stderr, ...others } = await finished;
+    t.same(others, { code: 0, stdout: address });
+    t.match(jsonLines(stderr), [
+      { level: 'info', url, msg: 'showing the runs of experiments' },
+      { level: 'info', signal, msg: 'stopping' },
+    ]);
   }
   const open = place.start('serve', '--host', '0.0.0.0', '--port', '0', 'absent');
   // stdout may be read before stderr
@@ -301,6 +307,38 @@ t.test('serve: prints its address, stops cleanly, and reports invalid arguments'
     t.equal(code, 2, stderr);
     t.match(stderr, message);
   }
+});
+
+t.test('serve: text for people on a terminal, and the level of the log', async t => {
+  const place = new Workplace();
+  t.teardown(() => place.remove());
+  // no address of a machine, so that it ends at once
+  const words = ['serve', join(place.path, 'absent'), '--host', '203.0.113.1'];
+  const warning = `${words[1]} does not exist yet; its runs will appear once it does`;
+  const { text, ...io } = recorder();
+  await t.rejects(callWith(io, ...words), { exitCode: 2, message: /not an address of this machine/ });
+  t.equal(text.err, `warning: ${warning}\n`);
+  const said = async (env: Readonly<Record<string, string>>, ...more: readonly string[]) => {
+    const { code, stderr } = await callInProcess([...words, ...more], {
+      ...place.place,
+      env: { ...place.place.env, ...env },
+    });
+    t.equal(code, 2);
+    return stderr === '' ? [] : jsonLines(stderr).map(({ level, msg }) => `${level} ${msg}`);
+  };
+  const [warned, failed] = [
+    `warn ${warning}`,
+    /^fatal --host: cannot listen on 203\.0\.113\.1:7420: not an address/,
+  ];
+  t.match(await said({}), [warned, failed]);
+  t.match(await said({ LOG_LEVEL: '' }), [warned, failed], 'as if it were not set');
+  t.match(await said({ LOG_LEVEL: 'ERROR' }), [failed]);
+  t.match(await said({ LOG_LEVEL: 'error' }, '--log-level', 'trace'), [warned, failed]);
+  t.same(await said({}, '--log-level', 'silent'), []);
+  t.match(await callInProcess(words, { ...place.place, env: { LOG_LEVEL: 'loud' } }), {
+    code: 2,
+    stderr: /^--log-level or LOG_LEVEL: invalid value 'loud'\n +expected: trace, debug, info, warn/,
+  });
 });
 
 t.test('run --dashboard: the run is identical, and the dashboard ends with it', async t => {

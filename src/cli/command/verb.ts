@@ -73,7 +73,7 @@ export class VerbOption<T> {
         // `gpu` means webgpu rather than cpu
         const longer = choices?.find(one => text.length > 2 && one.includes(text));
         throw usageError('cli/invalidArgument', `invalid value '${text}'`, {
-          file: name,
+          file: env === undefined ? name : `${name} or ${env}`,
           expected,
           suggestion: longer ?? nearest(text, choices ?? []),
         });

@@ -10,6 +10,8 @@ export interface Io {
   data(text: string): void;
   /** Text for people on stderr, like `out`. May start with a sequence that redraws lines. */
   err(text: string): void;
+  /** Lines for programs on stderr: exact; absent on a terminal. */
+  readonly log?: (line: string) => void;
   /** Aborted when the reader of stdout closes it; absent if that cannot happen. */
   readonly outClosed?: AbortSignal;
   /** Resolves when stdout's buffer has room; absent if there is no buffer. */
@@ -67,6 +69,7 @@ export function processIo(terminal: Terminal, noColor: boolean): Io {
     out: text => print(harmless(text, color.out)),
     data: text => print(stdout.isTTY ? harmless(text, color.out) : text),
     err: text => void stderr.write(harmless(text, color.err)),
+    ...(!stderr.isTTY && { log: line => void stderr.write(line) }),
     outClosed: closed.signal,
     drained: () =>
       new Promise(resolve => {

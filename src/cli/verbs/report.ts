@@ -24,7 +24,7 @@ export const verb = defineVerb({
     const isAlive = built.kind === 'run' && !noModel && !json;
     const { code, model }: Embedded = isAlive ? await embedded(path) : { model: null };
     const document = built.kind === 'run' ? { ...built, sample: await sampleOf(path, built), model } : built;
-    if (document.kind === 'index') warnOfDeeper(path, io);
+    if (document.kind === 'index') warnOfDeeper(path, text => io.err(`warning: ${printable(text)}\n`));
     const page = json ? `${JSON.stringify(document)}\n` : renderPage(document, code);
     const target = output ?? (json ? '-' : join(path, 'report.html'));
     if (target === '-') io.data(page);

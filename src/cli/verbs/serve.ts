@@ -2,10 +2,11 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Logger } from '../../host/index.js';
 import { DEPTH, deeperFolder, findRuns, kindOf } from '../../run/find.js';
 import { EXIT, UserError, usageError } from '../../util/errors.js';
 import { programFile } from '../../util/root.js';
-import { printable } from '../../util/words.js';
+import { logLevel, withServiceLog } from '../command/service-log.js';
 import { type onStopSignal, takeSignals } from '../command/signals.js';
 import {
   checkpoint,
@@ -23,6 +24,7 @@ import {
 import type { Io } from '../terminal/io.js';
 
 const DEFAULT_PORT = 7420;
+const DEFAULT_ROOT = 'experiments';
 
 const predicting = { requires: 'predict' };
 
@@ -44,6 +46,7 @@ const options = {
   allowHost: list('<name>', 'another host name of this service, such as that of a proxy').with(predicting),
   checkpoint: checkpoint.with(predicting),
   weights: savedModel.weights.with(predicting),
+  logLevel,
   json: json('the address'),
 };
 
@@ -53,22 +56,30 @@ export const verb = defineVerb({
   arguments: '[paths...]',
   options,
   help: 'Without --predict, shows the runs of one directory (default: experiments).',
-  async action([paths], options, { io, version }) {
-    const { host, port, json } = options;
-    const { isLoopback } = await import('../../view/server/http.js');
-    const server = options.predict
-      ? await onPort(port, await service(paths, options, version, io))
-      : await onPort(port, await dashboard(paths, options, io));
-    if (!isLoopback(host)) {
-      const can = options.predict ? 'predict with these models' : 'read these runs';
-      io.err(`warning: everyone who can reach ${host} can ${can}; there is no password\n`);
-    }
-    if (json) io.data(`${JSON.stringify({ url: server.url })}\n`);
-    else io.out(`${server.url}\n`);
-    await stopped();
-    await server.close();
-    return EXIT.done;
-  },
+  action: ([paths], options, { io, version }) =>
+    withServiceLog(io, options.logLevel, async log => {
+      const { host, port, json } = options;
+      const { isLoopback } = await import('../../view/server/http.js');
+      const server = options.predict
+        ? await onPort(port, await service(paths, options, version, log))
+        : await onPort(port, await dashboard(paths, options, log));
+      if (!isLoopback(host)) {
+        const can = options.predict ? 'predict with these models' : 'read these runs';
+        log.warn({ host }, `everyone who can reach ${host} can ${can}; there is no password`);
+      }
+      const { url } = server;
+      const named = paths.length > 0 ? paths : [DEFAULT_ROOT];
+      const what = options.predict ? 'predicting with the models of' : 'showing the runs of';
+      log.info({ url, paths: named }, `${what} ${named.join(', ')}`);
+      if (json) io.data(`${JSON.stringify({ url })}\n`);
+      else io.out(`${url}\n`);
+      const signal = await stopped();
+      // a terminal has printed ^C
+      if (io.interactive) io.err('\n');
+      log.info({ signal }, 'stopping');
+      await server.close();
+      return EXIT.done;
+    }),
 });
 
 interface Running {
@@ -78,26 +89,25 @@ interface Running {
 
 type Listen = (port: number) => Promise<Running>;
 
-async function dashboard(paths: readonly string[], { host }: ServeOptions, io: Io): Promise<Listen> {
-  const [root = 'experiments', another] = paths;
+async function dashboard(paths: readonly string[], { host }: ServeOptions, log: Logger): Promise<Listen> {
+  const [root = DEFAULT_ROOT, another] = paths;
   if (another !== undefined) {
     throw usageError('cli/excessArguments', `unexpected argument '${another}'`, {
       expected: 'one directory, or runs with --predict',
     });
   }
-  if (!existsSync(root))
-    io.err(`warning: ${printable(root)} does not exist yet; its runs will appear once it does\n`);
-  else warnOfDeeper(root, io);
+  if (!existsSync(root)) log.warn({}, `${root} does not exist yet; its runs will appear once it does`);
+  else warnOfDeeper(root, text => log.warn({}, text));
   const { startDashboard } = await import('../../view/server/dashboard.js');
   const { audioOf } = await import('../command/recorded-audio.js');
-  return port => startDashboard({ root, host, port, audioOf, onBug: reporter(io) });
+  return port => startDashboard({ root, host, port, audioOf, log });
 }
 
 async function service(
   paths: readonly string[],
   { host, threads, timeout = 30, maxBody = 8192, allowHost, checkpoint, weights }: ServeOptions,
   version: string,
-  io: Io,
+  log: Logger,
 ): Promise<Listen> {
   if (paths.length === 0)
     throw usageError('cli/missingArgument', '--predict needs runs', {
@@ -109,12 +119,7 @@ async function service(
   const names = allowHost.map(name => name.toLowerCase());
   const limits = { timeoutMs: timeout * 1000, maxBytes: maxBody * 1024 };
   const own = { models, host, names, version, threads: threads ?? usableCores(), ...limits };
-  return port => startService({ ...own, port, onBug: reporter(io) });
-}
-
-function reporter(io: Io): (error: unknown) => void {
-  return error =>
-    io.err(`cellrun: a request failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+  return port => startService({ ...own, port, log });
 }
 
 /** @param port undefined: the default one, or any if that is in use */
@@ -129,16 +134,16 @@ async function onPort(port: number | undefined, listen: Listen): Promise<Running
   }
 }
 
-/** Resolves on a signal, or when the program that started this one ends. */
-function stopped(): Promise<void> {
+/** Resolves to the name of a signal; without one when the program that started this one ends. */
+function stopped(): Promise<NodeJS.Signals | undefined> {
   return new Promise(resolve => {
-    const giveBack = takeSignals(() => {
+    const giveBack = takeSignals(name => {
       giveBack();
-      resolve();
+      resolve(name);
     });
-    process.once('disconnect', () => resolve());
+    process.once('disconnect', () => resolve(undefined));
     // that program may have ended while this one was starting
-    if (process.connected === false) resolve();
+    if (process.connected === false) resolve(undefined);
   });
 }
 
@@ -202,10 +207,10 @@ async function startBeside(folder: string, io: Io) {
 }
 
 /** Warns if a folder has runs too deep to be shown. */
-export function warnOfDeeper(folder: string, io: Io): void {
+export function warnOfDeeper(folder: string, warn: (text: string) => void): void {
   const deeper = kindOf(folder) === undefined ? deeperFolder(folder, findRuns(folder)) : undefined;
   if (deeper !== undefined)
-    io.err(
-      `warning: ${printable(folder)}: runs more than ${DEPTH} directories deep are not shown, such as those in ${printable(join(folder, deeper))}\n`,
+    warn(
+      `${folder}: runs more than ${DEPTH} directories deep are not shown, such as those in ${join(folder, deeper)}`,
     );
 }

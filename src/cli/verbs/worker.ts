@@ -2,9 +2,9 @@
 import { realpathSync } from 'node:fs';
 import { makeFolder } from '../../run/files.js';
 import { EXIT } from '../../util/errors.js';
-import { printable } from '../../util/words.js';
+import { logLevel, withServiceLog } from '../command/service-log.js';
 import { onStopSignal } from '../command/signals.js';
-import { count, defineVerb, folder, integer, quiet, text } from '../command/verb.js';
+import { count, defineVerb, flag, folder, integer, text } from '../command/verb.js';
 
 export const verb = defineVerb({
   options: {
@@ -21,22 +21,24 @@ export const verb = defineVerb({
       min: 2,
       max: 86_400,
     }).default(60),
-    quiet,
+    logLevel,
+    quiet: flag('short for --log-level warn').with({ short: '-q' }),
   },
-  async action(_, { quiet, ...plan }, { io }) {
-    // a worker may start before the first sweep creates the directory
-    makeFolder(plan.root, plan.root, 'this folder');
-    const root = realpathSync(plan.root);
-    const stop = onStopSignal(io);
-    const log = (line: string) => {
-      if (!quiet) io.err(`${printable(line)}\n`);
-    };
-    try {
-      const { workOn } = await import('../../sweep/launchers/worker.js');
-      await workOn({ ...plan, root, log }, stop.signal);
-      return EXIT.done;
-    } finally {
-      stop.release();
-    }
-  },
+  action: (_, { quiet, logLevel, ...plan }, { io }) =>
+    withServiceLog(io, quiet ? 'warn' : logLevel, async log => {
+      // a worker may start before the first sweep creates the directory
+      makeFolder(plan.root, plan.root, 'this folder');
+      const root = realpathSync(plan.root);
+      const stop = onStopSignal({
+        interactive: io.interactive,
+        err: text => log.info({}, text.trimEnd()),
+      });
+      try {
+        const { workOn } = await import('../../sweep/launchers/worker.js');
+        await workOn({ ...plan, root, log }, stop.signal);
+        return EXIT.done;
+      } finally {
+        stop.release();
+      }
+    }),
 });

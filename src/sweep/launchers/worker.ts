@@ -7,6 +7,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from 'bullmq';
+import type { Logger } from '../../host/index.js';
 import { isLocked } from '../../run/lock.js';
 import { caught, EXIT, UserError } from '../../util/errors.js';
 import type { Task, TaskEnd } from '../segment.js';
@@ -26,7 +27,7 @@ export interface WorkerPlan {
   readonly concurrency: number;
   /** Seconds without a heartbeat after which a worker's jobs go to other workers. */
   readonly lease: number;
-  log(line: string): void;
+  readonly log: Logger;
 }
 
 /** Works until `signal` is aborted, then returns running jobs to the queue. */
@@ -51,7 +52,7 @@ export async function workOn(plan: WorkerPlan, signal: AbortSignal): Promise<voi
   // an outage causes many errors; one line is enough
   let hasWarned = false;
   const warn = (error: Error) => {
-    if (!hasWarned) plan.log(`queue error: ${error.message}`);
+    if (!hasWarned) plan.log.warn({}, `queue error: ${error.message}`);
     hasWarned = true;
   };
   worker.on('error', warn);
@@ -59,7 +60,10 @@ export async function workOn(plan: WorkerPlan, signal: AbortSignal): Promise<voi
   worker.on('ready', () => {
     hasWarned = false;
   });
-  plan.log(`waiting for tasks of ${address.shown} in ${plan.root}`);
+  plan.log.info(
+    { queue: address.shown, root: plan.root },
+    `waiting for tasks of ${address.shown} in ${plan.root}`,
+  );
   if (!signal.aborted) await new Promise(resolve => signal.addEventListener('abort', resolve));
   work.interrupt();
   await worker.pause(true);
@@ -96,12 +100,15 @@ class Work {
     if (!('args' in task)) return task;
     if (this.signal.aborted) return this.requeue(job, token);
     if (job.attemptsStarted > 1) await this.takeOver(task);
-    this.plan.log(`${task.id}: ${task.directory}`);
-    const end = await this.run(job.id ?? task.id, task);
+    const { id, directory } = task;
+    this.plan.log.info({ task: id, directory }, `${id}: ${directory}`);
+    const end = await this.run(job.id ?? id, task);
     const how = end.exitCode === EXIT.done ? 'done' : failureSentence(end, task.timeout);
-    this.plan.log(`${task.id}: ${how}`);
+    // a run also stops in order after the epoch that the sweep has named
+    const isInOrder = !end.timedOut && (end.exitCode === EXIT.done || end.exitCode === EXIT.interrupted);
+    this.plan.log[isInOrder ? 'info' : 'warn']({ task: id }, `${id}: ${how}`);
     // a process that this worker stopped has no result
-    const isOurs = this.lost.delete(job.id ?? task.id) || this.signal.aborted;
+    const isOurs = this.lost.delete(job.id ?? id) || this.signal.aborted;
     const wasInterrupted = (end.exitCode === EXIT.interrupted || end.signal !== null) && !end.timedOut;
     const isInUse = foundInUse(end);
     if (isInUse) await sleep(POLL_MS);
@@ -112,7 +119,7 @@ class Work {
   private taskOf(job: Job<QueueJob, TaskEnd>): Task | TaskEnd {
     const found = caught(() => taskOfJob(job.data, this.plan.root));
     if (!(found instanceof UserError)) return found.stop ? lostEnd('stopped before it started') : found.task;
-    this.plan.log(`${job.id}: ${found.message}`);
+    this.plan.log.warn({ job: job.id }, `${job.id}: ${found.message}`);
     return { ...lostEnd(found.message), exitCode: EXIT.usage };
   }
 
@@ -142,7 +149,8 @@ class Work {
 
   private async requeue(job: Job<QueueJob, TaskEnd>, token: string | undefined): Promise<never> {
     await job.moveToWait(token);
-    this.plan.log(`${job.data.id}: returned to the queue`);
+    const { id } = job.data;
+    this.plan.log.info({ task: id }, `${id}: returned to the queue`);
     throw new this.service.library.WaitingError();
   }
 

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import type { Logger } from '../../host/index.js';
 import { comparisonOf } from '../../judge/comparison/compare.js';
 import { findTrials } from '../../run/find.js';
 import { followLog } from '../../run/history.js';
@@ -14,14 +15,13 @@ import { htmlPage, pageAsset } from '../report.js';
 import { type Recorded, recordedAt, runReportOf } from '../run-report.js';
 import { buildSweepReport } from '../sweep-report.js';
 import { Catalog, isFileProblem, nextTurn, RUN_FILES, SWEEP_FILES, signatureOf } from './catalog.js';
-import { type Address, listen, NOWHERE, refusalOf, refuse, respond } from './http.js';
+import { type Address, listen, logRequest, NOWHERE, refusalOf, refuse, respond } from './http.js';
 
 interface DashboardOptions extends Address {
   readonly root: string;
   /** The WAV file of a recording; undefined if it has gone. */
   readonly audioOf?: (run: Run, recorded: Recorded) => Buffer | undefined;
-  /** Called with errors that neither a user nor a file caused. */
-  readonly onBug: (error: unknown) => void;
+  readonly log: Logger;
   readonly pollMs?: number;
 }
 
@@ -57,9 +57,11 @@ class Handler {
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method, headers, url = '' } = request;
+    const [path] = url.split('?', 1);
+    logRequest(this.options.log, request, response, path);
     const refusal = refusalOf(method, headers, this.options.host);
     if (refusal !== undefined) return refuse(response, refusal);
-    const asset = ASSETS[url.split('?', 1)[0]];
+    const asset = ASSETS[path];
     if (asset !== undefined) return respond(response, 200, asset.type, asset.read());
     try {
       const [, run, index] = /^\/api\/recordings\/([^?]+)\?index=(\d+)$/.exec(url) ?? [];
@@ -137,7 +139,8 @@ class Handler {
 
   private reasonOf(error: unknown): string {
     if (isFileProblem(error)) return error.message;
-    this.options.onBug(error);
+    // neither a user nor a file caused it
+    this.options.log.error({ err: error }, 'a request failed');
     return 'internal error; see the output of the server';
   }
 }

@@ -14,6 +14,7 @@ import {
 } from 'node:http';
 import { type AddressInfo, isIP, isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
+import type { Logger } from '../../host/index.js';
 import { usageError } from '../../util/errors.js';
 import { systemReason } from '../../util/system-errors.js';
 
@@ -38,6 +39,35 @@ export async function listen(
     server.listen({ host: address.host, port: address.port }, resolve);
   });
   return { server, url: urlOf(server.address() as AddressInfo, address.host) };
+}
+
+/** The status in logs and measurements if a client did not wait for the end of its response. */
+export const GONE = 499;
+
+/**
+ * Logs a request when its response ends: with the fields of pino-http, which tools for logs know,
+ * at the level `debug` if it only reads, since pages and monitors do so all the time.
+ * @param url as it may be logged: without a query, and without what only the client may know
+ */
+export function logRequest(
+  log: Logger,
+  { method = '', socket }: IncomingMessage,
+  response: ServerResponse,
+  url: string,
+): void {
+  const began = performance.now();
+  const { remoteAddress } = socket;
+  response.once('close', () => {
+    const { writableFinished, statusCode } = response;
+    const status = writableFinished ? statusCode : GONE;
+    const reads = method === 'GET' || method === 'HEAD';
+    const level = statusCode >= 500 ? 'error' : reads ? 'debug' : statusCode >= 400 ? 'warn' : 'info';
+    const responseTime = Math.round(performance.now() - began);
+    log[level](
+      { req: { method, url, remoteAddress }, res: { statusCode: status }, responseTime },
+      `${method} ${url} ${status}`,
+    );
+  });
 }
 
 export interface Refusal {

@@ -1,0 +1,67 @@
+/**
+ * What the verbs that stay (`serve`, `worker`) say while they run: records of pino on stderr. A
+ * person at a terminal reads them as text. A service manager, a container, CI or a file keeps
+ * lines, which programs search: there each record is a line of JSON, which `pino-pretty` makes
+ * readable. The stream decides, as it does for colors: whoever starts a service by hand needs no
+ * option, and neither does a unit file.
+ */
+import { LOG_LEVELS, type Logger, openLogger } from '../../host/index.js';
+import { EXIT, type ExitCode, placeOf, UserError } from '../../util/errors.js';
+import type { Io } from '../terminal/io.js';
+import { parsed } from './verb.js';
+
+const LEVELS = [...LOG_LEVELS, 'silent'] as const;
+
+export const logLevel = parsed(
+  '<level>',
+  `least level of what is logged on stderr: ${LEVELS.join(', ')}`,
+  LEVELS.join(', '),
+  // containers often set an empty variable, and other programs write names of levels in capitals
+  text => (text === '' ? 'info' : LEVELS.find(level => level === text.toLowerCase())),
+)
+  .default('info')
+  .with({ env: 'LOG_LEVEL' });
+
+/**
+ * Does the work of a service with its log. What ends the service is the last line of the log,
+ * unless a person reads it: to them, `call.ts` shows errors as those of every verb.
+ */
+export async function withServiceLog(
+  io: Io,
+  level: typeof logLevel.type,
+  work: (log: Logger) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  if (io.log === undefined)
+    return work(openLogger(line => io.err(textOf(JSON.parse(line) as Shown)), { level }));
+  const log = openLogger(io.log, { level });
+  const fail = (error: unknown): ExitCode => {
+    if (!(error instanceof UserError)) {
+      log.fatal({ err: error }, 'the service has failed');
+      return EXIT.unexpected;
+    }
+    for (const { message, ...details } of error.diagnostics)
+      log.fatal(details, `${placeOf(details)}${message}`);
+    return error.exitCode;
+  };
+  const crash = (error: Error) => process.exit(fail(error));
+  process.prependListener('uncaughtException', crash);
+  try {
+    return await work(log);
+  } catch (error) {
+    return fail(error);
+  } finally {
+    process.off('uncaughtException', crash);
+  }
+}
+
+/** What a person sees of a record. */
+interface Shown {
+  readonly level: string;
+  readonly msg: string;
+  readonly err?: { readonly stack: string };
+}
+
+function textOf({ level, msg, err }: Shown): string {
+  const label = { warn: 'warning: ', error: 'error: ' }[level] ?? '';
+  return `${label}${msg}\n${err ? `${err.stack}\n` : ''}`;
+}
