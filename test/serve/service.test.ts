@@ -466,9 +466,8 @@ t.test('a computation that does not end, and one that ends its thread', async t 
 
 t.test('a job that no thread can get takes no place', async t => {
   const [{ code }] = await models(CLASSES);
-  const onBug = (error: unknown) => void bugs.push(error);
   const { threads } = await Threads.start({
-    ...{ modules: [code], count: 1, timeoutMs: 60_000, onLost: () => {}, onBug },
+    ...{ modules: [code], count: 1, timeoutMs: 60_000, onLost: () => {}, log: defectLog(bugs) },
   });
   t.teardown(() => threads.close());
   const predicted = (steps: unknown) =>
