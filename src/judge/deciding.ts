@@ -8,7 +8,7 @@ import type { Baseline } from '../run/baseline.js';
 import type { Json } from '../run/json.js';
 import type { Manifest } from '../run/manifest.js';
 import type { RunRecord } from '../run/run.js';
-import { anything, choice, struct, type TypeOf, text } from '../util/schema.js';
+import { anything, choice, optional, struct, type TypeOf, text } from '../util/schema.js';
 
 /** A baseline has the same fields. */
 export type Deciding = Pick<Baseline, 'config' | 'datasets' | 'versions'> & {
@@ -76,6 +76,7 @@ export const moved = struct('Something that has changed since the baseline was p
   key: text('Key path, file, or package.'),
   from: anything<Json>('The old value; null if it was absent.'),
   to: anything<Json>('The new value.'),
+  now: optional(text('Where the file with this digest is now; absent unless it has moved.')),
 });
 
 export type Moved = TypeOf<typeof moved>;
@@ -83,9 +84,14 @@ export type Moved = TypeOf<typeof moved>;
 export function movedBetween(before: Deciding, after: Deciding): Moved[] {
   const digests = ({ datasets }: Deciding) =>
     Object.fromEntries(datasets.map(({ name, sha256 }) => [name, sha256]));
+  const data = withMoves(differences('data', digests(before), digests(after)));
+  const config = differences('config', before.config, after.config);
+  const isPath = ({ key }: Moved) => key.startsWith('dataset.') && isInputPath(key);
+  const haveMoved = data.length > 0 && data.every(({ now }) => now !== undefined);
   return [
-    ...differences('config', before.config, after.config),
-    ...differences('data', digests(before), digests(after)),
+    // the files tell what their paths would
+    ...config.filter(one => !(haveMoved && isPath(one))),
+    ...data,
     ...differences('code', before.versions, after.versions),
     ...differences('backend', withoutThreads(before.backend), withoutThreads(after.backend)),
   ];
@@ -125,8 +131,21 @@ function differences(
     .filter(({ from, to }) => JSON.stringify(from) !== JSON.stringify(to));
 }
 
-/** `config model.hidden_size: 64 -> 128` */
-export function movedWords({ what, key, from, to }: Moved): string {
+/** A file with the same bytes at another path is one difference. */
+function withMoves(data: readonly Moved[]): Moved[] {
+  const [gone, others] = [data.filter(({ to }) => to === null), data.filter(({ to }) => to !== null)];
+  return [
+    ...gone.map(one => {
+      const at = others.findIndex(({ from, to }) => from === null && to === one.from);
+      return at < 0 ? one : { ...one, to: one.from, now: others.splice(at, 1)[0].key };
+    }),
+    ...others,
+  ];
+}
+
+/** `config model.hidden_size: 64 -> 128`, or `data a.csv: moved to b.csv, same digest` */
+export function movedWords({ what, key, from, to, now }: Moved): string {
+  if (now !== undefined) return `${what} ${key}: moved to ${now}, same digest`;
   return `${what} ${key}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`;
 }
 

@@ -75,4 +75,6 @@ export interface Judgement {
   readonly isInHead: boolean;
   /** `FILE:LINE:COL` of a gate. */
   readonly origin?: string;
+  /** What is compared, if no gate asks for it. */
+  readonly metric?: string;
 }

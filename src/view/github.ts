@@ -2,7 +2,7 @@
  * GitHub workflow commands, which annotate the lines of a pull request. GitHub limits a step to 10
  * errors, 10 warnings and 10 notices (docs.github.com, "Workflow commands for GitHub Actions").
  */
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { isAbsolute, join, normalize, relative, sep } from 'node:path';
 import type { Diagnostic } from '../util/errors.js';
 import { printable } from '../util/words.js';
@@ -48,10 +48,33 @@ function limited(lines: readonly string[], count: number, what: string): string[
 function errorLines({ about, configFiles, judgements }: Subject, workspace?: string): string[] {
   return judgements
     .filter(({ verdict }) => verdict === 'failed' || verdict === 'inconclusive')
-    .map(({ name, sentence, origin }) => {
-      const place = origin && workspace ? placeOfGate(origin, configFiles, workspace) : {};
+    .map(({ name, sentence, origin = '', metric }) => {
+      const place = workspace && placeOf(origin, metric, configFiles, workspace);
       return command('error', { ...place, title: `gate ${name}` }, `${about}: ${sentence}`);
     });
+}
+
+function placeOf(
+  origin: string,
+  metric: string | undefined,
+  configFiles: readonly string[],
+  workspace: string,
+) {
+  const gate = placeOfGate(origin, configFiles, workspace);
+  return gate ?? (metric === undefined ? undefined : placeOfMetric(metric, configFiles, workspace));
+}
+
+/** The line of a config that names the metric, with its split or without; else the first one. */
+function placeOfMetric(metric: string, configFiles: readonly string[], workspace: string) {
+  // the last one extends the others
+  const [file] = configFiles.toReversed().flatMap(path => inWorkspace(path, workspace));
+  if (file === undefined) return undefined;
+  const lines = readFileSync(join(workspace, file), 'utf8').split('\n');
+  const names = [metric, metric.replace(/^\w+\./, '')].map(
+    name => new RegExp(`(?<![\\w.])${name}(?![\\w.])`),
+  );
+  const at = names.map(name => lines.findIndex(line => name.test(line.replace(/#.*/, ''))));
+  return { file, line: (at.find(line => line >= 0) ?? 0) + 1 };
 }
 
 interface Annotating {
@@ -109,11 +132,21 @@ function placeOfGate(origin: string, configFiles: readonly string[], workspace: 
   const [, named, line, col] = /^(.+):(\d+):(\d+)$/.exec(origin) ?? [];
   if (named === undefined) return undefined;
   const wanted = partsOf(normalize(named)).filter(part => part !== '..');
-  const files = configFiles
+  const [file] = configFiles
     .filter(path => partsOf(path).slice(-wanted.length).join('/') === wanted.join('/'))
-    .flatMap(path => [path, ...partsOf(path).map((_, i, parts) => join(workspace, ...parts.slice(i)))]);
-  const file = files.flatMap(path => relativeTo(workspace, path) ?? []).at(0);
+    .flatMap(path => inWorkspace(path, workspace));
   return file === undefined ? undefined : { file, line: Number(line), col: Number(col) };
+}
+
+/** The files of the checkout that a path on another machine may mean, the likeliest first. */
+function inWorkspace(path: string, workspace: string): string[] {
+  const parts = partsOf(path);
+  const all = [path, ...parts.map((_, i) => join(workspace, ...parts.slice(i)))];
+  return all.filter(isFile).flatMap(one => relativeTo(workspace, one) ?? []);
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 /** With forward slashes, as GitHub requires; undefined if it is outside or does not exist. */

@@ -231,7 +231,11 @@ function groupSubject(group: GroupReview, runs: readonly RunReview[]): Subject {
     notes: groupNotes(group),
     judgements: [
       ...gates.map(gateJudgement),
-      ...(comparison?.metrics ?? []).map(metric => comparisonJudgement(metric, comparison?.file ?? '')),
+      ...(comparison?.metrics ?? []).map(result => {
+        const asked = members.flatMap(run => run.gates).find(({ metric }) => metric === result.metric);
+        const judgement = comparisonJudgement(result, comparison?.file ?? '');
+        return asked ? { ...judgement, origin: asked.origin } : judgement;
+      }),
     ],
   };
 }
@@ -290,7 +294,7 @@ function comparisonJudgement(result: MetricVerdict, file: string): Judgement {
   const worst = limit === undefined ? '' : `; up to ${rounded(limit, 6)} passes`;
   const name = `${metric} against ${file}`;
   const sentence = `${metric}${measured} ${verdict} against ${rounded(reference, 6)}${noise} (${counted(count, 'run')} of ${file}): ${reason}${chance}${worst}.`;
-  return { name, id: name, verdict, sentence, isInHead: false };
+  return { name, id: name, verdict, sentence, isInHead: false, metric };
 }
 
 /** More lines cannot be distinguished. */

@@ -179,6 +179,26 @@ t.test('annotations point to the gate in the workspace, no more than GitHub show
   rmSync(elsewhere, { recursive: true });
   cpSync(config, join(checkout, 'small.yaml'));
   t.match(at(checkout), new RegExp(`^::error file=small\\.yaml,line=${line},`, 'm'));
+  const pinned = join(work.folder(), 'b.json');
+  judge(runs, { pin: pinned });
+  const pin = JSON.parse(readFileSync(pinned, 'utf8'));
+  pin.metrics['test.accuracy'].mean = pin.metrics['test.accuracy'].by_seed[0] = 2;
+  pin.metrics['test.loss'].mean = pin.metrics['test.loss'].by_seed[0] = -1;
+  writeFileSync(pinned, JSON.stringify(pin));
+  const against = (run: string, checkout: string) =>
+    annotationsOf(reviewDocument(judge([run], { baseline: pinned })), checkout);
+  const error = (file: string, place: string, metric: string) =>
+    new RegExp(`^::error file=${file},${place},title=gate test\\.${metric} against`, 'm');
+  t.match(against(runs[0], folder), error('small\\.yaml', `line=${line},col=5`, 'accuracy'), 'at its gate');
+  const free = copyOf(runs[0], withoutGates);
+  const lines = readFileSync(config, 'utf8').split('\n');
+  const named = lines.findIndex(one => one.includes('"test.loss"')) + 1;
+  t.match(against(free, folder), error('small\\.yaml', `line=${named}`, 'loss'), 'at its name');
+  mkdirSync(elsewhere);
+  writeFileSync(join(elsewhere, 'small.yaml'), '# test.loss\nname: small\nloss: { kind: mse }\n');
+  const there = `${basename(folder)}/small\\.yaml`;
+  t.match(against(free, checkout), error(there, 'line=3', 'loss'), 'without its split');
+  t.match(against(free, checkout), error(there, 'line=1', 'accuracy'), 'nowhere');
   const many = judge([runs[0]], { gates: Array.from({ length: 30 }, (_, i) => `test.loss >= ${1000 + i}`) });
   const annotations = annotationsOf(reviewDocument(many), folder);
   t.equal(annotations.match(/^::error /gm)?.length, 10);

@@ -398,6 +398,13 @@ t.test('a baseline of another task cannot be compared', async t => {
   for (const change of same) {
     const { comparison } = against(change).groups[0];
     t.ok(comparison && comparison.moved.length > 0);
+    if (comparison?.moved.some(({ key }) => key === 'elsewhere/data.npz')) {
+      const [one, ...others] = comparison.moved;
+      t.match(one, { what: 'data', from: one.to, now: 'data.npz' });
+      t.same(others, [], 'its path is no other difference');
+      const words = 'data elsewhere/data.npz: moved to data.npz, same digest';
+      t.ok(markdownOf(documentOf(against(change))).includes(words));
+    }
     for (const { reason } of comparison?.metrics ?? []) t.notMatch(reason, 'another task');
   }
   const drawn = against(changed => {
