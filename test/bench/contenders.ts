@@ -95,7 +95,7 @@ export function sparedFrom({ rate }: Pick<Contender, 'rate'>, one: BenchCase): s
   return seconds > LONGEST_CALL_S ? `one call takes about ${Math.round(seconds)} s` : undefined;
 }
 
-/** Why a contender is not measured on `one`: its program has no such model, whatever its library has. */
+/** Why a contender is not measured on `one`: its program has no such model, its library may. */
 export function lacksModel({ models = ['lstm'] }: Hello, { model }: BenchCase): string | undefined {
   return models.includes(model) ? undefined : `its program in this benchmark has no ${model}`;
 }

@@ -1,6 +1,6 @@
 /**
  * A file that is too large for memory: read once from start to end, then by ranges. It must not
- * change. Unless it is handed over open, it is opened for each read, so that any number can be read.
+ * change. It is opened for each read, unless it is handed over open.
  */
 
 import type { Stats } from 'node:fs';

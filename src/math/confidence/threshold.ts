@@ -87,8 +87,8 @@ function valueFor(
 /**
  * The threshold with the best value; of equally good ones that with the larger precision or recall,
  * whichever the aim leaves open, then that nearest to 0.5. It lies between the probabilities of two
- * cases, or is 0 if one has that; cases with at least this probability count as positive. `isMet` is
- * false if no threshold reaches the precision or recall that the aim asks for.
+ * cases, or is 0 if one has that; cases with at least this probability count as positive. `isMet`
+ * is false if no threshold reaches the precision or recall that the aim asks for.
  * @param cases probability and truth of each
  */
 export function chooseThreshold(
