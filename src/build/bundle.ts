@@ -1,7 +1,7 @@
 /**
- * The last step of the build: compiles the schemas, bundles script and style sheet of reports and the
- * dashboard, then the program and its libraries into `dist/bundle`. These few
- * files load faster than hundreds of modules and need only the packages in `dependencies`. The
+ * The last step of the build: compiles the schemas, then bundles script and style sheet of reports
+ * and the dashboard, and the program and its libraries into `dist/bundle`. These few files load
+ * faster than hundreds of modules and need only the packages in `dependencies`. The
  * package that users install contains only these files. gpu.js must be bundled: npm ignores the
  * `overrides` of a dependency, so users would get its `gl`, which has to be compiled, and a
  * `webgpu` that it crashes on.
@@ -247,10 +247,10 @@ const GPU_FRONT_END = ['backend/function-builder', 'backend/function-node', 'bac
   .map(file => `...require('gpu.js/src/${file}')`)
   .join();
 
-/** What validates the files that a page reads: it loads no modules by their paths. */
-function validatorsOfPages(): string {
-  const { 'log-event': _, ...read } = RUN_SCHEMAS;
-  const modules = Object.keys(read).map(
+/** What `loadModule` is in a page, which contains the validators of all files that it checks. */
+function loadModule(): string {
+  const { 'log-event': _, ...checked } = RUN_SCHEMAS;
+  const modules = Object.keys(checked).map(
     name => `'${name}.cjs': () => require(${JSON.stringify(validatorFile(name))})`,
   );
   return `const modules = { ${modules} };\nexport const loadModule = path => modules[path.split('/').pop()]();\n`;
@@ -269,7 +269,7 @@ const browserHost: Plugin = {
     }));
     onLoad({ filter: /[\\/]src[\\/]engine[\\/]machine-[^\\/]*\.ts$/ }, ({ path }) => emptied(path, LEFT_OUT));
     onLoad({ filter: /[\\/]src[\\/]host[\\/]index\.ts$/ }, () => ({
-      contents: `export * from './browser.js';\n${validatorsOfPages()}`,
+      contents: `export * from './browser.js';\n${loadModule()}`,
       loader: 'ts',
       resolveDir: join(packageRoot, 'src', 'host'),
     }));

@@ -5,8 +5,7 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { _, Ajv, type CodeKeywordDefinition, type KeywordCxt } from 'ajv';
-import { _Code } from 'ajv/dist/compile/codegen/code.js';
+import { _, Ajv, type KeywordCxt, str } from 'ajv';
 import names from 'ajv/dist/compile/names.js';
 import standalone from 'ajv/dist/standalone/index.js';
 import { build, type Metafile } from 'esbuild';
@@ -48,26 +47,29 @@ function validatorOf(schema: Schema): string {
     allowUnionTypes: true,
     allErrors: true,
     discriminator: true,
-    inlineRefs: false,
+    // a test checks the schemas themselves
+    meta: false,
+    validateSchema: false,
     code: { source: true },
   });
-  const call = (ajv.RULES.all.$ref as { readonly definition: CodeKeywordDefinition }).definition;
-  ajv.removeKeyword('$ref').addKeyword({ ...call, trackErrors: true, code: cxt => callLocated(call, cxt) });
-  return standalone.default(ajv, ajv.compile(compact(schema)));
+  ajv.removeKeyword('$ref').addKeyword({ keyword: '$ref', schemaType: 'string', code: callPart });
+  return standalone.default(ajv, ajv.compile(compact(schema, ajv)));
 }
 
-const { vErrors, errors: count } = names.default;
+const { vErrors, errors, instancePath } = names.default;
 
 /** Paths of errors lead through the whole schema, as if each reference were what it refers to. */
-function callLocated({ code }: CodeKeywordDefinition, cxt: KeywordCxt): void {
-  const { gen, errsCount: before, it } = cxt;
-  code(cxt);
-  const locate = gen.scopeValue('func', { ref: prolong, code: new _Code(String(prolong)) });
-  gen.if(_`${count} > ${before}`, _`${locate}(${vErrors}, ${before}, ${it.errSchemaPath})`);
-}
+const WITH_ERRORS = _`(errors, found, path) => (errors ?? []).concat(
+  found.map(error => ({ ...error, schemaPath: path + error.schemaPath.slice(1) })))`;
 
-function prolong(errors: { schemaPath: string }[], from: number, path: string): void {
-  for (const error of errors.slice(from)) error.schemaPath = path + error.schemaPath.slice(1);
+/** Validates with another schema of ajv. */
+function callPart({ gen, schema, data, it }: KeywordCxt): void {
+  const validate = gen.scopeValue('validate', { ref: it.self.getSchema(schema) });
+  const withErrors = gen.scopeValue('func', { ref: WITH_ERRORS, code: WITH_ERRORS });
+  gen.if(_`!${validate}(${data}, { instancePath: ${str`${instancePath}${it.errorPath}`} })`, () => {
+    gen.assign(vErrors, _`${withErrors}(${vErrors}, ${validate}.errors, ${it.errSchemaPath})`);
+    gen.assign(errors, _`${vErrors}.length`);
+  });
 }
 
 /** Only readers of a schema and other code need these. */
@@ -76,21 +78,20 @@ const ANNOTATION = /^(?:\$|x-|(?:title|description|default|examples)$)/;
 type Part = Schema | boolean;
 
 /**
- * The schema without annotations. Equal parts become one definition and so one function, which
+ * The schema without annotations. Equal parts become one schema of `ajv` and so one function, which
  * makes the module a third as long.
  */
-function compact(schema: Schema): object {
-  const definitions: Record<string, unknown> = {};
+function compact(schema: Schema, ajv: Ajv): object {
   const known = new Map<string, string>();
 
   const shared = (part: Part, tag?: string): unknown => {
     const content = bare(part, tag);
     if (typeof part === 'boolean' || part.const !== undefined) return content;
     const text = JSON.stringify(content);
-    const name = known.get(text) ?? `d${known.size}`;
+    const name = known.get(text) ?? `part${known.size}`;
+    if (!known.has(text)) ajv.addSchema(content as object, name);
     known.set(text, name);
-    definitions[name] = content;
-    return { $ref: `#/definitions/${name}` };
+    return { $ref: name };
   };
 
   /** @param tag key of a form of a union in which ajv looks for the values that select it */
@@ -117,5 +118,5 @@ function compact(schema: Schema): object {
     };
   };
 
-  return { ...Object(bare(schema)), definitions };
+  return bare(schema) as object;
 }

@@ -1,6 +1,7 @@
 /** Configs against their data, the schemas themselves, and damaged and hostile configs. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Ajv } from 'ajv';
 import fc from 'fast-check';
 import t from 'tap';
 import { parseDocument } from 'yaml';
@@ -393,13 +394,17 @@ t.test('every kind of data with random splits has a seed for them', t => {
   t.end();
 });
 
-t.test('every schema has a validator', async t => {
+t.test('every schema is valid', async t => {
+  const metaSchema = new Ajv();
   const files = readdirSync(join(packageRoot, 'schemas')).filter(file => file.endsWith('.schema.json'));
   t.ok(files.length > 5);
   for (const file of files) {
     const name = file.replace('.schema.json', '');
+    // compiling does not check schemas
+    t.ok(metaSchema.validateSchema(readSchema(name)), metaSchema.errorsText());
     t.ok(validateAgainst(name, 1).length > 0, name);
   }
+  t.notOk(metaSchema.validateSchema({ type: 'number', minimum: 'x' }));
 });
 
 t.test("the schema's own examples are valid", async t => {

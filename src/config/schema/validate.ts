@@ -1,15 +1,18 @@
 /** Validates with the functions that ajv makes of the JSON Schemas (`build/validators.ts`). */
-import type { ErrorObject, ValidateFunction } from 'ajv';
+import type { ValidateFunction } from 'ajv';
 import { loadModule } from '../../host/index.js';
 import { validatorFile } from '../../util/root.js';
 import { type Schema, valueAt, wholeSchema } from './schema.js';
 
 /** What a value violates. */
-export interface Violation extends Pick<ErrorObject, 'keyword' | 'params'> {
+export interface Violation {
+  /** The keyword of the schema: `type`, `required`, `oneOf`. */
+  readonly keyword: string;
   /** JSON pointer to the value: `/gates/0/min`. */
   readonly instancePath: string;
   /** JSON pointer to the keyword in `wholeSchema`: `#/properties/gates/items/type`. */
   readonly schemaPath: string;
+  readonly params: Readonly<Record<string, unknown>>;
   /** Ends a sentence that begins with the name of the value: `must be >= 1`. */
   readonly message: string;
   /** The schema with the keyword. */
