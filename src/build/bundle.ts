@@ -25,7 +25,7 @@ const ENTRIES = [
   'index.js',
 ] as const satisfies readonly (ProgramFile | 'index.js')[];
 
-/** Runtimes of exported modules, each with its parts (`interop/js/parts.ts`) and what it decodes. */
+/** Runtimes of modules, each with its parts (`interop/js/parts.ts`) and what it decodes. */
 const FORMS: Readonly<Record<string, readonly (keyof Parts | 'ctc' | 'decoder')[]>> = {
   symbols: ['columns', 'generate', 'session'],
   plain: ['session'],
@@ -136,7 +136,7 @@ const withoutSideEffects: Plugin = {
 
 const sources = join(packageRoot, 'src');
 
-/** What only makes programs: a module has linked ones. A name with a slash at its end is a folder. */
+/** What only makes programs: a module has linked ones. A slash ends the name of a folder. */
 const MAKERS = ['math/ops/', 'engine/machine-code.ts', 'math/model/programs.ts'];
 
 /** What only some modules decode. */

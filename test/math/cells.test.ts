@@ -4,8 +4,7 @@
  */
 import t from 'tap';
 import type { Cell, CellWeights, StepInput } from '../../src/math/cells/cell.js';
-import { elsewhere } from '../../src/math/cells/elsewhere.js';
-import { type CellName, cells } from '../../src/math/cells/index.js';
+import { type CellName, cells, elsewhere } from '../../src/math/cells/index.js';
 import { differentiate } from '../../src/math/graph/differentiate.js';
 import { interpret } from '../../src/math/graph/interpret.js';
 import { Graph, type Node } from '../../src/math/graph/node.js';

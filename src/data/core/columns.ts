@@ -115,8 +115,8 @@ export interface ValueReaders {
     readonly isStatic?: boolean;
     readonly reader?: CellReader | undefined;
     /**
-     * Whether a text means a missing value; absent if only the empty text does. The plain numbers of
-     * such a column are read like cells of a table, also from texts.
+     * Whether a text means a missing value; absent if only the empty text does. The plain numbers
+     * of such a column are read like cells of a table, also from texts.
      */
     readonly isMissing?: ((text: string) => boolean) | undefined;
   }[];

@@ -3,7 +3,7 @@
  * bridge and the attention of a decoder. Sequences are [T, B, D].
  */
 import type { OnnxOperator } from '../../math/cells/cell.js';
-import { elsewhereOf } from '../../math/cells/elsewhere.js';
+import { elsewhereOf } from '../../math/cells/index.js';
 import { Graph, type Node } from '../../math/graph/node.js';
 import type { AttentionName } from '../../math/model/settings.js';
 import {

@@ -5,7 +5,7 @@ import type { FeatureColumn } from '../../data/core/columns.js';
 import { columnOf, numbersOf } from '../../data/feature-columns.js';
 import { seriesStatics } from '../../data/forecast-series.js';
 import { dataWidth, type Feature, featuresOf, MARKERS, staticWidth } from '../../data/index.js';
-import { elsewhereOf } from '../../math/cells/elsewhere.js';
+import { elsewhereOf } from '../../math/cells/index.js';
 import { predictsEachStep } from '../../math/model/heads.js';
 import {
   cellOf,
@@ -143,7 +143,7 @@ function settingsOf(source: Source) {
   };
 }
 
-/** The arguments of a module of torch.nn, or of `Stepwise`, for layers that differ in inputs alone. */
+/** The arguments of a module of torch.nn, or of `Stepwise`: layers differ in inputs alone. */
 function layerSettings(layers: readonly LayerSpec[], dropout: number) {
   const [{ settings, inputSizes }] = layers;
   const { cell, hidden_size, bidirectional } = settings;
@@ -227,7 +227,7 @@ function columnsOf(source: Source, embeddings: readonly (readonly number[])[]) {
   };
 }
 
-/** How the cells of each column are read; undefined for arrays, and for what is computed elsewhere. */
+/** How the cells of each column are read; undefined for numbers that are no cells of a file. */
 function columnsRead({ model: { columns, experiment }, data }: Source): (FeatureColumn | undefined)[] {
   const { dataset } = experiment;
   const ofSeries = dataset.kind === 'forecast' ? seriesStatics(dataset).map(columnOf) : [];
