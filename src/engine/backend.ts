@@ -1,6 +1,6 @@
 /** Chooses the backend, loads gpu.js, and runs plans by gpu.js's pipelines. */
 
-import type { GPUVariableType, GPU as GpuJs, IKernelRunShortcut, IPipelineRunShortcut } from 'gpu.js';
+import type { GPUVariableType, GPU as GpuJs, IKernelRunShortcut, Input, IPipelineRunShortcut } from 'gpu.js';
 import { availableParallelism, execute, fs, runtime, webGpu } from '../host/index.js';
 import type { Node, ProgramPart } from '../math/graph/node.js';
 import { type Shape, sizeOf } from '../math/graph/shape.js';
@@ -128,8 +128,8 @@ export async function findAdapter(): Promise<FoundAdapter> {
   return { adapter, info: { vendor, architecture, device, description, software } };
 }
 
-function tensorInput(values: Float32Array, shape: Shape): object {
-  return new (gpuLibrary().Input)(values, gpuSize(shape));
+function tensorInput(values: Float32Array, shape: Shape): Input {
+  return new (gpuLibrary().Input)(values, gpuSize(shape)) as Input;
 }
 
 /** gpu.js names the contiguous axis first. */

@@ -1,6 +1,6 @@
 /**
- * Kernels of gpu.js whose code is ours. gpu.js parses the source of a kernel and infers the types of
- * its arguments, locals and result. The classes here extend gpu.js's `Kernel`, as the backends that
+ * Kernels of gpu.js whose code is ours. gpu.js parses the source of a kernel and infers the types
+ * of its arguments, locals and result. The classes here extend gpu.js's `Kernel`, as the backends that
  * it ships do, and generate code from what it found: WebAssembly, machine code of 512 bits for
  * products, or the representation that shaders are written from (`wgsl.ts`).
  */
@@ -349,7 +349,7 @@ const compiled = new Recent<CompiledKernel>(1000);
 /** The keys of a use that code depends on; others are those of one use. */
 const OF_CODE = ['source', 'parameters', 'name', 'type', 'extents', 'x', 'y', 'z'];
 
-/** A kernel compiled for `target`. Equal kernels of a process share their code. @throws KernelError */
+/** A kernel compiled for `target`; equal ones of a process are shared. @throws KernelError */
 export function compiledKernel(use: KernelUse, target: MachineTarget): CompiledKernel {
   const key = `${Object.values(target).join()} ${JSON.stringify(use, OF_CODE)}`;
   return compiled.get(key, () => {

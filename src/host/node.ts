@@ -130,7 +130,7 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] a
 
 type Level = (typeof LOG_LEVELS)[number];
 
-/** What is used of a logger of pino: writes a record with these fields, at the level of the name. */
+/** What is used of a logger of pino: writes a record with these fields at the named level. */
 export type Logger = Readonly<Record<Level, (fields: object, message?: string) => void>>;
 
 export interface LoggerOptions {

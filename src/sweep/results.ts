@@ -152,10 +152,8 @@ export function finalRun({ directory, best, plan }: SweepResults): string | unde
 interface PredictingRuns {
   readonly runs: readonly string[];
   /** Chosen for the mean of all of them; absent without. */
-  readonly thresholds?: Thresholds;
+  readonly thresholds?: readonly number[] | undefined;
 }
-
-type Thresholds = readonly number[] | undefined;
 
 /**
  * The runs that predict for each path: the run itself; of a sweep the one on all data, or else
@@ -172,19 +170,18 @@ export function predictingRuns(paths: readonly string[]): PredictingRuns {
     if (runs.length > 0) return { runs, thresholds: thresholdsOfFolds(results, runs) };
     throw usageError('sweep/no-best', 'no trial of this sweep has a value yet', { file: path });
   });
-  const runs = all.flatMap(one => one.runs);
-  return all.length === 1 ? all[0] : { runs };
+  return all.length === 1 ? all[0] : { runs: all.flatMap(({ runs }) => runs) };
 }
 
 /** The thresholds of the runs of the folds together; undefined without `threshold` or folds. */
-function thresholdsOfFolds(results: SweepResults, [run]: readonly string[]): Thresholds {
-  const { plan, directory } = results;
-  if (plan.folds === undefined || Run.open(run).config.threshold === undefined) return undefined;
-  const { thresholds } = readOutOfFold(results) ?? {};
-  if (thresholds) return thresholds;
+function thresholdsOfFolds(results: SweepResults, [run]: readonly string[]) {
+  if (results.plan.folds === undefined || Run.open(run).config.threshold === undefined) return undefined;
+  const known = readOutOfFold(results)?.thresholds;
+  if (known) return known;
   const message = 'the threshold of the folds is chosen after the last one, which has not been';
-  const expected = `\`${launcher} sweep resume ${directory.path}\` first, or the run of one fold`;
-  throw usageError('sweep/no-threshold', message, { file: directory.path, expected });
+  const file = results.directory.path;
+  const expected = `\`${launcher} sweep resume ${file}\` first, or the run of one fold`;
+  throw usageError('sweep/no-threshold', message, { file, expected });
 }
 
 /** Those of several seeds, whose gates count. */
@@ -291,11 +288,9 @@ export function finalMetrics(results: SweepResults): FinalMetric[] {
 
 /** The metrics over the sequences of all folds together, and what they are over; empty without. */
 export function outOfFoldMetrics(results: SweepResults) {
-  const found = readOutOfFold(results) ?? { sequences: 0, metrics: [] };
-  const metrics = found.metrics.map(
-    ({ value, ...row }): FinalMetric => ({ ...row, mean: value, spread: null }),
-  );
-  return { over: `over ${counted(found.sequences, 'sequence')}`, metrics };
+  const { sequences, metrics } = readOutOfFold(results) ?? { sequences: 0, metrics: [] };
+  const rows = metrics.map(({ value, ...row }): FinalMetric => ({ ...row, mean: value, spread: null }));
+  return { over: `over ${counted(sequences, 'sequence')}`, metrics: rows };
 }
 
 /** Undefined before all folds are predicted. */
