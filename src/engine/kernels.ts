@@ -1,7 +1,7 @@
 /**
  * Kernels of gpu.js whose code is ours. gpu.js parses the source of a kernel and infers the types
- * of its arguments, locals and result. The classes here extend gpu.js's `Kernel`, as the backends that
- * it ships do, and generate code from what it found: WebAssembly, machine code of 512 bits for
+ * of its arguments, locals and result. The classes here extend gpu.js's `Kernel`, as the backends
+ * that it ships do, and generate code from what it found: WebAssembly, machine code of 512 bits for
  * products, or the representation that shaders are written from (`wgsl.ts`).
  */
 import type { GPU, IKernelRunShortcut } from 'gpu.js';
