@@ -107,7 +107,7 @@ t.test('a wrong command line is one located message and exit 2', async t => {
     [['run', 'x', '--set'], "cellrun: option '--set <key.path=value>' argument missing\n"],
     [
       ['run', 'x', '--backend', 'gpu'],
-      "--backend: invalid value 'gpu'\n  expected: one of auto, webgpu, webasm, cpu\n  did you mean webgpu?\n",
+      "--backend: invalid value 'gpu'\n  expected: one of auto, webgpu, webasm, cpu, gpu.js\n  did you mean webgpu?\n",
     ],
     [
       ['resume', 'x', 'training.num_epochs', '5'],
