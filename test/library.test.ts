@@ -270,7 +270,7 @@ t.test('wrong arguments of JavaScript callers are errors with a sentence', async
     [() => js.run(config, null), /^run\(\): `options` must be an object of options, not null$/],
     [() => js.run(config, { threads: '2' }), /`threads` must be a whole number from 1, not "2"$/],
     [() => js.run(config, { signal: {} }), /must be an AbortSignal, not an object/],
-    [() => js.run(config, { backend: 'gpu' }), /one of auto, webgpu, webasm, cpu, not "gpu"$/],
+    [() => js.run(config, { backend: 'gpu' }), /one of auto, webgpu, webasm, cpu, gpu\.js, not "gpu"$/],
     [() => js.run(config, { bakend: 'cpu' }), /^run\(\): .* did you mean `backend`\?$/],
     [() => js.run(config, { zzz: 1 }), /^run\(\): there is no option `zzz`$/],
     [() => js.run(config, { thread: 0, outptu: 'x' }), /`threads`\?\n.*`output`\?$/],
