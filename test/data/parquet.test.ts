@@ -303,7 +303,7 @@ t.test('init guesses the columns of a Parquet file', async t => {
   t.match(typed.stdout + typed.stderr, /list: a list, map or struct|flag has invalid cells/);
 });
 
-t.test('without the package, the error says what to install', async t => {
+t.test('without the package, or with another version, the error says what to install', async t => {
   const folder = work.folder();
   cpSync(join(packageRoot, 'dist/src/data'), join(folder, 'data'), { recursive: true });
   for (const name of ['host', 'util'])
@@ -326,4 +326,28 @@ t.test('without the package, the error says what to install', async t => {
       { code: 'data/parquet-missing', message: /run: npm install hyparquet$/, file: 'x.parquet' },
     ],
   });
+  const { devDependencies } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
+  const message = new RegExp(`npm install hyparquet@${devDependencies.hyparquet}$`);
+  const library = join('node_modules', 'hyparquet');
+  const change: Record<string, (text: string) => string> = {
+    'package.json': text => text.replace('./src/*.js', './lib/*.js'),
+    'src/column.js': text => text.replaceAll('parquetHeader', 'pageHeader'),
+    'src/thrift.js': text => text.replace('export function readVarInt', 'function readVarInt'),
+    'src/constants.js': text => text.replaceAll('DATA_PAGE', 'PAGE'),
+    'src/plan.js': () => '',
+  };
+  for (const [name, changed] of Object.entries(change)) {
+    // modules that were loaded stay loaded
+    const other = join(folder, name.replace(/\W/g, '-'));
+    cpSync(join(packageRoot, library), join(other, library), { recursive: true });
+    const text = readFileSync(join(packageRoot, library, name), 'utf8');
+    t.not(changed(text), text, name);
+    writeFileSync(join(other, library, name), changed(text));
+    process.chdir(other);
+    const refused: unknown = await ParquetFile.open(
+      readFileSync(fixture('types.parquet')),
+      'x.parquet',
+    ).catch((e: unknown) => e);
+    t.match(refused, { diagnostics: [{ code: 'data/parquet-version', message, file: 'x.parquet' }] }, name);
+  }
 });

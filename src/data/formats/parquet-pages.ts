@@ -11,6 +11,26 @@ export type Library = typeof import('hyparquet') &
   Pick<typeof import('hyparquet/src/column.js'), 'parquetHeader'> &
   Pick<typeof import('hyparquet/src/thrift.js'), 'readVarInt' | 'readZigZagBigInt'>;
 
+/** The header of a page in Thrift's compact protocol: three plain values of four bytes in all. */
+const HEADER = [0x15, 0, 0x15, 8, 0x15, 8, 0x2c, 0x15, 6, 0x15, 0, 0x15, 6, 0x15, 6, 0, 0];
+
+/** Whether `library`, of any version, reads what the checks read with it. */
+export function readsPages({ parquetHeader, readVarInt, readZigZagBigInt }: Partial<Library>): boolean {
+  const of = (...bytes: number[]) => readerOf(Uint8Array.from(bytes));
+  try {
+    const header = parquetHeader?.(of(...HEADER));
+    const { num_values, encoding, definition_level_encoding } = header?.data_page_header ?? {};
+    return (
+      [header?.type, num_values, encoding, definition_level_encoding].join() === 'DATA_PAGE,3,PLAIN,RLE' &&
+      [header?.uncompressed_page_size, header?.compressed_page_size].join() === '4,4' &&
+      readVarInt?.(of(0xac, 2)) === 300 &&
+      readZigZagBigInt?.(of(3)) === -2n
+    );
+  } catch {
+    return false;
+  }
+}
+
 /** What the checks of a column's pages need to know. */
 export interface ChunkForm {
   readonly library: Library;

@@ -9,7 +9,7 @@ import { damagedError, UserError, usageError } from '../../util/errors.js';
 import { optionalFile } from '../../util/root.js';
 import { expansionLimit, MAX_ELEMENTS } from '../reading/files.js';
 import { type CellForm, cellForm, cellTexts, type Piece } from './parquet-cells.js';
-import { checkedPages, hasCodec, type Library, UnsupportedEncoding } from './parquet-pages.js';
+import { checkedPages, hasCodec, type Library, readsPages, UnsupportedEncoding } from './parquet-pages.js';
 
 const MAGIC = 'PAR1';
 const ENCRYPTED_MAGIC = 'PARE';
@@ -181,15 +181,36 @@ function textOf(bytes: Uint8Array | null | undefined): string | null | undefined
   }
 }
 
+/** The checks of pages need functions that the package does not export by its name. */
+const INSIDE = ['index', 'column', 'thrift'];
+/** Files inside a package may change in any version. */
+const TESTED_VERSION = '1.33.0';
+
 async function loadLibrary(file: string): Promise<Library> {
-  const found = ['index', 'column', 'thrift'].map(name => optionalFile(`hyparquet/src/${name}.js`));
+  const found = INSIDE.map(partOfLibrary);
+  if (found.every(path => path === undefined))
+    throw usageError(
+      'data/parquet-missing',
+      'Parquet is read by the npm package hyparquet, which is not installed; run: npm install hyparquet',
+      { file, expected: 'hyparquet, or a CSV file' },
+    );
   const parts = found.flatMap(path => (path === undefined ? [] : [import(pathToFileURL(path).href)]));
-  if (parts.length === found.length) return Object.assign({}, ...(await Promise.all(parts)));
+  const library: Library = Object.assign({}, ...(await Promise.all(parts).catch(() => [])));
+  if (readsPages(library)) return library;
   throw usageError(
-    'data/parquet-missing',
-    'Parquet is read by the npm package hyparquet, which is not installed; run: npm install hyparquet',
-    { file, expected: 'hyparquet, or a CSV file' },
+    'data/parquet-version',
+    `the installed hyparquet does not read pages as version ${TESTED_VERSION} does; run: npm install hyparquet@${TESTED_VERSION}`,
+    { file, expected: `hyparquet ${TESTED_VERSION}, or a CSV file` },
   );
+}
+
+function partOfLibrary(name: string): string | undefined {
+  try {
+    return optionalFile(`hyparquet/src/${name}.js`);
+  } catch {
+    // the package does not export it
+    return name;
+  }
 }
 
 function readMetadata(library: Library, bytes: Buffer, file: string): FileMetaData {
