@@ -48,6 +48,7 @@ t.test('the imports follow the rules, and a planted violation of each rule is fo
     ['not-resolvable', 'src/train/planted-c.ts', './absent.js'],
     ['no-dev-packages', 'src/data/planted-d.ts', 'fast-check'],
     ['gpu.js-in-engine', 'src/train/planted-e.ts', 'gpu.js'],
+    ['ajv-in-schema', 'src/run/planted-aj.ts', 'ajv'],
     ['yaml-in-config', 'src/run/planted-f.ts', 'yaml'],
     ['core-without-node', 'src/train/planted-g.ts', 'node:fs'],
     ['browser-libraries-in-host', 'src/data/planted-x.ts', 'pathe'],
@@ -232,7 +233,9 @@ const packageFileOf = (folder: string) =>
 
 /** Paths inside packages, which may change in any version, and why each is needed. */
 const INSIDE: Readonly<Record<string, string>> = {
-  'gpu.js/src/backend/web-assembly/kernel': 'the analyzed kernel, whose code is written with vectors',
+  'ajv/dist/compile/names.js': 'names that generated code has, to call parts of schemas',
+  'ajv/dist/standalone/index.js': 'writes the modules of schemas',
+  'gpu.js/src/${file}': 'what a page has of it: parser and types, without its backends',
   'gpu.js/package.json': 'the manifest names its version',
   'hyparquet/src/column.js': 'headers of pages, which are checked before they are decoded',
   'hyparquet/src/thrift.js': 'numbers of pages, for the same checks',
