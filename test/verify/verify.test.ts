@@ -324,7 +324,7 @@ t.test('verify backends: one backend is not enough', async t => {
   for (const names of ['cpu', 'cpu,cpu', 'cpu,gpu', 'auto,cpu', '']) {
     const { code, stderr } = await work.cellrun('verify', 'backends', 'x.yaml', '--backends', names);
     t.equal(code, 2, names);
-    t.match(stderr, 'expected: two or more of webgpu, webasm, cpu, separated by commas');
+    t.match(stderr, 'expected: two or more of webgpu, webasm, cpu, gpu.js, separated by commas');
   }
 });
 
