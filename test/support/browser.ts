@@ -63,6 +63,12 @@ export function openFirefox(url: string, profile: string): () => Promise<unknown
   };
 }
 
+/**
+ * Milliseconds that a page waits for what a test expects: the machine may be busy, and how soon it
+ * comes is not what the tests are about.
+ */
+export const PATIENCE = 120_000;
+
 export interface Look {
   readonly width?: number;
   readonly height?: number;
@@ -87,6 +93,7 @@ export async function openPage(browser: Browser, url: string, look: Look = {}): 
     javaScriptEnabled: scripts,
   });
   if (before !== undefined) await context.addInitScript(before);
+  context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   const said: string[] = [];
   const requested: string[] = [];

@@ -16,6 +16,7 @@ import {
   chromiumMissing,
   type Look,
   openPage,
+  PATIENCE,
   part,
   startChromium,
 } from '../support/browser.js';
@@ -24,12 +25,6 @@ import { defectLog, logLines, makeRun } from '../support/dashboard.js';
 import { comesTrue, isStopped } from '../support/programs.js';
 import { sweepInProcess } from '../support/sweeps.js';
 import { work } from '../support/work.js';
-
-/**
- * The machine may be busy; how soon a point is on the page is not what these tests are about, as
- * long as it comes.
- */
-const PATIENCE = 60_000;
 
 const defects: unknown[] = [];
 
@@ -95,7 +90,6 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     use: (page: Page) => Promise<void>,
   ): Promise<void> {
     const opened = await openPage(browser, `${url}${hash}`, look);
-    opened.page.setDefaultTimeout(PATIENCE);
     try {
       await use(opened.page);
     } finally {
