@@ -231,7 +231,8 @@ for (const file of ['served', 'together'])
     globalName: file,
     plugins: [withoutSideEffects, without([...MAKERS, ...Object.values(DECODERS).flat(), SCHEMA])],
   });
-if (unseen.size > 0) throw new Error(`no module would contain what is left out: ${[...unseen].join(', ')}`);
+if (unseen.size > 0)
+  throw new Error(`these files are in no module, so they cannot be left out: ${[...unseen].join(', ')}`);
 
 writeFileSync(join(compiled, 'interop', 'js', 'module.d.ts'), moduleDeclarations());
 

@@ -249,6 +249,13 @@ async function downloaded(page: Page): Promise<string> {
   return directory;
 }
 
+/** The lines of a log, without what two runs in the same place do not share either. */
+function logWithoutTimes(run: string): string[] {
+  const text = readFileSync(join(run, 'log.jsonl'), 'utf8');
+  const names = 'time|run_id|\\w+_s|\\w*ms\\w*|step_ratio|summary_sha256';
+  return text.replaceAll(new RegExp(`"(${names})":("[^"]*"|[\\d.e-]+)`, 'g'), '"$1":0').split('\n');
+}
+
 /** The last checkpoint, without its header, which names a config that was changed. */
 function lastTensors(run: string): Buffer {
   const { checkpoints } = JSON.parse(readFileSync(join(run, 'checkpoints/index.json'), 'utf8'));
@@ -317,6 +324,13 @@ t.test('a page trains', { skip: missing }, async t => {
       requested.filter(url => !url.startsWith(`${origin}/`) && !url.startsWith(`blob:${origin}/`)),
       [],
     );
+  });
+
+  await t.test('the log has the bytes of Node, but for times and digests of them', async t => {
+    const { stdout } = await work.cellrun('run', config, '--portable', '--output', work.folder(), '--json');
+    const [ours, theirs] = [await downloaded(page), JSON.parse(stdout).directory].map(logWithoutTimes);
+    t.ok(ours.length > 10);
+    t.same(ours, theirs);
   });
 
   await t.test('the run is one for ./run', t => isReviewed(t, page));
