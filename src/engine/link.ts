@@ -153,7 +153,7 @@ function placeCopies(steps: readonly CodeUse[], codes: readonly Copies[]) {
 /** A kernel that checks the uses that steps make of it. */
 type CheckedKernel = Pick<LoweredKernel, 'check'>;
 
-/** A compiled kernel for each kernel of the plan, checked with the operands of each step. @throws KernelError */
+/** A compiled kernel for each kernel of the plan, checked with all operands. @throws KernelError */
 function kernelsOf<K extends CheckedKernel>(plan: Plan, kernelFor: (step: Step) => K): Map<Kernel, K> {
   const kernels = new Map<Kernel, K>();
   for (const step of plan.steps) {

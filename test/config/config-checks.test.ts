@@ -1,4 +1,5 @@
 /** Configs against their data, the schemas themselves, and damaged and hostile configs. */
+
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
@@ -21,7 +22,6 @@ import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
 import {
   classData,
-  failure,
   labelsOf,
   MINIMAL,
   printed,
@@ -30,6 +30,7 @@ import {
   VALID_FOLDER,
   writerIn,
 } from '../support/config-texts.js';
+import { failure } from '../support/failure.js';
 import { isClosed, unexplained } from '../support/schemas.js';
 
 process.chdir(packageRoot);

@@ -4,7 +4,8 @@ import { effectsOf } from '../../src/config/key-facts.js';
 import { branchesOf, schemaAt } from '../../src/config/schema/schema.js';
 import type { Dataset } from '../../src/data/core/dataset.js';
 import { layersOf } from '../../src/math/model/settings.js';
-import { classData, failure, writerIn } from '../support/config-texts.js';
+import { classData, writerIn } from '../support/config-texts.js';
+import { failure } from '../support/failure.js';
 
 const scratch = t.testdir({});
 const write = writerIn(scratch);

@@ -1,4 +1,5 @@
 /** Reading, merging, overriding and checking of config files. */
+
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
@@ -8,7 +9,6 @@ import { configError } from '../../src/data/core/problems.js';
 import { packageRoot } from '../../src/util/root.js';
 import {
   BROKEN_FOLDER,
-  failure,
   MINIMAL,
   MISFIT_FOLDER,
   printed,
@@ -17,6 +17,7 @@ import {
   VALID_FOLDER,
   writerIn,
 } from '../support/config-texts.js';
+import { failure } from '../support/failure.js';
 import { callWith, recorder } from '../support/in-process.js';
 
 process.chdir(packageRoot);

@@ -2,6 +2,7 @@
  * `compare`: statistics compared with SciPy, sides, differences, verdicts, curves, and real runs
  * from the command line.
  */
+
 import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
@@ -18,7 +19,6 @@ import type { Comparison } from '../../src/judge/comparison/document.js';
 import { RunDirectory } from '../../src/run/directory.js';
 import type { Manifest } from '../../src/run/manifest.js';
 import { Run, type RunRecord } from '../../src/run/run.js';
-import { UserError } from '../../src/util/errors.js';
 import { normalQuantile } from '../../src/util/normal.js';
 import { RandomStream } from '../../src/util/random.js';
 import {
@@ -31,6 +31,7 @@ import {
   wilcoxonSignedRank,
 } from '../../src/util/statistics.js';
 import { effectWords, sentencesOf } from '../../src/view/comparison-document.js';
+import { rejection } from '../support/failure.js';
 import { callWith, recorder } from '../support/in-process.js';
 import { MANIFEST, SUMMARY } from '../support/run-facts.js';
 import { work } from '../support/work.js';
@@ -549,15 +550,7 @@ async function compared(...words: readonly string[]): Promise<{ code: number; ou
   return { code: await callWith(io, 'compare', ...words), ...io.text };
 }
 
-async function refused(...words: readonly string[]): Promise<UserError> {
-  try {
-    await compared(...words);
-  } catch (error) {
-    if (error instanceof UserError) return error;
-    throw error;
-  }
-  throw new Error('nothing was refused');
-}
+const refused = (...words: readonly string[]) => rejection(() => compared(...words));
 
 async function trained(name: string, learningRate: number): Promise<string> {
   const file = join(folder, `${name}.yaml`);

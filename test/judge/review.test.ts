@@ -1,4 +1,5 @@
 /** Reviews of real runs: completion, gates, baselines, noise, and changes since the baseline. */
+
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import t from 'tap';
@@ -11,7 +12,8 @@ import { upperQuantile, upperTail } from '../../src/util/statistics.js';
 import { annotationsOf } from '../../src/view/github.js';
 import { junitOf } from '../../src/view/junit.js';
 import { markdownOf } from '../../src/view/markdown.js';
-import { copierInto, documentOf, failure, judge, reach, trainSmallRuns } from '../support/reviewed-runs.js';
+import { failure } from '../support/failure.js';
+import { copierInto, documentOf, judge, reach, trainSmallRuns } from '../support/reviewed-runs.js';
 import { work } from '../support/work.js';
 
 const { folder, config, experiment, runs } = await trainSmallRuns(work);

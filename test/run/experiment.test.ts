@@ -1,4 +1,5 @@
 /** The run directory: its files are complete and stay inside it. */
+
 import { execFileSync } from 'node:child_process';
 import {
   existsSync,
@@ -36,6 +37,7 @@ import { gitState } from '../../src/train/changes.js';
 import { RunningMedian } from '../../src/train/timing.js';
 import { EXIT, UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
+import { failure } from '../support/failure.js';
 import { MANIFEST, SUMMARY } from '../support/run-facts.js';
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cellrun-experiment-')));
@@ -47,16 +49,6 @@ const fresh = (): string => {
   mkdirSync(path);
   return path;
 };
-
-function failureOf(action: () => unknown): UserError {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof UserError) return error;
-    throw error;
-  }
-  throw new Error('nothing was reported');
-}
 
 const HASH = 'ab12cd34'.padEnd(64, '0');
 const started = new Date('2026-01-31T23:59:58.765Z');
@@ -90,7 +82,7 @@ t.test('hostile names and outputs never leave the output root', async t => {
   const words = '. .. ../../x a/b a\\b /etc a..b -rf .hidden é sweeps Sweeps ~ $HOME a%2f C:x'.split(' ');
   const hostile = ['', 'a b', 'a\0b', 'a\nb', 'x'.repeat(101), ...words];
   for (const name of hostile) {
-    const error = failureOf(() => RunDirectory.create(newRun(root, name)));
+    const error = failure(() => RunDirectory.create(newRun(root, name)));
     t.equal(error.exitCode, EXIT.usage, JSON.stringify(name));
     t.notOk(existsSync(root), 'nothing was written');
   }
@@ -109,31 +101,25 @@ t.test('hostile names and outputs never leave the output root', async t => {
   mkdirSync(root);
   writeFileSync(join(root, 'file'), '');
   t.match(
-    failureOf(() => RunDirectory.create(newRun(join(root, 'file')))).message,
+    failure(() => RunDirectory.create(newRun(join(root, 'file')))).message,
     'a component of the path is a file',
   );
   t.match(
-    failureOf(() => RunDirectory.create(newRun(root, 'file'))).message,
+    failure(() => RunDirectory.create(newRun(root, 'file'))).message,
     'a file or a broken symbolic link with that name exists',
   );
   if (existsSync('/proc/self')) {
-    t.match(
-      failureOf(() => RunDirectory.create(newRun('/proc/x'))).message,
-      'cannot create a directory here',
-    );
+    t.match(failure(() => RunDirectory.create(newRun('/proc/x'))).message, 'cannot create a directory here');
   }
+  t.match(failure(() => RunDirectory.open(join(root, 'absent'))).message, 'the run directory does not exist');
   t.match(
-    failureOf(() => RunDirectory.open(join(root, 'absent'))).message,
-    'the run directory does not exist',
-  );
-  t.match(
-    failureOf(() => RunDirectory.open(join(root, 'file'))).message,
+    failure(() => RunDirectory.open(join(root, 'file'))).message,
     'this is a file, not a run directory',
   );
-  t.match(failureOf(() => RunDirectory.open(root)).message, 'it has no config.resolved.yaml');
+  t.match(failure(() => RunDirectory.open(root)).message, 'it has no config.resolved.yaml');
   const run = RunDirectory.create(newRun(root, 'trained'));
   t.equal(
-    failureOf(() => RunDirectory.open(join(root, 'trained'))).diagnostics[0].suggestion,
+    failure(() => RunDirectory.open(join(root, 'trained'))).diagnostics[0].suggestion,
     run.path,
     'the run in it',
   );
@@ -160,7 +146,7 @@ t.test('summary and manifest fit their schemas', async t => {
     'no temporary files',
   );
   writeFileSync(run.files.summary, '{');
-  t.equal(failureOf(() => Run.open(run.path).summary).exitCode, EXIT.damaged);
+  t.equal(failure(() => Run.open(run.path).summary).exitCode, EXIT.damaged);
 });
 
 t.test('machine, versions and git state', async t => {
@@ -303,7 +289,7 @@ t.test('a file that cannot be written is named, with exit 1', async t => {
     refused.push([() => log.emit(warning), full]);
   }
   for (const [action, message] of refused) {
-    const error = failureOf(action);
+    const error = failure(action);
     t.equal(error.exitCode, EXIT.unexpected);
     t.ok(error.message.startsWith(message), error.message);
   }
@@ -431,7 +417,7 @@ t.test('keeps the last and the best, whatever the metrics', async t => {
     t.same(stepsIn(path), kept, name);
     t.equal(loadCheckpoint(resolveCheckpoint(path, 'last')).step, kept.at(-1));
     if (best === null)
-      t.match(failureOf(() => resolveCheckpoint(path, 'best')).message, "there is no checkpoint 'best' here");
+      t.match(failure(() => resolveCheckpoint(path, 'best')).message, "there is no checkpoint 'best' here");
     else t.equal(loadCheckpoint(resolveCheckpoint(path, 'best')).step, best, name);
     const index = JSON.parse(readFileSync(join(path, 'index.json'), 'utf8'));
     t.same(validateAgainst('checkpoints', index), []);
@@ -462,35 +448,31 @@ t.test('a damaged or missing checkpoint is always an error', async t => {
   const bytes = readFileSync(last);
   bytes[bytes.length - 1] ^= 1;
   writeFileSync(last, bytes);
-  t.equal(failureOf(() => loadCheckpoint(last)).exitCode, EXIT.damaged);
+  t.equal(failure(() => loadCheckpoint(last)).exitCode, EXIT.damaged);
   writeFileSync(last, bytes.subarray(0, 20));
-  const error = failureOf(() => resolveCheckpoint(path, 'last'));
+  const error = failure(() => resolveCheckpoint(path, 'last'));
   t.equal(error.exitCode, EXIT.damaged);
   t.equal(error.diagnostics[0].file, last);
   t.equal(basename(resolveCheckpoint(path, 100)), 'step-00000100.safetensors', 'only what is asked for');
-  t.equal(failureOf(() => resolveCheckpoint(path, 'best')).exitCode, EXIT.damaged, 'it may be the best');
-  t.equal(failureOf(() => resolveCheckpoint(join(path, 'absent'), 'last')).exitCode, EXIT.usage);
+  t.equal(failure(() => resolveCheckpoint(path, 'best')).exitCode, EXIT.damaged, 'it may be the best');
+  t.equal(failure(() => resolveCheckpoint(join(path, 'absent'), 'last')).exitCode, EXIT.usage);
   rmSync(last);
-  const lost = failureOf(() => resolveCheckpoint(path, 'last'));
+  const lost = failure(() => resolveCheckpoint(path, 'last'));
   t.equal(lost.exitCode, EXIT.damaged, 'not the one before in its place');
   t.match(lost.diagnostics[0], { code: 'checkpoint/lost', file: last });
-  t.equal(failureOf(() => resolveCheckpoint(path, 200)).exitCode, EXIT.damaged);
+  t.equal(failure(() => resolveCheckpoint(path, 200)).exitCode, EXIT.damaged);
   t.equal(loadCheckpoint(resolveCheckpoint(path, 'best')).step, 100, 'the other one is still there');
-  t.equal(failureOf(() => resolveCheckpoint(path, 300)).exitCode, EXIT.usage, 'there never was such a one');
+  t.equal(failure(() => resolveCheckpoint(path, 300)).exitCode, EXIT.usage, 'there never was such a one');
   rmSync(resolveCheckpoint(path, 'best'));
   for (const which of ['last', 'best', 100] as const)
-    t.equal(failureOf(() => resolveCheckpoint(path, which)).exitCode, EXIT.damaged, `${which}`);
+    t.equal(failure(() => resolveCheckpoint(path, which)).exitCode, EXIT.damaged, `${which}`);
   writeFileSync(join(path, 'index.json'), '{"last": 3');
-  t.equal(
-    failureOf(() => resolveCheckpoint(path, 'last')).exitCode,
-    EXIT.usage,
-    'an index says nothing else',
-  );
+  t.equal(failure(() => resolveCheckpoint(path, 'last')).exitCode, EXIT.usage, 'an index says nothing else');
   const golden = join(packageRoot, 'test/fixtures/goldens/lstm_odd.safetensors');
-  t.match(failureOf(() => loadCheckpoint(golden)).message, 'not a checkpoint');
+  t.match(failure(() => loadCheckpoint(golden)).message, 'not a checkpoint');
   const other = fresh();
   filled(other, max, [0.5]);
-  t.match(failureOf(() => resolveCheckpoint(other, 7)).diagnostics[0], {
+  t.match(failure(() => resolveCheckpoint(other, 7)).diagnostics[0], {
     message: 'there is no checkpoint of step 7 here',
     expected: 'one of the steps 100',
   });

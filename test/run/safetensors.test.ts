@@ -16,6 +16,7 @@ import {
 } from '../../src/run/safetensors.js';
 import { EXIT, UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
+import { failure } from '../support/failure.js';
 import { work } from '../support/work.js';
 
 const folder = work.folder();
@@ -32,19 +33,9 @@ function handmade(
   return Buffer.concat([prefix, Buffer.from(header), data]);
 }
 
-function failure(bytes: Uint8Array): UserError {
+function failureOf(bytes: Uint8Array): UserError {
   writeFileSync(file, bytes);
-  return failureOf(() => readSafetensors(file));
-}
-
-function failureOf(action: () => unknown): UserError {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof UserError) return error;
-    throw error;
-  }
-  throw new Error('nothing was reported');
+  return failure(() => readSafetensors(file));
 }
 
 t.test('reads files that other code wrote', async t => {
@@ -168,7 +159,7 @@ t.test('detects every flipped bit and missing byte', async t => {
     }
   }
   for (let length = 0; length < whole.length; length++) {
-    if (failure(whole.subarray(0, length)).exitCode !== EXIT.damaged) unseen.push(`length ${length}`);
+    if (failureOf(whole.subarray(0, length)).exitCode !== EXIT.damaged) unseen.push(`length ${length}`);
   }
   t.same(unseen, []);
 });
@@ -215,26 +206,26 @@ t.test('reports every deviation from the format with its location', async t => {
     ['not a tensor', handmade('{"w":1}'), UNFIT, 8],
   ];
   for (const [name, bytes, message, offset] of cases) {
-    const error = failure(bytes);
+    const error = failureOf(bytes);
     t.equal(error.exitCode, EXIT.damaged, name);
     t.ok(error.diagnostics[0].message.includes(message), `${name}: ${error.message}`);
     t.equal(error.diagnostics[0].file, file);
     if (offset > 0) t.type(error.diagnostics[0].offset, 'number');
     if (offset === 8) t.equal(error.diagnostics[0].offset, 8, name);
   }
-  t.equal(failureOf(() => readSafetensors(join(folder, 'absent'))).exitCode, EXIT.usage);
-  t.match(failureOf(() => readSafetensors(folder)).message, 'this is a directory, not a file');
-  t.match(failureOf(() => readSafetensorsMetadata(folder)).message, 'this is a directory, not a file');
+  t.equal(failure(() => readSafetensors(join(folder, 'absent'))).exitCode, EXIT.usage);
+  t.match(failure(() => readSafetensors(folder)).message, 'this is a directory, not a file');
+  t.match(failure(() => readSafetensorsMetadata(folder)).message, 'this is a directory, not a file');
 });
 
 t.test('reads or refuses a header of 30 MB and one of a million levels', async t => {
   const long = handmade(`{"__metadata__":{"${'a'.repeat(20_000_000)}":"${'\\"'.repeat(5_000_000)}"}}`);
   writeFileSync(file, long);
   t.equal(Object.keys(readSafetensors(file).metadata).length, 1);
-  const deep = failure(handmade(`{"w":${'['.repeat(1_000_000)}`));
+  const deep = failureOf(handmade(`{"w":${'['.repeat(1_000_000)}`));
   t.equal(deep.exitCode, EXIT.damaged);
   for (const [open, close] of ['[]', ['{"a":', '}']]) {
-    const closed = failure(handmade(`{"w":${open.repeat(5000)}0${close.repeat(5000)}}`));
+    const closed = failureOf(handmade(`{"w":${open.repeat(5000)}0${close.repeat(5000)}}`));
     t.match(closed, {
       exitCode: EXIT.damaged,
       message: `${file}: offset 8: the nesting of the header is too deep`,

@@ -6,21 +6,11 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatDiagnostics } from '../../src/cli/terminal/diagnostics.js';
 import type { Dataset, Split, Targets } from '../../src/data/core/dataset.js';
-import { UserError } from '../../src/util/errors.js';
+import type { UserError } from '../../src/util/errors.js';
 
 export const BROKEN_FOLDER = 'test/fixtures/configs/broken';
 export const MISFIT_FOLDER = 'test/fixtures/configs/misfit';
 export const VALID_FOLDER = 'test/fixtures/configs/valid';
-
-export function failure(action: () => unknown): UserError {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof UserError) return error;
-    throw error;
-  }
-  throw new Error('nothing was wrong');
-}
 
 export function told(error: UserError): string[] {
   return error.diagnostics.map(d => `${d.code.replace('config/', '')} ${d.line}:${d.column}`);

@@ -4,7 +4,6 @@ import { basename, join } from 'node:path';
 import type { Review } from '../../src/judge/judging/document.js';
 import { type Reviewed, type ReviewOptions, reviewRuns } from '../../src/judge/judging/review.js';
 import type { Summary } from '../../src/run/summary.js';
-import { UserError } from '../../src/util/errors.js';
 import type { Block } from '../../src/view/blocks.js';
 import { reviewDocument } from '../../src/view/review-document.js';
 import type { Workplace } from './cli.js';
@@ -102,14 +101,4 @@ export function withoutGates(summary: Record<string, unknown>, directory: string
   const text = readFileSync(file, 'utf8');
   writeFileSync(file, `${text.slice(0, text.indexOf('\ngates:'))}\ngates: []\n`);
   withoutVerdicts(summary, directory);
-}
-
-export function failure(action: () => unknown): UserError {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof UserError) return error;
-    throw error;
-  }
-  throw new Error('nothing was thrown');
 }

@@ -3,17 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatDiagnostics } from '../../src/cli/terminal/diagnostics.js';
 import { type LoadedSweep, loadSweep } from '../../src/sweep/config/load.js';
-import { UserError } from '../../src/util/errors.js';
-
-export async function failure(action: () => unknown): Promise<UserError> {
-  try {
-    await action();
-  } catch (error) {
-    if (error instanceof UserError) return error;
-    throw error;
-  }
-  throw new Error('nothing was wrong');
-}
+import type { UserError } from '../../src/util/errors.js';
 
 /** The diagnostics as `code line:column`, followed by the file if it is not `file`. */
 function told(error: UserError, file = '', folder = ''): string[] {

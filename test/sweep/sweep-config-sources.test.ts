@@ -10,7 +10,8 @@ import { fromCommandLine, loadSweep } from '../../src/sweep/config/load.js';
 import { overridesOf } from '../../src/sweep/directory.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
-import { BASE, failure, GRID, printed, sweepFolder, sweepText } from '../support/sweep-texts.js';
+import { rejection } from '../support/failure.js';
+import { BASE, GRID, printed, sweepFolder, sweepText } from '../support/sweep-texts.js';
 
 process.chdir(packageRoot);
 const scratch = t.testdir({});
@@ -94,19 +95,19 @@ t.test('the default objective is checkpoint.metric of the configs', async t => {
   t.same(objectiveOf([base], declared), { metric: 'train.loss', goal: 'minimize' });
 
   const other = write('other.yaml', `${BASE}checkpoint: { metric: test.loss }\n`);
-  const differ = await failure(() => objectiveOf([base, other]));
+  const differ = await rejection(() => objectiveOf([base, other]));
   t.same(told(differ), ['sweep/objective 1:1 command line']);
   t.match(printed(differ), /differ in `checkpoint\.metric`.*expected: `objective`.*--objective/s);
 
   const file = (text: string) => loadSweep(write('silent.yaml', text));
   const head = 'version: 1\nname: silent\nmethod: grid\nparameters: { model.hidden_size: [4] }\n';
   t.same(file(`${head}base: base.yaml\n`).plan.objective, accuracy);
-  const variants = await failure(() => file(`${head}variants: [base.yaml, other.yaml]\n`));
+  const variants = await rejection(() => file(`${head}variants: [base.yaml, other.yaml]\n`));
   t.match(told(variants, join(scratch, 'silent.yaml')), ['sweep/objective 5:1']);
   t.match(printed(variants), /expected: `objective`/);
 
   const words = (parameters: string[], flags = {}) =>
-    failure(() => fromCommandLine([base], parameters, { flags })).then(error =>
+    rejection(() => fromCommandLine([base], parameters, { flags })).then(error =>
       told(error).map(line => line.split(' ')[0]),
     );
   t.same(
@@ -132,15 +133,15 @@ t.test('the default objective is checkpoint.metric of the configs', async t => {
     'one value for a key that cannot be varied is an override',
   );
   t.match(
-    printed(await failure(() => fromCommandLine([base], ['training.num_epochs=1,2'], {}))),
+    printed(await rejection(() => fromCommandLine([base], ['training.num_epochs=1,2'], {}))),
     /`training\.num_epochs` cannot be varied/,
   );
   write('vague.yaml', `${BASE}checkpoint: { metric: test.los }\n`);
-  const vague = await failure(() =>
+  const vague = await rejection(() =>
     fromCommandLine([join(scratch, 'vague.yaml')], ['model.hidden_size=8,16']),
   );
   t.same(told(vague), ['config/choice 8:23 vague.yaml'], 'one that is misspelt was declared');
-  const absent = await failure(() => fromCommandLine([join(scratch, 'none.yaml')], ['model.hidden=8']));
+  const absent = await rejection(() => fromCommandLine([join(scratch, 'none.yaml')], ['model.hidden=8']));
   t.same(
     absent.diagnostics.map(({ code }) => code),
     ['config/unknown-key', 'config/missing-file'],
@@ -150,7 +151,7 @@ t.test('the default objective is checkpoint.metric of the configs', async t => {
 t.test('errors in a command line have their position in it', async t => {
   const file = 'configs/mnist-lstm.yaml';
   const error = (words: readonly string[], flags = {}) =>
-    failure(() => fromCommandLine([file], words, { flags: { objective: 'test.loss:min', ...flags } }));
+    rejection(() => fromCommandLine([file], words, { flags: { objective: 'test.loss:min', ...flags } }));
   const cases: readonly (readonly [words: readonly string[], reported: string])[] = [
     [['model.hidden_size=8,x'], 'config/type 1:21'],
     [['model.hidden=8'], 'config/unknown-key 1:1'],
@@ -218,7 +219,7 @@ t.test('several configs are variants', async t => {
     'long.yaml',
     'version: 1\nextends: base.yaml\nname: long\nseed: 5\ntraining: { num_epochs: 9 }\n',
   );
-  const uneven = await failure(() => fromCommandLine([base, long], [], { flags }));
+  const uneven = await rejection(() => fromCommandLine([base, long], [], { flags }));
   t.same(told(uneven), ['sweep/epochs 1:1 command line', 'sweep/seeds 1:1 command line']);
   t.match(printed(uneven), /4 in .*base\.yaml, 9 in .*long\.yaml/);
   const evened = fromCommandLine([base, long], [], {
@@ -253,11 +254,11 @@ t.test('flags override a sweep file, and --set applies to its config', async t =
     method: { kind: 'random' },
     seeds: [8, 9],
   });
-  const wrong = await failure(() => loadSweep(file, { set: ['training.num_epochs=x'] }));
+  const wrong = await rejection(() => loadSweep(file, { set: ['training.num_epochs=x'] }));
   t.same(told(wrong, file), ['config/type 1:21 --set']);
 
   const setting = (set: string[], more = '') =>
-    failure(() => loadSweep(write('set.yaml', sweepText(`${GRID}${more}`)), { set }));
+    rejection(() => loadSweep(write('set.yaml', sweepText(`${GRID}${more}`)), { set }));
   const idle = await setting(['training.num_epochs=2', 'model.hidden_size=16']);
   t.same(told(idle), ['sweep/set 1:1 --set']);
   t.match(printed(idle), /the sweep varies `model\.hidden_size`, so --set has no effect on it/);
@@ -266,7 +267,7 @@ t.test('flags override a sweep file, and --set applies to its config', async t =
   const momentum = '  optimizer.momentum: { kind: choice, values: [0.5], when: { optimizer.kind: sgd } }\n';
   const conditional = write('set.yaml', sweepText(chosen + momentum));
   t.doesNotThrow(() => loadSweep(conditional, { set: ['seed=1'] }));
-  const elsewhere = await failure(() => loadSweep(conditional, { set: ['optimizer.momentum=0.9'] }));
+  const elsewhere = await rejection(() => loadSweep(conditional, { set: ['optimizer.momentum=0.9'] }));
   t.notOk(told(elsewhere).includes('sweep/set 1:1 --set'), 'of other points it goes for');
 });
 
@@ -290,13 +291,13 @@ training: { num_epochs: 1, batch_size: 4, last_batch: drop }
       'method: grid\nparameters:\n  training.batch_size: [4, 10]\n  model.num_classes: [2, 3]\n  optimizer.learning_rate: [0.1, 0.2]\n',
     ).replace('base.yaml', 'csv.yaml'),
   );
-  const error = await failure(() => new SweepModels(loadSweep(file)).check());
+  const error = await rejection(() => new SweepModels(loadSweep(file)).check());
   t.equal(error.exitCode, 2);
   t.same(told(error, file), ['config/num-classes 8:23', 'config/batch-size 7:28']);
   t.match(printed(error), /at most 9, the number of training sequences/);
   t.match(printed(error), /at training\.batch_size=4, model\.num_classes=2 and 1 more point/);
   t.notMatch(printed(error), /learning_rate/, 'what decides nothing here is not named');
-  const large = await failure(() =>
+  const large = await rejection(() =>
     new SweepModels(
       load('method: grid\nparameters: { model.hidden_size: [8, 16384], model.num_layers: [1, 64] }\n'),
     ).check(),

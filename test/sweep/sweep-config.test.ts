@@ -10,7 +10,8 @@ import { loadExperiment } from '../../src/config/index.js';
 import { loadSweep } from '../../src/sweep/config/load.js';
 import { overridesOf } from '../../src/sweep/directory.js';
 import { packageRoot } from '../../src/util/root.js';
-import { BASE, failure, GRID, printed, sweepFolder, sweepText } from '../support/sweep-texts.js';
+import { rejection } from '../support/failure.js';
+import { BASE, GRID, printed, sweepFolder, sweepText } from '../support/sweep-texts.js';
 
 process.chdir(packageRoot);
 const scratch = t.testdir({});
@@ -147,7 +148,7 @@ t.test('broken sweeps: every problem is reported at its position', async t => {
   const file = join(scratch, 'broken.yaml');
   for (const [name, { sweep, reported, message }] of fixture<Broken>('broken.yaml')) {
     write('broken.yaml', sweepText(sweep));
-    const error = await failure(() => loadSweep(file));
+    const error = await rejection(() => loadSweep(file));
     t.equal(error.exitCode, 2, name);
     t.same(told(error, file), reported, `${name}: ${printed(error)}`);
     if (message !== undefined) t.match(printed(error), new RegExp(message, 'm'), name);
@@ -167,7 +168,7 @@ t.test('broken sweeps: checking stops after the first stage with errors', async 
     let text = sweep;
     for (const { reported, fixes } of stages) {
       write('staged.yaml', sweepText(text));
-      const error = await failure(() => loadSweep(file));
+      const error = await rejection(() => loadSweep(file));
       t.same(told(error, file).toSorted(), reported.toSorted(), `${name}: ${printed(error)}`);
       for (const [from, to] of Object.entries(fixes)) text = text.replace(from, to);
     }
@@ -178,13 +179,13 @@ t.test('broken sweeps: checking stops after the first stage with errors', async 
     'staged.yaml',
     'version: 1\nname: tried\nbase: absent.yaml\nmethod: grid\nparameters: { model.hidden_siz: [1] }\n',
   );
-  const without = await failure(() => loadSweep(file));
+  const without = await rejection(() => loadSweep(file));
   t.same(told(without, file), ['config/missing-file 3:7', 'config/unknown-key 5:15']);
 });
 
 t.test('the objective must be a reported metric with the right goal', async t => {
   const attempt = (objective: string) =>
-    failure(() => loadSweep(write('objective.yaml', sweepText(GRID, `objective: ${objective}`))));
+    rejection(() => loadSweep(write('objective.yaml', sweepText(GRID, `objective: ${objective}`))));
   const file = join(scratch, 'objective.yaml');
   const absent = await attempt('{ metric: test.mean_absolute_error, goal: minimize }');
   t.same(told(absent, file), ['sweep/metric 4:22']);
@@ -208,7 +209,7 @@ t.test('the objective must be a reported metric with the right goal', async t =>
   const gated = loadSweep(path, { set: ['gates=[{ metric: test.f1, min: 0.1 }]'] });
   t.equal(parse(gated.bases[0].yaml).training.metrics, undefined, 'a gate has it measured already');
   const varied = 'method: grid\nparameters:\n  training.metrics: [[accuracy], [f1]]';
-  const unmeasured = await failure(() => loadSweep(write('objective.yaml', sweepText(varied, asked))));
+  const unmeasured = await rejection(() => loadSweep(write('objective.yaml', sweepText(varied, asked))));
   t.match(
     printed(unmeasured),
     /do not measure test\.f1; at training\.metrics=\["accuracy"\]$/m,
@@ -249,10 +250,10 @@ t.test('warns of an objective on different splits', async t => {
 
 t.test('problems of a base are located in the base', async t => {
   const file = write('sweep.yaml', sweepText(GRID).replace('base.yaml', 'absent.yaml'));
-  const absent = await failure(() => loadSweep(file));
+  const absent = await rejection(() => loadSweep(file));
   t.same(told(absent, file), ['config/missing-file 3:7'], 'a missing one where it is asked for');
   write('wrong.yaml', BASE.replace('num_epochs: 4', 'num_epochs: four'));
-  const wrong = await failure(() =>
+  const wrong = await rejection(() =>
     loadSweep(write('sweep.yaml', sweepText(GRID).replace('base.yaml', 'wrong.yaml'))),
   );
   t.same(told(wrong, file), ['config/type 7:25 wrong.yaml']);
@@ -295,7 +296,7 @@ parameters:
 exclude: [{ dataset: { kind: mnist, path: e }, model.head.from: every }]
 `;
   const file = write('deep/paths.yaml', sweep);
-  const error = await failure(() => loadSweep(file));
+  const error = await rejection(() => loadSweep(file));
   t.same(told(error, file), ['sweep/impossible-value 10:65'], 'the excluded dataset is known by its path');
   const { plan, configAt, points } = loadSweep(
     write('deep/paths.yaml', sweep.replace('head.from: every', 'head.from: last')),
