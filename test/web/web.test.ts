@@ -32,6 +32,7 @@ import {
   part,
   startChromium,
 } from '../support/browser.js';
+import { comesTrue } from '../support/programs.js';
 import { tone, wav } from '../support/wav.js';
 import { work } from '../support/work.js';
 
@@ -359,7 +360,7 @@ t.test('a page trains', { skip: missing }, async t => {
     const file = page.getByLabel('File');
     await page.fill('#config', `${text}# edited`);
     await drop(page, 'parquet.yaml', PARQUET.replace('name: parquet', 'name: dropped'));
-    await page.waitForFunction("document.querySelector('#config').value.includes('dropped')");
+    await comesTrue(async () => (await page.inputValue('#config')).includes('dropped'));
     t.equal(await file.inputValue(), 'parquet.yaml');
     await file.selectOption('steps.yaml');
     t.equal(await page.inputValue('#config'), `${text}# edited`);
