@@ -102,10 +102,11 @@ const TYPES: Readonly<Record<string, string>> = {
   '.json': 'application/json',
 };
 
-/** Threads of a page with this before their text wait before each turn. */
-const slow = (milliseconds: number) => `const { postMessage } = MessagePort.prototype;
+/** Before the text of a thread, each turn after about 40 steps waits: half a minute in all. */
+const SLOW_THREAD = `const { postMessage } = MessagePort.prototype;
+let turns = 0;
 MessagePort.prototype.postMessage = function (message) {
-  setTimeout(() => postMessage.call(this, message), ${milliseconds});
+  setTimeout(() => postMessage.call(this, message), ++turns < 60 ? 20 : 1000);
 };
 `;
 
@@ -116,7 +117,7 @@ MessagePort.prototype.postMessage = function (message) {
 const REPORTER = `<!DOCTYPE html><script src="/trainer.js"></script><script src="/site.js"></script><script>
 const tell = body => fetch('/told', { method: 'POST', body: JSON.stringify(body) });
 const isFirst = !sessionStorage.began;
-const trainer = new Worker(URL.createObjectURL(new Blob([isFirst ? ${JSON.stringify(slow(60))} : '', cellrunTrainer])));
+const trainer = new Worker(URL.createObjectURL(new Blob([isFirst ? ${JSON.stringify(SLOW_THREAD)} : '', cellrunTrainer])));
 trainer.onerror = ({ message }) => tell(message);
 const text = cellrunSite.texts['steps.yaml'];
 let digests = {}, resumed = false;
@@ -160,11 +161,11 @@ const server = createServer(async (request, response) => {
 });
 t.teardown(() => server.close());
 
-/** Puts `slow` before the text of threads. */
+/** Puts `SLOW_THREAD` before the text of threads. */
 const SLOWED = `const Whole = Blob;
 Blob = class extends Whole {
   constructor(parts, options) {
-    super(options.type === 'text/javascript' ? [${JSON.stringify(slow(50))}, ...parts] : parts, options);
+    super(options.type === 'text/javascript' ? [${JSON.stringify(SLOW_THREAD)}, ...parts] : parts, options);
   }
 };`;
 
@@ -494,13 +495,14 @@ t.test('a page trains', { skip: missing }, async t => {
   });
 
   await t.test('paused in the page, it resumes in Node, and the other way round', async t => {
-    const own = await browser.newContext({ acceptDownloads: true });
-    const { page } = await openSite(own, SLOWED);
-    await reaches(page, 'ready');
-    await trainsFor40Steps(page);
-    await press(page, 'Pause');
-    await reaches(page, 'paused');
-    const directory = await downloaded(page);
+    const own = await browser.newContext();
+    const slow = await openSite(own, SLOWED);
+    await reaches(slow.page, 'ready');
+    await trainsFor40Steps(slow.page);
+    await press(slow.page, 'Pause');
+    await reaches(slow.page, 'paused');
+    const directory = await downloaded(slow.page);
+    await slow.page.close();
     const data = ['--set', `dataset.path=${join(dirname(config), 'data.csv')}`];
     const resumed = await work.cellrun('resume', directory, ...data, '--allow-change', 'dataset.path');
     t.equal(resumed.code, 0, resumed.stderr);
@@ -513,6 +515,8 @@ t.test('a page trains', { skip: missing }, async t => {
     const names = readdirSync(begun, { recursive: true, encoding: 'utf8' });
     const files = names.filter(name => statSync(join(begun, name)).isFile());
     const content = files.map(name => [`${basename(begun)}/${name}`, readFileSync(join(begun, name))]);
+    const { page } = await openSite(own);
+    await reaches(page, 'paused');
     await drop(page, 'begun.zip', zipSync(Object.fromEntries(content)));
     await page.getByText(basename(begun)).waitFor();
     await press(page, 'Resume');
@@ -589,12 +593,15 @@ t.test('a page trains', { skip: missing }, async t => {
   await t.test('on a GPU, if the user picks it', async t => {
     const own = await startChromium('--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader');
     t.teardown(() => own.close());
-    const context = await own.newContext({ acceptDownloads: true });
-    const { page, said } = await openSite(context, SLOWED);
-    await reaches(page, 'ready');
-    await page.getByLabel('Train on').selectOption('the GPU');
-    await trainsFor40Steps(page);
-    await press(page, 'Pause');
+    const context = await own.newContext();
+    const slow = await openSite(context, SLOWED);
+    await reaches(slow.page, 'ready');
+    await slow.page.getByLabel('Train on').selectOption('the GPU');
+    await trainsFor40Steps(slow.page);
+    await press(slow.page, 'Pause');
+    await reaches(slow.page, 'paused');
+    await slow.page.close();
+    const { page, said } = await openSite(context);
     await reaches(page, 'paused');
     await press(page, 'Resume');
     await reaches(page, 'ended');
@@ -606,7 +613,7 @@ t.test('a page trains', { skip: missing }, async t => {
     const node = await work.cellrun('run', config, '--output', work.folder(), '--json');
     const [found, wanted] = [lossIn(directory), lossIn(JSON.parse(node.stdout).directory)];
     t.ok(Math.abs(found / wanted - 1) < 1e-3, `${found} and ${wanted}`);
-    t.same(said, []);
+    t.same([...slow.said, ...said], []);
     t.equal(await page.getByText('has the same SHA-256').count(), 0, 'drivers round as they like');
   });
 
