@@ -68,15 +68,26 @@ interface PackageFile {
 const { dependencies = {}, peerDependencies = {} } = packageFileIn(packageRoot);
 const external = Object.keys({ ...dependencies, ...peerDependencies });
 
+/** `text` of `file` without `part`. If it has none, the build fails. */
+function textWithout(text: string, part: string | RegExp, file: string): string {
+  const left = text.replace(part, '');
+  if (left === text) throw new Error(`${file} has no ${part}, which the bundle leaves out`);
+  return left;
+}
+
 /**
- * Modules use a `require` from `createRequire` to load packages on first use. The bundler follows
- * only a `require` that the module does not declare, so this removes the declaration.
+ * `host/node.ts` loads packages on first use with a `require` from `createRequire`. The bundler
+ * follows only a `require` that the module does not declare, so this removes the declaration.
  */
 const lazyRequire: Plugin = {
   name: 'lazy-require',
   setup({ onLoad }) {
-    onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, ({ path }) => ({
-      contents: readFileSync(path, 'utf8').replace('const require = createRequire(import.meta.url);', ''),
+    onLoad({ filter: /[\\/]host[\\/]node\.ts$/ }, ({ path }) => ({
+      contents: textWithout(
+        readFileSync(path, 'utf8'),
+        'const require = createRequire(import.meta.url);',
+        path,
+      ),
       loader: 'ts',
     }));
   },
@@ -355,7 +366,7 @@ function moduleDeclarations(): string {
   const declared = functions.map(name => `export declare const ${name}: ExportedModel['${name}'];\n`);
   // explanations need the data of the run
   const explanation = /\n *\/\*\*[^\n]*\n *readonly explanation\?: [^\n]*/;
-  return [...found, ...declared].join('').replace(explanation, '');
+  return textWithout([...found, ...declared].join(''), explanation, 'interop/js/runtime.d.ts');
 }
 
 /** The licence of a package, for files that contain it. */

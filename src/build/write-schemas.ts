@@ -12,6 +12,7 @@ import { sweepFile } from '../sweep/config/definition.js';
 import { journalLine } from '../sweep/journal.js';
 import { queueJobShape } from '../sweep/launchers/queue.js';
 import { outOfFold, sweepSummary } from '../sweep/results.js';
+import { sweepPlan } from '../sweep/schedule/plan.js';
 import { packageRoot } from '../util/root.js';
 import { type Shape, schemaText } from '../util/schema.js';
 
@@ -24,6 +25,7 @@ const SCHEMAS: Readonly<Record<string, Shape>> = {
   request: requests,
   review,
   sweep: sweepFile,
+  'sweep-plan': sweepPlan,
   'sweep-summary': sweepSummary,
 };
 

@@ -9,6 +9,7 @@ import { printable } from '../util/words.js';
 import { asTyped } from './command/command-line.js';
 import { formatDiagnostics, HintedError } from './terminal/diagnostics.js';
 import { type Io, processIo, type Terminal } from './terminal/io.js';
+import { openProgramLog } from './terminal/log.js';
 
 export class Call {
   private readonly io: Io;
@@ -19,7 +20,8 @@ export class Call {
     private readonly terminal: Terminal,
   ) {
     this.io = processIo(terminal, argv.includes('--no-color'));
-    this.verbose = argv.includes('--verbose') || Boolean(terminal.env.DEBUG);
+    const { DEBUG, LOG_LEVEL = '' } = terminal.env;
+    this.verbose = argv.includes('--verbose') || Boolean(DEBUG) || /^(debug|trace)$/i.test(LOG_LEVEL);
   }
 
   async run(): Promise<ExitCode> {
@@ -43,16 +45,21 @@ export class Call {
     }
     if (error instanceof UserError) {
       err(formatDiagnostics(asTyped(error.diagnostics, this.argv), { color: color.err }));
-      if (this.verbose) err(`${stackOf(error)}\n`);
+      if (this.verbose) this.logStack(error);
       return error.exitCode;
     }
     const system = systemFailure(error);
     const message = system ?? (error instanceof Error ? error.message : String(error)).split('\n')[0];
     err(`cellrun: ${system === undefined ? 'unexpected failure: ' : ''}${printable(message)}\n`);
-    if (this.verbose) err(`${stackOf(error)}\n`);
+    if (this.verbose) this.logStack(error);
     else if (system === undefined)
       err('This is a bug in cellrun. Please report it with the output of --verbose.\n');
     return EXIT.unexpected;
+  }
+
+  private logStack(error: unknown): void {
+    const err = error instanceof Error ? error : new Error(String(error));
+    openProgramLog(this.io, 'debug').debug({ err }, 'stack trace:');
   }
 }
 
@@ -73,10 +80,6 @@ function systemFailure(error: unknown): string | undefined {
   const { path, syscall }: NodeJS.ErrnoException = error;
   const reason = systemReason(error);
   return exhausted(error) ?? (reason && `${path ?? syscall ?? 'system'}: ${reason}`);
-}
-
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 const FILES = 'too many open files (`ulimit -n`)';

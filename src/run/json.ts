@@ -63,7 +63,9 @@ type Schema =
   | 'confidence'
   | 'notes'
   | 'checkpoints'
-  | 'baseline';
+  | 'baseline'
+  | 'sweep-plan'
+  | 'out-of-fold';
 
 /** Reads a file and validates it with the schema that describes `T`; undefined if it is missing. */
 export function readJson<T>(path: string, schema: Schema): T | undefined {

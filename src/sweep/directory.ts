@@ -6,11 +6,11 @@ import type { PartialExperiment } from '../config/schema/experiment.js';
 import { layersOf } from '../math/model/settings.js';
 import { checkName, createStamped } from '../run/directory.js';
 import { readText, sha256, writeAtomic, writeJsonAtomic } from '../run/files.js';
-import { parseJson } from '../run/json.js';
+import { parseValid } from '../run/json.js';
 import { Run } from '../run/run.js';
 import { damagedError, usageError } from '../util/errors.js';
 import { now } from './journal.js';
-import { type Base, plan as planShape, replicatesOf, type SweepPlan } from './schedule/plan.js';
+import { type Base, replicatesOf, type SweepPlan } from './schedule/plan.js';
 import { middleOf } from './schedule/pruners.js';
 import { type JournalRecord, type RunOfTrial, runName, type Segment } from './schedule/records.js';
 import { assignments, type Point } from './search/space.js';
@@ -87,12 +87,7 @@ export class SweepDirectory {
   get plan(): SweepPlan {
     if (this.knownPlan !== undefined) return this.knownPlan;
     const { plan: file } = this.files;
-    const plan = parseJson(file, readText(file, { follow: false }));
-    const required = Object.entries(planShape.keys).filter(([, { optional }]) => !optional);
-    const missing = required.map(([key]) => key).find(key => !Object.hasOwn(Object(plan), key));
-    if (missing !== undefined)
-      throw damagedError('sweep/damaged', `the plan of the sweep has no \`${missing}\``, { file });
-    this.knownPlan = plan as SweepPlan;
+    this.knownPlan = parseValid<SweepPlan>(file, readText(file, { follow: false }), 'sweep-plan');
     return this.knownPlan;
   }
 

@@ -1,16 +1,15 @@
 /** The results of a sweep, whether or not a process is working on it. */
 
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadExperiment } from '../config/index.js';
 import { splitSeedOf } from '../config/metrics.js';
 import type { Experiment } from '../config/schema/experiment.js';
 import { largerIsBetter, rangeOf } from '../math/metrics/index.js';
 import { summarizeSeeds } from '../run/baseline.js';
-import { readText } from '../run/files.js';
+
 import { kindOf } from '../run/find.js';
 import { trivialValues } from '../run/gates.js';
-import { parseJson } from '../run/json.js';
+import { readJson } from '../run/json.js';
 import { isLocked } from '../run/lock.js';
 import { Run } from '../run/run.js';
 import type { Summary } from '../run/summary.js';
@@ -178,7 +177,7 @@ function thresholdsOfFolds(results: SweepResults, [run]: readonly string[]) {
   if (results.plan.folds === undefined || Run.open(run).config.threshold === undefined) return undefined;
   const known = readOutOfFold(results)?.thresholds;
   if (known) return known;
-  const message = 'the threshold of the folds is chosen after the last one, which has not been';
+  const message = 'the folds have no threshold yet: it is chosen once all of them are predicted';
   const file = results.directory.path;
   const expected = `\`${launcher} sweep resume ${file}\` first, or the run of one fold`;
   throw usageError('sweep/no-threshold', message, { file, expected });
@@ -293,10 +292,9 @@ export function outOfFoldMetrics(results: SweepResults) {
   return { over: `over ${counted(sequences, 'sequence')}`, metrics: rows };
 }
 
-/** Undefined before all folds are predicted. */
+/** Undefined before all folds are predicted. @throws UserError (exit 5) if the file is damaged */
 export function readOutOfFold({ directory }: SweepResults): OutOfFold | undefined {
-  const { outOfFold: file } = directory.files;
-  return existsSync(file) ? (parseJson(file, readText(file)) as OutOfFold) : undefined;
+  return readJson(directory.files.outOfFold, 'out-of-fold');
 }
 
 /** The summaries of runs; undefined if not all of them are completed. */

@@ -135,7 +135,7 @@ t.test('a wrong command line is one located message and exit 2', async t => {
     ],
     [
       ['schema', 'sumary'],
-      "cellrun: there is no schema 'sumary'\n  expected: baseline, checkpoints, comparison, confidence, evaluation, experiment, explanation, journal, log-event, manifest, notes, out-of-fold, queue-job, request, review, summary, sweep, sweep-summary\n  did you mean summary?\n",
+      "cellrun: there is no schema 'sumary'\n  expected: baseline, checkpoints, comparison, confidence, evaluation, experiment, explanation, journal, log-event, manifest, notes, out-of-fold, queue-job, request, review, summary, sweep, sweep-plan, sweep-summary\n  did you mean summary?\n",
     ],
   ];
   for (const [args, stderr] of cases) {
@@ -206,8 +206,11 @@ t.test('an unexpected failure prints one clear line, and the stack only with --v
     stdout: '',
     stderr: /^cellrun: unexpected failure: EISDIR.*\nThis is a bug in cellrun\. .*\n$/,
   });
-  t.match(broken({}, '--verbose'), { status: 1, stderr: /^ +at /m });
-  t.match(broken({ DEBUG: '1' }), { status: 1, stderr: /^ +at /m });
+  for (const [env, ...args] of [[{}, '--verbose'], [{ DEBUG: '1' }], [{ LOG_LEVEL: 'debug' }]] as const)
+    t.match(broken(env, ...args), {
+      status: 1,
+      stderr: /\n\{"level":"debug",.*"stack":"Error: EISDIR.*\\n +at /,
+    });
 });
 
 t.test('diagnostics show the position', async t => {

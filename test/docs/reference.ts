@@ -28,6 +28,7 @@ const RUN_FILES: readonly Described[] = [
 
 const SWEEP_FILES: readonly Described[] = [
   ['sweep-summary', '`summary.json`'],
+  ['sweep-plan', '`plan.json`'],
   ['out-of-fold', '`out_of_fold.json`'],
   ['journal', '`journal.jsonl`'],
   ['queue-job', 'Task in a queue'],

@@ -285,9 +285,16 @@ t.test('the folds together decide at the threshold that is best out of fold', as
     for (const one of jsonLines(some.stdout))
       if (one.probabilities) t.same(decidedIn(one), atHalf(one));
       else t.notOk('applies' in one);
-    writeFileSync(join(directory, 'out_of_fold.json'), JSON.stringify({ ...found, thresholds: undefined }));
+    const foundFile = join(directory, 'out_of_fold.json');
+    for (const damage of [{ thresholds: ['abc'] }, { thresholds: [-5] }, { version: 99 }]) {
+      writeFileSync(foundFile, JSON.stringify({ ...found, ...damage }));
+      const { code, stderr } = await work.cellrun('predict', directory, '--input', table);
+      t.match(stderr, `out_of_fold.json: this is not a valid out-of-fold file: /${Object.keys(damage)}`);
+      t.equal(code, 5);
+    }
+    writeFileSync(foundFile, JSON.stringify({ ...found, thresholds: undefined }));
     const early = await work.cellrun('predict', directory, '--input', table);
-    t.match(early, { code: 2, stderr: /the threshold of the folds is chosen after .*\n.* sweep resume / });
+    t.match(early, { code: 2, stderr: /the folds have no threshold yet: .*\n.* sweep resume / });
     t.equal((await work.cellrun('sweep', 'resume', directory)).code, 0);
     t.same(json(directory, 'out_of_fold.json'), found);
   }

@@ -429,8 +429,8 @@ t.test('a damaged plan is reported', async t => {
   const whole = readFileSync(files.plan, 'utf8');
   for (const [text, message] of [
     ['{\n  x', /plan\.json:2:3: this is not JSON/],
-    ['[]', /: the plan of the sweep has no `name`/],
-    [whole.replace('"objective"', '"other"'), /: the plan of the sweep has no `objective`/],
+    ['[]', /: this is not a valid sweep-plan file: {2}must be object/],
+    [whole.replace('"objective"', '"other"'), /: this is not a valid sweep-plan file: .*'objective'/],
   ] as const) {
     writeFileSync(files.plan, text);
     await t.rejects(said('sweep', 'status', path), { exitCode: 5, message });

@@ -1,13 +1,8 @@
-/**
- * What the verbs that stay (`serve`, `worker`) say while they run: records of pino on stderr. A
- * person at a terminal reads them as text. A service manager, a container, CI or a file keeps
- * lines, which programs search: there each record is a line of JSON, which `pino-pretty` makes
- * readable. The stream decides, as it does for colors: whoever starts a service by hand needs no
- * option, and neither does a unit file.
- */
-import { LOG_LEVELS, type Logger, openLogger } from '../../host/index.js';
+/** The log of the verbs that stay, `serve` and `worker`: its level, and how it ends. */
+import { LOG_LEVELS, type Logger } from '../../host/index.js';
 import { EXIT, type ExitCode, placeOf, UserError } from '../../util/errors.js';
 import type { Io } from '../terminal/io.js';
+import { openProgramLog } from '../terminal/log.js';
 import { parsed } from './verb.js';
 
 const LEVELS = [...LOG_LEVELS, 'silent'] as const;
@@ -31,9 +26,8 @@ export async function withServiceLog(
   level: typeof logLevel.type,
   work: (log: Logger) => Promise<ExitCode>,
 ): Promise<ExitCode> {
-  if (io.log === undefined)
-    return work(openLogger(line => io.err(textOf(JSON.parse(line) as Shown)), { level }));
-  const log = openLogger(io.log, { level });
+  const log = openProgramLog(io, level);
+  if (io.log === undefined) return work(log);
   const fail = (error: unknown): ExitCode => {
     if (!(error instanceof UserError)) {
       log.fatal({ err: error }, 'the service has failed');
@@ -52,16 +46,4 @@ export async function withServiceLog(
   } finally {
     process.off('uncaughtException', crash);
   }
-}
-
-/** What a person sees of a record. */
-interface Shown {
-  readonly level: string;
-  readonly msg: string;
-  readonly err?: { readonly stack: string };
-}
-
-function textOf({ level, msg, err }: Shown): string {
-  const label = { warn: 'warning: ', error: 'error: ' }[level] ?? '';
-  return `${label}${msg}\n${err ? `${err.stack}\n` : ''}`;
 }

@@ -532,6 +532,8 @@ class Model(nn.Module):
     # end
 
 # if numbers
+# what `trim` of JavaScript removes, not what `strip` of Python does
+SPACES = "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 # numbers from here on are infinite in float32
 INFINITE = 2.0**128 - 2.0**103
@@ -588,7 +590,7 @@ class Column:
 def text_of(value):
     """The text of a value in a table: empty if it is missing, also in NumPy and pandas."""
     if isinstance(value, str):
-        return value.strip()
+        return value.strip(SPACES)
     text = str(value.item() if isinstance(value, torch.Tensor) else value)
     if text in ("None", "nan", "NaT", "<NA>"):
         return ""

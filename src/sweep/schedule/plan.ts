@@ -89,6 +89,13 @@ export const plan = s.namedStruct('plan', 'The sweep with all defaults filled in
   bases: s.list(base, 'The base configs.'),
 });
 
+/** plan.json of a sweep. */
+export const sweepPlan = s.document(
+  'Sweep plan',
+  'plan.json of a sweep: the sweep with all defaults filled in.',
+  plan.keys,
+);
+
 export type SweepPlan = s.TypeOf<typeof plan>;
 export type Objective = s.TypeOf<typeof objective>;
 export type Base = s.TypeOf<typeof base>;
