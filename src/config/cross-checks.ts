@@ -4,9 +4,9 @@
  */
 
 import { type DatasetFacts, IGNORED } from '../data/core/dataset.js';
+import { type HeldOutConfig, isHeldOut, type TestPartConfig } from '../data/core/held-out.js';
 import type { PlacedLabel } from '../data/core/labels.js';
-import { type HeldOutConfig, isHeldOut, type TestPartConfig } from '../data/core/selection.js';
-import { datasetFacts, kindOf } from '../data/index.js';
+import { datasetFacts, kindOf } from '../data/kinds.js';
 import { lossFor, outputsPerNumber, taskOf } from '../math/losses/index.js';
 import {
   hasTrivial,

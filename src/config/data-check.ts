@@ -13,7 +13,7 @@ import type { LabelFacts } from '../data/core/labels.js';
 import type { SequenceInput } from '../data/core/record.js';
 import { isConstant } from '../data/core/statistics.js';
 import { eachChunk } from '../data/core/store.js';
-import { gapWords } from '../data/forecast-gaps.js';
+import { gapWords } from '../data/forecast/gaps.js';
 import { scoresFor } from '../math/confidence/conformal.js';
 import { isImpossible, stepsNeeded } from '../math/losses/ctc.js';
 import { lossFor, outputsPerNumber, targetSize, taskOf } from '../math/losses/index.js';

@@ -1,7 +1,7 @@
 /** The files that a config names: each is read once, and problems with one point to the config. */
 
 import { type ConfigDiagnostic, configError, isConfigDiagnostic } from '../data/core/problems.js';
-import { kindOf } from '../data/index.js';
+import { kindOf } from '../data/kinds.js';
 import { inputFiles, realPath } from '../data/reading/files.js';
 import { resolve } from '../host/index.js';
 import { type Diagnostic, EXIT, UserError } from '../util/errors.js';

@@ -1,6 +1,5 @@
 /** Configs: loading them, their types, and the checks against data. */
 
-export { checkAgainstData, type ModelSizes } from './data-check.js';
 export { locateInConfig, refuseRepeatedFiles } from './file-checks.js';
 export { changesResults, effectsOf, fileDigest } from './key-facts.js';
 export { type LoadedExperiment, loadExperiment } from './load.js';

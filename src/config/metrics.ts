@@ -1,5 +1,7 @@
 /** The splits of a config, the metrics that it measures on them, and its selections by metrics. */
-import { hasRandomSplit, kindOf, type TestPartConfig } from '../data/index.js';
+
+import { hasRandomSplit, type TestPartConfig } from '../data/core/held-out.js';
+import { kindOf } from '../data/kinds.js';
 import { losses, lossFor, lossKind, outputsPerNumber, taskOf } from '../math/losses/index.js';
 import {
   defaultMetrics,

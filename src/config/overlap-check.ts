@@ -1,7 +1,9 @@
 /** Warns of splits that share data, which makes reported results too good. */
+
 import type { Dataset, Split, Targets } from '../data/core/dataset.js';
 import { range } from '../data/core/drawing.js';
-import { type GroupColumns, groupsIn, joinedGroup } from '../data/core/selection.js';
+import { type GroupColumns, joinedGroup } from '../data/core/held-out.js';
+import { groupsIn } from '../data/core/selection.js';
 import type { Diagnostic } from '../util/errors.js';
 import { mix } from '../util/random.js';
 import { counted } from '../util/words.js';

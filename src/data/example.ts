@@ -2,7 +2,7 @@
 import { shortestDecimal } from '../util/numbers.js';
 import { type Dataset, dataWidth, type SplitName } from './core/dataset.js';
 import type { TextLevel } from './core/record.js';
-import { realLength } from './vocabulary.js';
+import { realLength } from './core/vocabulary.js';
 
 /** Maximum numbers or symbols of an example: as many as an image has pixels. */
 const MAX_VALUES = 10_000;

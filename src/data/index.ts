@@ -1,43 +1,45 @@
 /**
  * The dataset kinds and what they open. To add one: a file in this folder, a line here, a test.
  */
+
 import { usageError } from '../util/errors.js';
-import { settingsOf } from '../util/schema.js';
-import { audio } from './audio.js';
+import { idx, mnist } from './arrays/images.js';
+import { npy, npz } from './arrays/numpy.js';
+import { audio } from './audio/readers.js';
 import type {
   Dataset,
   DatasetContext,
-  DatasetFacts,
-  DatasetKind,
+  DatasetReaders,
   NewSequencesOptions,
   SequenceReader,
 } from './core/dataset.js';
+import { groupedBy } from './core/held-out.js';
 import { prepared } from './core/preparation.js';
 import type { DataRecord } from './core/record.js';
-import { dividedTraining, groupedBy, trainingCount, withoutTargets } from './core/selection.js';
-import { csv } from './csv.js';
-import { forecast } from './forecast.js';
-import { idx, mnist } from './images.js';
-import { jsonl } from './jsonl.js';
-import { npy, npz } from './numpy.js';
+import { dividedTraining, withoutTargets } from './core/selection.js';
+import { withVocabulary } from './core/vocabulary.js';
+import { csv } from './csv/readers.js';
+import { forecast } from './forecast/readers.js';
+import { jsonl } from './jsonl/readers.js';
+import { type ConfigOf, type DatasetConfig, kindOf, ownSeed } from './kinds.js';
 import { fileBytes, type InputSource } from './reading/byte-sources.js';
 import { distinctFiles, inputFiles } from './reading/files.js';
-import { synthetic } from './synthetic.js';
-import { text } from './text.js';
-import { withVocabulary } from './vocabulary.js';
+import { synthetic } from './synthetic/readers.js';
+import { text } from './text/readers.js';
 
 export * from './batches.js';
 export { MARKERS } from './core/cells.js';
 export * from './core/dataset.js';
 export { JoinedDoubts } from './core/doubts.js';
 export { UNKNOWN_TARGET } from './core/labels.js';
-export { type Feature, featuresOf } from './core/preparation.js';
+export { featuresOf } from './core/preparation.js';
 export * from './core/record.js';
 export * from './core/recorded-files.js';
 export { inDataUnits } from './core/scaling.js';
-export { hasRandomSplit, type TestPartConfig } from './core/selection.js';
 export { eachChunk } from './core/store.js';
-export { MAX_RATE, rawSamples } from './formats/wav.js';
+export { decodeText, encodeText, UNKNOWN } from './core/vocabulary.js';
+export { rawSamples } from './formats/wav.js';
+export type { DatasetConfig } from './kinds.js';
 export {
   type ByteSource,
   fileBytes,
@@ -48,24 +50,12 @@ export {
 } from './reading/byte-sources.js';
 export { digestOf } from './reading/files.js';
 export * from './summary.js';
-export { decodeText, encodeText, UNKNOWN } from './vocabulary.js';
 
-const described = { mnist, idx, npz, npy, csv, jsonl, text, forecast, audio, synthetic };
-// other formats of tables are described like CSV
-const kinds = { ...described, parquet: csv, conllu: csv, ts: csv };
-
-type Kinds = typeof kinds;
-
-export type DatasetConfig = { [K in keyof Kinds]: Parameters<Kinds[K]['open']>[0] }[keyof Kinds];
-
-/** `dataset` of a config. */
-export const datasetConfig = settingsOf('dataset', 'kind', described, {
-  required: true,
-  description: 'The dataset, by kind.',
-  examples: [{ kind: 'mnist', sequence: 'rows' }],
-  aliases: ['data'],
-  effects: ['data'],
-});
+const readers: { readonly [K in keyof ConfigOf]: DatasetReaders<ConfigOf[K]> } = {
+  ...{ mnist, idx, npz, npy, csv, jsonl, text, forecast, audio, synthetic },
+  // other formats of tables are read like CSV
+  ...{ parquet: csv, conllu: csv, ts: csv },
+};
 
 /**
  * Opens the dataset that `config` describes. Relative paths are resolved against the working
@@ -74,7 +64,7 @@ export const datasetConfig = settingsOf('dataset', 'kind', described, {
 export async function openDataset(config: DatasetConfig, given: DatasetContext): Promise<Dataset> {
   const seed = ownSeed(config) ?? given.seed;
   const context = { ...given, seed };
-  const whole = await kindOf(config).open(config, context);
+  const whole = await readersOf(config).open(config, context);
   const { dividesItself, settings } = kindOf(config);
   const groups = groupedBy(config);
   const grouped = groups.length > 0 ? { ...whole, groupedBy: groups } : whole;
@@ -89,25 +79,13 @@ export async function openDataset(config: DatasetConfig, given: DatasetContext):
   return prepared(spelled, 'normalize' in config ? config.normalize : undefined, context);
 }
 
-/** The seed of all random draws of the data; undefined if they follow the experiment's seed. */
-export function ownSeed(config: DatasetConfig): number | undefined {
-  return 'seed' in config && config.seed !== 'run' ? config.seed : undefined;
-}
-
-/** Facts about the data that the config alone determines. */
-export function datasetFacts(config: DatasetConfig): DatasetFacts {
-  const facts = kindOf(config).facts(config);
-  const { trainCount: total } = facts;
-  return total === undefined ? facts : { ...facts, trainCount: trainingCount(total, config) };
-}
-
 /** Returns a reader of sequences to predict for a run with `config` and the data record `data`. */
 export function newSequences(
   config: DatasetConfig,
   data: DataRecord,
   options?: NewSequencesOptions,
 ): SequenceReader {
-  return kindOf(config).newSequences(config, data, options);
+  return readersOf(config).newSequences(config, data, options);
 }
 
 /**
@@ -139,7 +117,7 @@ export async function newSequenceFiles(
 /** Files of the arrays x, y and lengths. */
 const MAX_ARRAY_FILES = 3;
 
-/** The table's entry for a config's kind; the table's type guarantees that they match. */
-export function kindOf<C extends DatasetConfig>(config: C): DatasetKind<C> {
-  return kinds[config.kind] as unknown as DatasetKind<C>;
+/** What reads the data of `config`; the table's type guarantees that they match. */
+export function readersOf<C extends DatasetConfig>(config: C): DatasetReaders<C> {
+  return readers[config.kind] as unknown as DatasetReaders<C>;
 }

@@ -17,12 +17,13 @@ import {
   type Transform,
   targetLengthsOf,
 } from './core/dataset.js';
+import { type GroupColumns, joinedGroup } from './core/held-out.js';
 import type { Scaling, Vocabulary } from './core/record.js';
 import { inDataUnits } from './core/scaling.js';
-import { type GroupColumns, groupsIn, joinedGroup } from './core/selection.js';
+import { groupsIn } from './core/selection.js';
 import { columnsOf, stepsOf, trainingColumns } from './core/statistics.js';
 import { eachChunk } from './core/store.js';
-import { eachSymbol, realLength } from './vocabulary.js';
+import { eachSymbol, realLength } from './core/vocabulary.js';
 
 export type DataSummary = ReturnType<typeof summarize>;
 export type SplitSummary = ReturnType<typeof splitSummary>;

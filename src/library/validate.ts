@@ -1,6 +1,7 @@
 /** Checks that configs and the points of sweeps are valid and fit their data, without training. */
 
-import { checkAgainstData, type LoadedExperiment, loadExperiment, locateInConfig } from '../config/index.js';
+import { checkAgainstData } from '../config/data-check.js';
+import { type LoadedExperiment, loadExperiment, locateInConfig } from '../config/index.js';
 import { testSelections } from '../config/metrics.js';
 import type { Experiment } from '../config/schema/experiment.js';
 import type { Dataset, Split, SplitName } from '../data/index.js';

@@ -1,6 +1,6 @@
 /** Continues symbols and texts with a language model. */
 import type { DataRecord } from '../data/core/record.js';
-import { decodeText, encodeText, UNKNOWN, UnknownSymbol } from '../data/vocabulary.js';
+import { decodeText, encodeText, UNKNOWN, UnknownSymbol } from '../data/core/vocabulary.js';
 import { usageError, usageErrors } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
 import type { PredictionForm } from './predictions.js';

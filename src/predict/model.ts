@@ -7,7 +7,6 @@ import {
   type Dataset,
   dataWidth,
   type InputSource,
-  MAX_RATE,
   type NewSequencesOptions,
   newSequenceFiles,
   type ReadSequence,
@@ -15,6 +14,7 @@ import {
   type SplitName,
   streamBytes,
 } from '../data/index.js';
+import { MAX_RATE } from '../data/reading/facts.js';
 import { BACKEND_REQUESTS, type BackendRequest } from '../engine/backend-names.js';
 import { inspect } from '../host/index.js';
 import type { WhichWeights } from '../train/weights.js';

@@ -2,13 +2,14 @@
  * Opens a saved model for computation: one of a run's checkpoints, with or without its data; and
  * evaluates it on them.
  */
+
 import { configDifferences } from '../config/explain.js';
 import { type Experiment, type LoadedExperiment, measuredMetrics } from '../config/index.js';
 import { countsKnown } from '../config/overlap-check.js';
 import { MAX_BEAM } from '../config/schema/experiment.js';
 import { pathsIn } from '../config/schema/schema.js';
 import type { StepColumns } from '../data/core/columns.js';
-import { stepReaders } from '../data/feature-columns.js';
+import { stepReaders } from '../data/core/feature-columns.js';
 import {
   type DataRecord,
   type Dataset,
@@ -18,10 +19,10 @@ import {
   inputWidth,
   isRejected,
   JoinedDoubts,
-  kindOf,
   type NewSequence,
   type NewSequencesOptions,
   newSequences,
+  readersOf,
   recordedStarts,
   type SequenceReader,
   type Split,
@@ -278,7 +279,7 @@ async function start(
   const { experiment } = loaded;
   const { dataset } = experiment;
   const { columnNames } = newSequences(dataset, of.data);
-  const { stepColumns, sampleReader, recordingReader, seriesReader } = kindOf(dataset);
+  const { stepColumns, sampleReader, recordingReader, seriesReader } = readersOf(dataset);
   const columns = stepColumns?.(dataset, of.data);
   return {
     ...{ experiment, run, pool, training: experiment.training, ...of, columnNames },

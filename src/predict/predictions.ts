@@ -1,6 +1,8 @@
 /** Predictions of sequences: their form, and how outputs of a model become one. */
+
 import type { Experiment } from '../config/index.js';
-import { type DataRecord, datasetFacts, embedsSteps, IGNORED, type TextLevel } from '../data/index.js';
+import { type DataRecord, embedsSteps, IGNORED, type TextLevel } from '../data/index.js';
+import { datasetFacts } from '../data/kinds.js';
 import { alignmentOf, type Decoded } from '../math/decoding/ctc.js';
 import { lossOf } from '../math/losses/index.js';
 import { decidedClass, decidedLabel, type Numbers } from '../math/metrics/metric.js';

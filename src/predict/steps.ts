@@ -8,7 +8,7 @@ import {
   type SeriesReader,
 } from '../data/core/dataset.js';
 import type { DataRecord, Vocabulary } from '../data/core/record.js';
-import { encodeText, symbolReader, UnknownSymbol } from '../data/vocabulary.js';
+import { encodeText, symbolReader, UnknownSymbol } from '../data/core/vocabulary.js';
 import { inWords } from '../util/arguments.js';
 import {
   caught,

@@ -10,13 +10,13 @@ import { onResume } from '../config/key-facts.js';
 import {
   type DataRecord,
   type Dataset,
-  ownSeed,
   recordedFiles,
   recordedStarts,
   SPLITS,
   type SplitFile,
   startOf,
 } from '../data/index.js';
+import { ownSeed } from '../data/kinds.js';
 import { EXECUTORS } from '../engine/backend.js';
 import { machineArithmetic } from '../engine/simd-compile.js';
 import { usedWidth } from '../engine/width.js';

@@ -2,8 +2,8 @@
 
 import type { Experiment } from '../config/index.js';
 import { type Dataset, type Split, symbolsOfTarget } from '../data/core/dataset.js';
+import { joinedGroup } from '../data/core/held-out.js';
 import type { ForecastWindow } from '../data/core/record.js';
-import { joinedGroup } from '../data/core/selection.js';
 import { createHash, setImmediate } from '../host/index.js';
 import { adaptationOf } from '../math/confidence/adaptive.js';
 import { lossOf, targetSize, taskOf } from '../math/losses/index.js';

@@ -1,11 +1,10 @@
 /** Prepares training from a loaded config: dataset, loss, model sizes, backend, trainer. */
 
+import { checkAgainstData, type ModelSizes } from '../config/data-check.js';
 import {
-  checkAgainstData,
   type Experiment,
   type LoadedExperiment,
   locateInConfig,
-  type ModelSizes,
   measuredMetrics,
   refuseRepeatedFiles,
 } from '../config/index.js';

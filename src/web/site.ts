@@ -1,4 +1,5 @@
 /** Writes a static site that trains configs in the browser; any web server can serve it. */
+
 import {
   closeSync,
   cpSync,
@@ -13,8 +14,9 @@ import { dirname, join, relative, resolve, sep } from 'node:path';
 import { type LoadedExperiment, loadExperiment, locateInConfig } from '../config/index.js';
 import { pathsIn, valueAt } from '../config/schema/schema.js';
 import { isParquet } from '../data/formats/parquet.js';
-import { kindOf } from '../data/index.js';
-import { ANY_NAME, inputFiles } from '../data/reading/files.js';
+import { kindOf } from '../data/kinds.js';
+import { ANY_NAME } from '../data/reading/facts.js';
+import { inputFiles } from '../data/reading/files.js';
 import { makeFolder, writeAtomic } from '../run/files.js';
 import { caught, UserError, usageError, usageErrors } from '../util/errors.js';
 import { optionalFile, packageRoot, programFile } from '../util/root.js';

@@ -6,7 +6,8 @@ import { Ajv } from 'ajv';
 import fc from 'fast-check';
 import t from 'tap';
 import { parseDocument } from 'yaml';
-import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
+import { checkAgainstData } from '../../src/config/data-check.js';
+import { loadExperiment } from '../../src/config/index.js';
 import {
   allKeys,
   experimentSchema,
@@ -17,7 +18,8 @@ import {
 import { validateAgainst } from '../../src/config/schema/validate.js';
 import type { Dataset, Targets } from '../../src/data/core/dataset.js';
 import { type FileLabels, labelFacts } from '../../src/data/core/labels.js';
-import { type DatasetConfig, kindOf } from '../../src/data/index.js';
+import type { DatasetConfig } from '../../src/data/index.js';
+import { kindOf } from '../../src/data/kinds.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
 import {

@@ -1,5 +1,6 @@
 import t from 'tap';
-import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
+import { checkAgainstData } from '../../src/config/data-check.js';
+import { loadExperiment } from '../../src/config/index.js';
 import { effectsOf } from '../../src/config/key-facts.js';
 import { branchesOf, schemaAt } from '../../src/config/schema/schema.js';
 import type { Dataset } from '../../src/data/core/dataset.js';

@@ -1,4 +1,5 @@
 /** CoNLL, CoNLL-U of treebanks and `.ts` of the UCR and UEA archives, read as tables. */
+
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';

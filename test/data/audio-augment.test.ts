@@ -1,9 +1,11 @@
 /** Random changes of recordings as by torchaudio, in training only; scaling of each recording. */
+
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { type AugmentConfig, augmentation } from '../../src/data/audio/augment.js';
+import { augmentation } from '../../src/data/audio/augment.js';
+import type { AugmentConfig } from '../../src/data/audio/facts.js';
 import { FeatureForm } from '../../src/data/audio/features.js';
 import { KeptSamples } from '../../src/data/audio/recording.js';
 import { Problems } from '../../src/data/core/problems.js';

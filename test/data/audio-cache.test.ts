@@ -1,4 +1,5 @@
 /** The file that keeps the features of recordings: the same data without it, or if damaged. */
+
 import { createHash } from 'node:crypto';
 import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 /** Features scaled over the recordings of each speaker, as by NumPy. */
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';

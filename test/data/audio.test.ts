@@ -1,4 +1,5 @@
 /** Recordings as a dataset: names, splits, rates, channels, and predictions of new recordings. */
+
 import { createHash } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';

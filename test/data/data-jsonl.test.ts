@@ -1,9 +1,11 @@
 /** Sequences from JSON Lines, to train and to predict, and files of folders and patterns. */
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
-import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
+import { checkAgainstData } from '../../src/config/data-check.js';
+import { loadExperiment } from '../../src/config/index.js';
 import {
   type DataRecord,
   type Dataset,

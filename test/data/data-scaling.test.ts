@@ -2,10 +2,12 @@
  * Features and value targets scaled by the training split, against scikit-learn, and what a run
  * keeps of it.
  */
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
+import { checkAgainstData } from '../../src/config/data-check.js';
+import { loadExperiment } from '../../src/config/index.js';
 import { type Dataset, type DatasetConfig, type Split, summarize } from '../../src/data/index.js';
 import { Readout } from '../../src/train/readout.js';
 import { openData } from '../../src/train/session.js';

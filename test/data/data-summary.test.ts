@@ -1,6 +1,6 @@
 /** `data`: figures of data small enough to count by hand. */
 import t from 'tap';
-import { timeGaps } from '../../src/data/forecast-gaps.js';
+import { timeGaps } from '../../src/data/forecast/gaps.js';
 import { floats, integers, npz } from '../support/cli.js';
 import { work } from '../support/work.js';
 

@@ -2,7 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zipSync } from 'fflate';
 import t from 'tap';
-import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
+import { checkAgainstData } from '../../src/config/data-check.js';
+import { loadExperiment } from '../../src/config/index.js';
 import { inputWidth } from '../../src/data/index.js';
 import { classes, complaints, fixture, npy, open, sequence } from '../support/data-files.js';
 

@@ -1,9 +1,11 @@
 /** Texts and language models. */
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { loadExperiment } from '../../src/config/index.js';
+import { symbolsOf } from '../../src/data/core/vocabulary.js';
 import {
   type DatasetConfig,
   decodeText,
@@ -13,7 +15,6 @@ import {
   openDataset,
   type Vocabulary,
 } from '../../src/data/index.js';
-import { symbolsOf } from '../../src/data/vocabulary.js';
 import { loadModel } from '../../src/predict/model.js';
 import { type Diagnostic, UserError } from '../../src/util/errors.js';
 import { compareRuns } from '../../src/verify/resume.js';

@@ -1,4 +1,5 @@
 /** Validation sequences: set aside from the training part, or given by the data themselves. */
+
 import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zipSync } from 'fflate';

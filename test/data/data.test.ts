@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import t from 'tap';
-import { FileArray } from '../../src/data/arrays.js';
+import { FileArray } from '../../src/data/arrays/files.js';
 import { type Dataset, inputWidth } from '../../src/data/core/dataset.js';
 import { idxForm, npyForm } from '../../src/data/formats/number-arrays.js';
 import { CsvPieces } from '../../src/data/formats/tables.js';

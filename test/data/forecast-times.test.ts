@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { orderKey } from '../../src/data/core/cells.js';
-import { timeGaps } from '../../src/data/forecast-gaps.js';
-import { intervalOf, timesAfter } from '../../src/data/forecast-times.js';
+import { timeGaps } from '../../src/data/forecast/gaps.js';
+import { intervalOf, timesAfter } from '../../src/data/forecast/times.js';
 import { packageRoot } from '../../src/util/root.js';
 
 const cases: Readonly<Record<string, { readonly given: string[]; readonly next: string[] }>> = JSON.parse(

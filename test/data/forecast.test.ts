@@ -1,10 +1,12 @@
 /** Windows over series: what they hold, and that no split knows a later one. */
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
-import type { ForecastConfig } from '../../src/data/forecast.js';
+import { checkAgainstData } from '../../src/config/data-check.js';
+import { loadExperiment } from '../../src/config/index.js';
+import type { ForecastConfig } from '../../src/data/forecast/facts.js';
 import {
   type Dataset,
   inDataUnits,

@@ -2,6 +2,7 @@
  * Readers of hostile input: an answer or a user's error, soon, in little memory, and nothing
  * written outside. Long form: `npm run soak`.
  */
+
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';

@@ -1,4 +1,5 @@
 /** Class labels: the same classes from csv, Parquet, JSON Lines and npz. */
+
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';

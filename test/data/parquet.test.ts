@@ -1,11 +1,12 @@
 /** Parquet: values as DuckDB reads them, the same data as from CSV, and located errors. */
+
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import zlib from 'node:zlib';
 import t from 'tap';
 import { parse } from 'yaml';
-import type { CsvConfig } from '../../src/data/csv.js';
+import type { CsvConfig } from '../../src/data/csv/facts.js';
 import { readTable, type TableHandlers } from '../../src/data/formats/tables.js';
 import {
   type DataRecord,

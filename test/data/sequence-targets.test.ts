@@ -1,4 +1,5 @@
 /** Targets that are sequences of symbols: from JSON Lines, tables and arrays. */
+
 import t from 'tap';
 import {
   type Dataset,

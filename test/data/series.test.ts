@@ -1,11 +1,12 @@
 /**
  * Series with missing cells, several targets and uneven times, against pandas and scikit-learn.
  */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Resampling } from '../../src/data/core/intervals.js';
-import type { ForecastConfig } from '../../src/data/forecast.js';
+import type { ForecastConfig } from '../../src/data/forecast/facts.js';
 import { isRejected, newSequences } from '../../src/data/index.js';
 import type { ValueEvaluation } from '../../src/run/evaluation.js';
 import { packageRoot } from '../../src/util/root.js';

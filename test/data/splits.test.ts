@@ -1,4 +1,5 @@
 /** Test and validation sequences by groups, classes, times and given values. */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
@@ -12,7 +13,8 @@ import {
   groupFolds,
   stratifiedFolds,
 } from '../../src/data/core/drawing.js';
-import { type Divisible, type HeldOutConfig, testSelection } from '../../src/data/core/selection.js';
+import type { HeldOutConfig } from '../../src/data/core/held-out.js';
+import { type Divisible, testSelection } from '../../src/data/core/selection.js';
 import type { Dataset, DatasetConfig, Split } from '../../src/data/index.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';

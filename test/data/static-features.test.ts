@@ -1,9 +1,10 @@
 /** Features of sequences, of tables, records and arrays. */
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import t from 'tap';
-import type { ForecastConfig } from '../../src/data/forecast.js';
+import type { ForecastConfig } from '../../src/data/forecast/facts.js';
 import type { DatasetConfig } from '../../src/data/index.js';
 import { loadModel, type Prediction } from '../../src/index.js';
 import { floats, integers, jsonLines, npz } from '../support/cli.js';

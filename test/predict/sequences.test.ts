@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { validateAgainst } from '../../src/config/schema/validate.js';
-import { recordProblems } from '../../src/data/synthetic-records.js';
+import { recordProblems } from '../../src/data/synthetic/records.js';
 import { loadModel, predict as runPredict, type SymbolsPrediction } from '../../src/index.js';
 import { textOfSymbols } from '../../src/predict/predictions.js';
 import type { SequenceEvaluation } from '../../src/run/evaluation.js';

@@ -4,10 +4,12 @@
  * dist/test/search-bench/lstm-table.js [ROWS]`; goes on where an earlier call stopped, and takes
  * about two seconds a row.
  */
+
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
+import { checkAgainstData } from '../../src/config/data-check.js';
+import { loadExperiment } from '../../src/config/index.js';
 import type { Split } from '../../src/data/index.js';
 import { writeAtomic } from '../../src/run/files.js';
 import { versions } from '../../src/run/manifest.js';

@@ -1,4 +1,5 @@
 /** NumPy archives, and IDX files raw and compressed. */
+
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';

@@ -1,8 +1,9 @@
 /** What datasets and readers of new sequences promise, held against what damaged files give. */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import type { CsvConfig } from '../../src/data/csv.js';
+import type { CsvConfig } from '../../src/data/csv/facts.js';
 import {
   type DataRecord,
   type Dataset,

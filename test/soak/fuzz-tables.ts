@@ -1,4 +1,5 @@
 /** Tables: CSV and Parquet. */
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatasetConfig } from '../../src/data/index.js';

@@ -1,4 +1,5 @@
 /** JSON Lines and texts, whole and in pieces. */
+
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';

@@ -1,5 +1,6 @@
 /** Features that torchaudio computed, see `test/fixtures/audio/features.py`. */
-import { type FeatureConfig, FeatureForm } from '../../src/data/audio/features.js';
+import type { FeatureConfig } from '../../src/data/audio/facts.js';
+import { FeatureForm } from '../../src/data/audio/features.js';
 
 export interface FeatureCase {
   readonly name: string;

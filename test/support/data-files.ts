@@ -1,4 +1,5 @@
 /** Data files that tests write, and readers of datasets. */
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {

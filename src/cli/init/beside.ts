@@ -1,7 +1,8 @@
 /** Tables that say what recordings are, which are in files or in a table of their own. */
+
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join, relative } from 'node:path';
-import { TABLE_NAME } from '../../data/formats/tables.js';
+import { TABLE_NAME } from '../../data/reading/facts.js';
 import { folderOf } from '../../data/reading/files.js';
 import { caught, damagedError, UserError, usageError } from '../../util/errors.js';
 import { quoted } from '../command/command-line.js';

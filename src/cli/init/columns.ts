@@ -4,7 +4,7 @@ import { badNumber, cellNumber, isNumeric, missingTest, orderKey } from '../../d
 import { joinedText } from '../../data/core/columns.js';
 import { Problems } from '../../data/core/problems.js';
 import { likelyMarkers, MAY_BE_MEASURED } from '../../data/core/statistics.js';
-import { repeatedHeader } from '../../data/csv-columns.js';
+import { repeatedHeader } from '../../data/csv/columns.js';
 import { COMMA_NUMBER, type Decimal, decimalOf, NUMBER, plainNumber } from '../../data/formats/numbers.js';
 import { isParquet } from '../../data/formats/parquet.js';
 import {
@@ -14,10 +14,10 @@ import {
   type RowPlace,
   readTable,
   rowName,
-  TABLE_NAME,
   type TableHandlers,
 } from '../../data/formats/tables.js';
 import { oneChunk } from '../../data/reading/byte-sources.js';
+import { TABLE_NAME } from '../../data/reading/facts.js';
 import { inputFiles, readContent, shortNames } from '../../data/reading/files.js';
 import { damagedError, damagedErrors, usageError } from '../../util/errors.js';
 import { nearest } from '../../util/nearest.js';

@@ -3,7 +3,7 @@
  * pairs of sequences.
  */
 
-import { differences, positionsOf } from '../../data/forecast-times.js';
+import { differences, positionsOf } from '../../data/forecast/times.js';
 import { BLOCK } from '../../data/formats/archives.js';
 import { damagedError, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';

@@ -1,8 +1,9 @@
 /** Tables that list recordings, and the config that follows from their columns. */
+
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { AUDIO_NAME, RECORDING_NAME } from '../../data/formats/wav.js';
-import { symbolsOf } from '../../data/vocabulary.js';
+import { symbolsOf } from '../../data/core/vocabulary.js';
+import { AUDIO_NAME, RECORDING_NAME } from '../../data/reading/facts.js';
 import { isImpossible } from '../../math/losses/ctc.js';
 import { usageError } from '../../util/errors.js';
 import { grouped } from '../../util/numbers.js';

@@ -1,8 +1,10 @@
 /** Folders of recordings: what their names say, and the config that follows from it. */
+
 import { basename, join } from 'node:path';
 import { glob } from 'tinyglobby';
 import { Problems } from '../../data/core/problems.js';
-import { AUDIO_NAME, unconverted, WavFile } from '../../data/formats/wav.js';
+import { unconverted, WavFile } from '../../data/formats/wav.js';
+import { AUDIO_NAME } from '../../data/reading/facts.js';
 import { RangedFile } from '../../data/reading/ranged-file.js';
 import { usageError } from '../../util/errors.js';
 import { grouped, rounded } from '../../util/numbers.js';

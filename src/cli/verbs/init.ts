@@ -1,11 +1,12 @@
 /** `init`: writes a first config, for the user's own data or with sample data. */
+
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { escapePath, globSync } from 'tinyglobby';
 import { DATE_FORMAT } from '../../data/formats/dates.js';
 import { DECIMALS, type Decimal } from '../../data/formats/numbers.js';
-import { formatNamed, TABLE_NAME } from '../../data/formats/tables.js';
-import { AUDIO_NAME } from '../../data/formats/wav.js';
+import { formatNamed } from '../../data/formats/tables.js';
+import { AUDIO_NAME, TABLE_NAME } from '../../data/reading/facts.js';
 import { inputFiles, readContent } from '../../data/reading/files.js';
 import { writeAtomic } from '../../run/files.js';
 import { EXIT, UserError, usageError, usageErrors } from '../../util/errors.js';

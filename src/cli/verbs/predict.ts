@@ -1,5 +1,7 @@
 /** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
-import { JoinedDoubts, MAX_RATE, newSequenceFiles, rawSamples } from '../../data/index.js';
+
+import { JoinedDoubts, newSequenceFiles, rawSamples } from '../../data/index.js';
+import { MAX_RATE } from '../../data/reading/facts.js';
 import { thresholdsOfMean } from '../../predict/ensemble.js';
 import { explaining } from '../../predict/explain.js';
 import { GENERATED_LENGTH } from '../../predict/generate.js';

@@ -2,7 +2,7 @@
 
 import type { SplitName } from '../../data/core/dataset.js';
 import { crossValidation } from '../../data/core/settings.js';
-import { datasetConfig } from '../../data/index.js';
+import { datasetConfig } from '../../data/kinds.js';
 import { intervalsConfig } from '../../math/confidence/conformal.js';
 import { thresholdConfig } from '../../math/confidence/threshold.js';
 import { lossConfig } from '../../math/losses/index.js';

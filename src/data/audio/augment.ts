@@ -16,109 +16,20 @@
  * Masks are those of SpecAugment (Park et al., 2019) as by `mask_along_axis` of torchaudio; noise
  * is added as by its `add_noise`.
  */
+
 import { relative } from '../../host/index.js';
 import { uniform } from '../../util/random.js';
-import * as key from '../../util/schema.js';
 import type { DataFile } from '../core/dataset.js';
 import { configError, type Problems } from '../core/problems.js';
-import * as keys from '../core/settings.js';
 import type { Packed } from '../core/store.js';
-import { AUDIO_NAME, unconverted, WavFile } from '../formats/wav.js';
+import { unconverted, WavFile } from '../formats/wav.js';
+import { AUDIO_NAME } from '../reading/facts.js';
 import { folderOf, inputFiles, MAX_BYTES, readContent, staysOnDisk } from '../reading/files.js';
 import { memoryBytes } from '../reading/ranged-file.js';
+import type { AugmentConfig, FeatureConfig } from './facts.js';
 import { FeatureCache } from './feature-cache.js';
-import type { FeatureConfig, FeatureForm } from './features.js';
+import type { FeatureForm } from './features.js';
 import { type Extraction, framesOf, KeptSamples, type Samples, samplesOf } from './recording.js';
-
-const masks = (what: string, width: number) => ({
-  count: key.integer({ description: 'Number of masks.', min: 1, max: 100, default: 1, aliases: ['number'] }),
-  width: key.integer({
-    description: `A mask has less than this many ${what}.`,
-    min: 2,
-    max: 65536,
-    examples: [width],
-    aliases: ['size', 'param', 'mask_param', 'max_width'],
-    required: true,
-  }),
-});
-
-export const augmentSettings = key.section(
-  {
-    shift: key.number({
-      description: 'Moves the samples by up to this many milliseconds; zeros follow.',
-      above: 0,
-      max: 60_000,
-      examples: [50],
-      aliases: ['time_shift', 'roll'],
-    }),
-    noise: key.section(
-      {
-        path: keys.givenFiles('Recordings of noise', 'noise/*.wav', 'noise'),
-        ratio: key.list(key.number({ min: -200, max: 200 }), {
-          description:
-            'Lowest and highest ratio of the energy of a recording to that of the noise, in decibels.',
-          minItems: 2,
-          maxItems: 2,
-          examples: [[5, 20]],
-          aliases: ['snr'],
-          required: true,
-        }),
-      },
-      {
-        description: 'Adds noise: a random part of a random recording.',
-        examples: [{ path: 'noise/*.wav', ratio: [5, 20] }],
-        aliases: ['add_noise', 'background'],
-      },
-    ),
-    gain: key.number({
-      description: 'Makes recordings louder or softer by up to this many decibels.',
-      above: 0,
-      max: 200,
-      examples: [6],
-      aliases: ['volume'],
-    }),
-    warp: key.number({
-      description:
-        'Moves the bands up or down by up to this fraction, as in voices with vocal tracts of other lengths.',
-      above: 0,
-      max: 0.5,
-      examples: [0.1],
-      aliases: ['vtlp', 'frequency_warp', 'vocal_tract'],
-    }),
-    time_masks: key.section(
-      {
-        ...masks('frames', 10),
-        fraction: key.number({
-          description: 'And less than this fraction of the recording.',
-          above: 0,
-          max: 1,
-          default: 1,
-          examples: [0.2],
-          aliases: ['p'],
-        }),
-      },
-      {
-        description: 'Replaces frames that follow one another by the mean of the recording.',
-        examples: [{ count: 2, width: 10 }],
-        aliases: ['time_mask', 'time_masking'],
-      },
-    ),
-    frequency_masks: key.section(masks('bands', 8), {
-      description: 'Replaces bands that follow one another by the mean of the recording.',
-      examples: [{ count: 2, width: 8 }],
-      aliases: ['frequency_mask', 'freq_mask', 'frequency_masking'],
-    }),
-  },
-  {
-    description:
-      'Random changes of the training recordings, others in each epoch. Recordings are evaluated as they are. `shift`, `noise` and `gain` compute features again in each step.',
-    examples: [{ time_masks: { count: 2, width: 10 }, frequency_masks: { count: 2, width: 8 } }],
-    minKeys: 1,
-    aliases: ['augmentation', 'spec_augment', 'specaugment'],
-  },
-);
-
-export type AugmentConfig = key.TypeOf<typeof augmentSettings>;
 
 export function changesSamples({ shift, noise, gain }: AugmentConfig): boolean {
   return shift !== undefined || noise !== undefined || gain !== undefined;

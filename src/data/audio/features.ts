@@ -11,136 +11,13 @@
  *     deltas    sum_n n (x_(t+n) - x_(t-n)) / (2 sum_n n²) for n = 1, 2, as in HTK; the first and
  *               last frames are repeated
  */
-import * as key from '../../util/schema.js';
+
 import type { SampleReader, SampleStream } from '../core/dataset.js';
 import { configError } from '../core/problems.js';
-import { cepstralRows, MEL_SCALES, melBands } from './mel.js';
+import type { FeatureConfig } from './facts.js';
+import { cepstralRows, melBands } from './mel.js';
 import { RateConverter } from './rate.js';
 import { BandPowers } from './spectrum.js';
-
-const frames = {
-  window: key.number({
-    description: 'Length of a frame, in milliseconds.',
-    above: 0,
-    max: 10_000,
-    default: 25,
-    aliases: ['win_length', 'frame_length', 'window_size'],
-  }),
-  hop: key.number({
-    description: 'Time from one frame to the next, in milliseconds: the steps of the sequence.',
-    above: 0,
-    max: 10_000,
-    default: 10,
-    aliases: ['hop_length', 'frame_shift', 'stride'],
-  }),
-};
-
-const bands = {
-  ...frames,
-  fft_size: key.choice([64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536], {
-    description: 'Samples of the FFT; a frame with fewer is padded with zeros.',
-    defaultText: 'the next power of two of the samples of a frame',
-    runDefault: true,
-    examples: [512],
-    aliases: ['n_fft', 'nfft'],
-  }),
-  bands: key.integer({
-    description: 'Number of mel bands.',
-    min: 1,
-    max: 1024,
-    default: 40,
-    aliases: ['n_mels', 'num_mel_bins', 'mels', 'filters'],
-  }),
-  min_frequency: key.number({
-    description: 'Lowest frequency of the bands, in hertz.',
-    min: 0,
-    max: 2 ** 19,
-    default: 0,
-    aliases: ['f_min', 'fmin', 'low_freq'],
-  }),
-  max_frequency: key.number({
-    description: 'Highest frequency of the bands, in hertz.',
-    above: 0,
-    max: 2 ** 19,
-    defaultText: 'half of the sample rate',
-    runDefault: true,
-    examples: [7600],
-    aliases: ['f_max', 'fmax', 'high_freq'],
-  }),
-  scale: key.choice(Object.keys(MEL_SCALES) as (keyof typeof MEL_SCALES)[], {
-    description: "The mel scale: that of HTK, or of Slaney's Auditory Toolbox.",
-    default: 'htk',
-    aliases: ['mel_scale'],
-  }),
-  floor: key.number({
-    description: 'Powers of a band below this are raised to it before the logarithm.',
-    above: 0,
-    max: 1e6,
-    default: 1e-10,
-    aliases: ['amin', 'log_offset', 'eps'],
-  }),
-};
-
-const deltas = key.integer({
-  description:
-    'Number of derivatives in time that are features, too: 1 for the slopes of all features, 2 for the slopes of these as well.',
-  min: 0,
-  max: 2,
-  default: 0,
-  examples: [2],
-  aliases: ['delta', 'derivatives'],
-});
-
-export const featureSettings = key.union(
-  'kind',
-  [
-    key.section(
-      {
-        kind: key.tag('log_mel', { description: 'Logarithms of the power in mel bands.' }),
-        ...bands,
-        deltas,
-      },
-      { description: 'Logarithms of the power in mel bands.', aliases: ['fbank', 'mel', 'spectrogram'] },
-    ),
-    key.section(
-      {
-        kind: key.tag('mfcc', { description: 'Mel frequency cepstral coefficients.' }),
-        ...bands,
-        coefficients: key.integer({
-          description: 'Number of coefficients, from the first (the loudness) on.',
-          min: 1,
-          max: 1024,
-          default: 13,
-          aliases: ['n_mfcc', 'num_ceps'],
-        }),
-        lifter: key.number({
-          description:
-            'L of the lifter 1 + L/2 sin(pi k / L), by which coefficient k is multiplied; 0: none.',
-          min: 0,
-          max: 1024,
-          default: 0,
-          examples: [22],
-          aliases: ['cepstral_lifter', 'ceplifter'],
-        }),
-        deltas,
-      },
-      { description: 'Mel frequency cepstral coefficients.' },
-    ),
-    key.section(
-      { kind: key.tag('raw', { description: 'The samples of each frame.' }), ...frames },
-      { description: 'The samples of each frame.', aliases: ['samples', 'waveform'] },
-    ),
-  ],
-  {
-    name: 'audio_features',
-    description: 'What the model reads of a recording.',
-    examples: [{ kind: 'log_mel', bands: 40 }],
-    required: true,
-    resume: { never: 'its weights were trained on these features' },
-  },
-);
-
-export type FeatureConfig = key.TypeOf<typeof featureSettings>;
 
 /** Computes the features of frames. */
 interface Frames {

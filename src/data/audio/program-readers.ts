@@ -1,8 +1,10 @@
 /** Recordings that a program passes as samples: whole ones, and those that are still running. */
+
 import { usageError } from '../../util/errors.js';
 import type { RecordingReader, SampleReader } from '../core/dataset.js';
 import type { DataRecord, DataScaling } from '../core/record.js';
-import { type FeatureConfig, FeatureForm } from './features.js';
+import type { FeatureConfig } from './facts.js';
+import { FeatureForm } from './features.js';
 import { type Extraction, framesOf } from './recording.js';
 
 /** What of the config of a dataset says how its recordings become features. */

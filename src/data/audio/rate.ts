@@ -1,6 +1,7 @@
 /** Conversion of recordings to another sample rate. */
+
 import { damagedError } from '../../util/errors.js';
-import { MAX_RATE } from '../formats/wav.js';
+import { MAX_RATE } from '../reading/facts.js';
 
 /** Zero crossings of the filter on each side. */
 const CROSSINGS = 6;

@@ -1,6 +1,8 @@
 /** Features of many recordings, computed in several threads. */
+
 import { mayUseThreads, Thread } from '../../util/thread.js';
-import { type FeatureConfig, FeatureForm } from './features.js';
+import type { FeatureConfig } from './facts.js';
+import { FeatureForm } from './features.js';
 import { type Extraction, framesOf, type Samples } from './recording.js';
 
 /** What a thread is started with. */

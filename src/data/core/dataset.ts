@@ -9,6 +9,7 @@ import type { Shape } from '../../util/schema.js';
 import type { NumberArray } from '../formats/number-arrays.js';
 import type { InputSource } from '../reading/byte-sources.js';
 import type { ColumnSettings, StepColumns } from './columns.js';
+import type { GroupColumns } from './held-out.js';
 import type { LabelFacts, PlacedLabel } from './labels.js';
 import type { ConfigDiagnostic } from './problems.js';
 import type {
@@ -22,7 +23,6 @@ import type {
   TextLevel,
   Vocabulary,
 } from './record.js';
-import type { GroupColumns } from './selection.js';
 import type { ClassValues } from './store.js';
 
 /** Class label of a sequence or step that is excluded from the loss and from metrics. */
@@ -552,33 +552,11 @@ export interface DatasetFacts {
   readonly trainCount?: number;
 }
 
-/**
- * A kind of data. A kind that lacks one of the facts does not compile, so none can be forgotten.
- */
+/** What is known of a kind of data without reading any. Without one of the facts, none compiles. */
 export interface DatasetKind<Config, Settings extends Shape = Shape> {
   /** Its keys in a config. */
   readonly settings: Settings;
-  /**
-   * Opens the dataset that `config` describes, with all its training sequences: the caller applies
-   * `validation` and `limit`. Relative paths are resolved against the working directory.
-   */
-  open(config: Config, context: DatasetContext): Promise<Dataset>;
-  /**
-   * Returns a reader of sequences to predict. It needs the run's config and data record only; the
-   * files of its dataset need not exist.
-   */
-  newSequences(config: Config, data: DataRecord, options?: NewSequencesOptions): SequenceReader;
-  /** Columns of the steps that a program passes; absent if these are plain numbers or symbols. */
-  stepColumns?(config: Config, data: DataRecord): StepColumns | undefined;
-  /** Return how samples become steps, and recordings sequences; present if these are recordings. */
-  sampleReader?(config: Config, data: DataRecord): SampleReader;
-  recordingReader?(config: Config, data: DataRecord): RecordingReader;
-  /** Returns what reads series to forecast; present if sequences are windows of series. */
-  seriesReader?(config: Config, data: DataRecord): SeriesReader;
-  /**
-   * Facts known from the config alone, before data are read; about all training sequences, as in
-   * `open`.
-   */
+  /** Facts known from the config alone; about all training sequences, as in `open`. */
   facts(config: Config): DatasetFacts;
   /** Columns that are both an input and a target, and the like. */
   leaks(config: Config): readonly ConfigDiagnostic[];
@@ -596,4 +574,25 @@ export interface DatasetKind<Config, Settings extends Shape = Shape> {
   readonly fileNames: RegExp | null;
   /** How deep the files of a folder may be. Default: 1. */
   readonly depthOf?: (config: Config) => number;
+}
+
+/** Reads data of a kind. */
+export interface DatasetReaders<Config> {
+  /**
+   * Opens the dataset that `config` describes, with all its training sequences: the caller applies
+   * `validation` and `limit`. Relative paths are resolved against the working directory.
+   */
+  open(config: Config, context: DatasetContext): Promise<Dataset>;
+  /**
+   * Returns a reader of sequences to predict. It needs the run's config and data record only; the
+   * files of its dataset need not exist.
+   */
+  newSequences(config: Config, data: DataRecord, options?: NewSequencesOptions): SequenceReader;
+  /** Columns of the steps that a program passes; absent if these are plain numbers or symbols. */
+  stepColumns?(config: Config, data: DataRecord): StepColumns | undefined;
+  /** Return how samples become steps, and recordings sequences; present if these are recordings. */
+  sampleReader?(config: Config, data: DataRecord): SampleReader;
+  recordingReader?(config: Config, data: DataRecord): RecordingReader;
+  /** Returns what reads series to forecast; present if sequences are windows of series. */
+  seriesReader?(config: Config, data: DataRecord): SeriesReader;
 }

@@ -2,6 +2,7 @@
  * Datasets of files that are read whole: a table of all sequences for each split's files, classes
  * that all tables share, and splits that select sequences of a table.
  */
+
 import { damagedError } from '../../util/errors.js';
 import { MAX_ELEMENTS } from '../reading/files.js';
 import {
@@ -14,16 +15,11 @@ import {
   type Targets,
 } from './dataset.js';
 import { range } from './drawing.js';
+import type { TestPartConfig, TrainingPartConfig } from './held-out.js';
 import { type ClassMapping, classesByCode, classMapping, type LabelCodes, symbolMapping } from './labels.js';
 import { Problems } from './problems.js';
 import type { TextLevel } from './record.js';
-import {
-  type Divisible,
-  NOT_ONE_CLASS,
-  type TestPartConfig,
-  type TrainingPartConfig,
-  testSelection,
-} from './selection.js';
+import { type Divisible, NOT_ONE_CLASS, testSelection } from './selection.js';
 import { type Packed, type Place, packedSplit, type SequenceStore, startsOf, storedSplit } from './store.js';
 
 export interface SequenceTablesConfig extends TestPartConfig, TrainingPartConfig {

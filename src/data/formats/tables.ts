@@ -319,9 +319,6 @@ const MAGIC_BYTES = 4;
 /** Rows of a Parquet file between two yields. */
 const ROWS_TOGETHER = 4096;
 
-/** The names of tables; those with other endings are read as CSV if they are given. */
-export const TABLE_NAME = /\.(?:[ctp]sv|parquet|conllu|ts)(?:\.gz)?$/i;
-
 /** The format of a table that is not Parquet. @param kind of sources whose names do not tell it */
 export function formatNamed(name: string, kind = 'csv'): 'csv' | 'conllu' | 'ts' {
   const ending = /\.(\w+)(\.gz)?$/.exec(name)?.[1].toLowerCase() ?? kind;

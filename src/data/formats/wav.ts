@@ -2,8 +2,10 @@
  * Recordings in WAV files (RIFF and RF64): PCM, floating point, A-law and mu-law. Samples are read
  * by ranges, so that a long recording need not be in memory. Sizes in headers are never trusted.
  */
+
 import { type Details, damagedError, type UserError, usageError } from '../../util/errors.js';
 import { type ByteSource, beginning, STDIN_NAME } from '../reading/byte-sources.js';
+import { AUDIO_NAME, MAX_RATE, MIN_RATE, RECORDING_NAME } from '../reading/facts.js';
 import type { Bytes } from '../reading/ranged-file.js';
 
 /** Returns the sample at `at` of `bytes`, -1 to 1 unless it is a floating-point number. */
@@ -67,19 +69,12 @@ function muLaw(code: number): number {
 
 /** Sizes that programs write to a pipe: ffmpeg, and sox and espeak-ng. Others write 0. */
 const UNKNOWN_SIZES: readonly number[] = [0xffffffff, 0x7ffff000];
-/** How WAV files are usually named. */
-export const RECORDING_NAME = /\.wave?(?:\.gz)?$/i;
-/** How recordings are usually named, in WAV files or others. */
-export const AUDIO_NAME = /\.(?:wave?|flac|mp3|og[ga]|opus|m4a|aac|aif[fc]?|au|wma|webm)(?:\.gz)?$/i;
 /** Bytes that tell a WAV file from tables. */
 export const MAGIC_BYTES = 4;
 const RIFF_BYTES = 12;
 const CHUNK_BYTES = 8;
 const MIN_FORMAT_BYTES = 16;
 const MAX_FORMAT_BYTES = 40;
-/** In hertz. Other rates mean a damaged header. */
-export const MIN_RATE = 100;
-export const MAX_RATE = 2 ** 20;
 /** Number of zeros after which the rest is taken for padding. */
 const MAX_PADDING = 2 ** 12;
 const CHUNK_NAME = /^[ -~]{4}$/;

@@ -3,6 +3,7 @@
  * a pattern), names them for messages, and reads whole ones with their digests. Limits keep damaged
  * or hostile files from exhausting memory, far above realistic data.
  */
+
 import {
   constrainedMemory,
   createHash,
@@ -21,6 +22,7 @@ import {
 import { type Diagnostic, damagedError, EXIT, UserError, usageError } from '../../util/errors.js';
 import { nearestFile } from '../../util/nearest.js';
 import { codeOf, MISSING_FILE, readingReason } from '../../util/system-errors.js';
+import { ANY_NAME } from './facts.js';
 
 /** Maximum size of a file, and of the content of a compressed file: 1 GiB. */
 export const MAX_BYTES = 2 ** 30;
@@ -71,9 +73,6 @@ export async function inputFiles(
   const lists = await Promise.all([paths].flat().map(path => filesOf(path, usual, depth)));
   return lists.flat();
 }
-
-/** For kinds of data whose files have any name. */
-export const ANY_NAME = /(?:)/;
 
 async function filesOf(path: string, usual: RegExp, depth: number): Promise<readonly string[]> {
   const info = await files.stat(path).catch(() => undefined);

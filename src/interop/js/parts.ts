@@ -2,8 +2,8 @@
 import { recordingReader, sampleReader } from '../../data/audio/program-readers.js';
 import { continueSymbols, continueText } from '../../predict/generate.js';
 
-export { stepReaders as columns } from '../../data/feature-columns.js';
-export { forecastReader as series } from '../../data/forecast-input.js';
+export { stepReaders as columns } from '../../data/core/feature-columns.js';
+export { forecastReader as series } from '../../data/forecast/input.js';
 export { StepModel as session } from '../../predict/session.js';
 
 export const recordings = { sampleReader, recordingReader };

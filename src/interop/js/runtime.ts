@@ -2,11 +2,12 @@
  * What an exported module runs: the predictor, over programs that are linked already. The build
  * bundles this file for every host, so nothing that it imports may need Node.
  */
+
 import { inflateSync } from 'fflate';
 import type { AudioForm } from '../../data/audio/program-readers.js';
 import type { StepColumns } from '../../data/core/columns.js';
 import { isRejected } from '../../data/core/dataset.js';
-import type { ForecastConfig } from '../../data/forecast.js';
+import type { ForecastConfig } from '../../data/forecast/facts.js';
 import { type Arithmetic, arithmeticOf } from '../../engine/arithmetic.js';
 import { Heap } from '../../engine/heap.js';
 import type { PortableCode } from '../../engine/kernels.js';

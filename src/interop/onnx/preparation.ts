@@ -2,13 +2,8 @@
  * The preparation of a run's data (`data/core/preparation.ts`) in ONNX: fills, indicators, elapsed
  * times, categories and scaling. Scaling computes in float64, as training does.
  */
-import {
-  type DataRecord,
-  type DataScaling,
-  type Feature,
-  featuresOf,
-  type Preparation,
-} from '../../data/index.js';
+import type { Feature } from '../../data/core/preparation.js';
+import { type DataRecord, type DataScaling, featuresOf, type Preparation } from '../../data/index.js';
 import { ELEMENT_TYPES, type GraphWriter, type Value, type ValueInfo } from './writer.js';
 
 /** What the model reads of steps, [T, B, ...], or of sequences, [B, ...]. */

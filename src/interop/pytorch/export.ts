@@ -1,10 +1,12 @@
 /** A trained model as a folder for PyTorch, in the form that Hugging Face's Hub expects. */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FeatureColumn } from '../../data/core/columns.js';
-import { columnOf, numbersOf } from '../../data/feature-columns.js';
-import { seriesStatics } from '../../data/forecast-series.js';
-import { dataWidth, type Feature, featuresOf, MARKERS, staticWidth } from '../../data/index.js';
+import { columnOf, numbersOf } from '../../data/core/feature-columns.js';
+import type { Feature } from '../../data/core/preparation.js';
+import { seriesStatics } from '../../data/forecast/facts.js';
+import { dataWidth, featuresOf, MARKERS, staticWidth } from '../../data/index.js';
 import { elsewhereOf } from '../../math/cells/index.js';
 import { predictsEachStep } from '../../math/model/heads.js';
 import {

@@ -1,7 +1,7 @@
-import { arrayDataset } from '../../../src/data/array-dataset.js';
+import { arrayDataset } from '../../../src/data/arrays/dataset.js';
+import { imageLayout } from '../../../src/data/arrays/images.js';
 import type { Split } from '../../../src/data/core/dataset.js';
 import { idxForm } from '../../../src/data/formats/number-arrays.js';
-import { imageLayout } from '../../../src/data/images.js';
 import { memoryBytes } from '../../../src/data/reading/ranged-file.js';
 import type { DecodeSettings } from '../../../src/math/decoding/ctc.js';
 import { adam } from '../../../src/math/optimizers/adam.js';
