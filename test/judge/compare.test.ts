@@ -390,6 +390,8 @@ t.test('another path of the same data changes nothing, other bytes at the same p
     { key: 'dataset.path', values: [['/a/x.npz'], ['/b/x.npz']], differs: true, changes: [] },
   ]);
   t.same(moved.facts, []);
+  const renamed = comparisonBetween([from('/a/x.npz', 'a')], [from('/a/y.npz', 'a')]);
+  t.same(renamed.facts, [], 'a file that is renamed has the same digest');
   const changed = comparisonBetween([from('/a/x.npz', 'a'), from('/a/x.npz', 'b')]);
   t.equal(changed.sides.length, 2, 'runs on other data are no replicates');
   t.match(changed.facts, [{ key: 'data x.npz', changes_results: true }]);

@@ -261,7 +261,8 @@ const OTHERS = [
 ];
 
 export function factDifferences(sides: readonly Side[], all: boolean): FactDifference[] {
-  return [...valuesBySide(sides, inputFacts), ...valuesBySide(sides, otherFacts)]
+  const named = dataNames(sides[0]);
+  return [...valuesBySide(sides, record => inputFacts(record, named)), ...valuesBySide(sides, otherFacts)]
     .map(({ key, values: known }) => {
       const hasManifest = (i: number) => manifestsOf(sides[i]).length > 0;
       const values = known.map((of, i) => (of.length === 0 && hasManifest(i) ? [null] : of));
@@ -286,11 +287,24 @@ export function factNotes(sides: readonly Side[]): string[] {
   ];
 }
 
-/** Digests of the data, by base names, since directories differ between machines. */
-function inputFacts({ manifest }: RunRecord): ReadonlyMap<string, Json> {
+const baseName = (file: string) => String(file.split(/[\\/]/).at(-1));
+
+/** The digests of the data files of a side, and their base names. */
+function dataNames(side: Side): ReadonlyMap<string, string> {
+  const files = manifestsOf(side).flatMap(({ datasets }) => datasets);
+  return new Map(files.map(({ name, sha256 }) => [sha256, baseName(name)]));
+}
+
+/**
+ * Digests of the data, by base names, since directories differ between machines.
+ * @param named names by digest, which a renamed file keeps
+ */
+function inputFacts({ manifest }: RunRecord, named: ReadonlyMap<string, string>): ReadonlyMap<string, Json> {
   const facts = new Map<string, string>();
+  const kept = new Set(named.values());
   for (const { name, sha256 } of manifest?.datasets ?? []) {
-    const key = `data ${name.split(/[\\/]/).at(-1)}`;
+    const base = baseName(name);
+    const key = `data ${kept.has(base) ? base : (named.get(sha256) ?? base)}`;
     const others = facts.get(key);
     facts.set(key, others === undefined ? sha256 : `${others} ${sha256}`);
   }
