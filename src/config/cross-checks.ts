@@ -3,9 +3,9 @@
  * implies them and, once read, as they are.
  */
 
-import { type DatasetFacts, IGNORED } from '../data/core/dataset.js';
+import type { DatasetFacts } from '../data/core/dataset.js';
 import { type HeldOutConfig, isHeldOut, type TestPartConfig } from '../data/core/held-out.js';
-import type { PlacedLabel } from '../data/core/labels.js';
+import { IGNORED, type PlacedLabel } from '../data/core/targets.js';
 import { datasetFacts, kindOf } from '../data/kinds.js';
 import { lossFor, outputsPerNumber, taskOf } from '../math/losses/index.js';
 import {

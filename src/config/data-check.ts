@@ -1,18 +1,10 @@
 /** Checks a config against its data, last before training, and determines the model's sizes. */
-import {
-  type Column,
-  type Dataset,
-  IGNORED,
-  inputWidth,
-  type Split,
-  symbolsOfTarget,
-  type Targets,
-  targetLengthsOf,
-} from '../data/core/dataset.js';
-import type { LabelFacts } from '../data/core/labels.js';
+
+import { type Column, type Dataset, inputWidth, type Split, targetLengthsOf } from '../data/core/dataset.js';
 import type { SequenceInput } from '../data/core/record.js';
 import { isConstant } from '../data/core/statistics.js';
 import { eachChunk } from '../data/core/store.js';
+import { IGNORED, type LabelFacts, symbolsOfTarget, type Targets } from '../data/core/targets.js';
 import { gapWords } from '../data/forecast/gaps.js';
 import { scoresFor } from '../math/confidence/conformal.js';
 import { isImpossible, stepsNeeded } from '../math/losses/ctc.js';

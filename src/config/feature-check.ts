@@ -2,7 +2,9 @@
  * Warns of features that nearly decide the target alone, which are often made from it, and of those
  * that differ between training and test sequences.
  */
-import { type Dataset, IGNORED, inputWidth, numberCount, type Split } from '../data/core/dataset.js';
+
+import { type Dataset, inputWidth, numberCount, type Split } from '../data/core/dataset.js';
+import { IGNORED } from '../data/core/targets.js';
 import type { Diagnostic } from '../util/errors.js';
 import { correlation, rounded } from '../util/numbers.js';
 import type { Locator } from './yaml/tree.js';

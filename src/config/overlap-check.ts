@@ -1,9 +1,10 @@
 /** Warns of splits that share data, which makes reported results too good. */
 
-import type { Dataset, Split, Targets } from '../data/core/dataset.js';
+import type { Dataset, Split } from '../data/core/dataset.js';
 import { range } from '../data/core/drawing.js';
 import { type GroupColumns, joinedGroup } from '../data/core/held-out.js';
 import { groupsIn } from '../data/core/selection.js';
+import type { Targets } from '../data/core/targets.js';
 import type { Diagnostic } from '../util/errors.js';
 import { mix } from '../util/random.js';
 import { counted } from '../util/words.js';

@@ -5,24 +5,21 @@ import {
   type Column,
   type Dataset,
   dataWidth,
-  IGNORED,
   type MissingCounts,
   numberCount,
   type RecordingFacts,
   type RelativeTo,
   type Split,
   type SplitName,
-  symbolsOfTarget,
-  type Targets,
-  type Transform,
   targetLengthsOf,
 } from './core/dataset.js';
 import { type GroupColumns, joinedGroup } from './core/held-out.js';
-import type { Scaling, Vocabulary } from './core/record.js';
+import type { Scaling, Transform, Vocabulary } from './core/record.js';
 import { inDataUnits } from './core/scaling.js';
 import { groupsIn } from './core/selection.js';
 import { columnsOf, stepsOf, trainingColumns } from './core/statistics.js';
 import { eachChunk } from './core/store.js';
+import { IGNORED, symbolsOfTarget, type Targets } from './core/targets.js';
 import { eachSymbol, realLength } from './core/vocabulary.js';
 
 export type DataSummary = ReturnType<typeof summarize>;

@@ -9,7 +9,9 @@
  * model reads in a step becomes a row of an embedding, whose gradient is that of the input. Thus
  * numbers, symbols (the vectors of their embedding) and features of recordings are treated alike.
  */
-import { inputWidth, type Split, type Targets } from '../data/core/dataset.js';
+
+import { inputWidth, type Split } from '../data/core/dataset.js';
+import type { Targets } from '../data/core/targets.js';
 import { IGNORED } from '../data/index.js';
 import { type LossSettings, lossOf, taskOf } from '../math/losses/index.js';
 import { predictsEachStep } from '../math/model/heads.js';

@@ -2,22 +2,21 @@
  * Turns new sequences into predictions, a batch at a time. Everything that this reads is data or
  * computes without Node, so that a model runs wherever its kernels do.
  */
+
 import type { ValueReaders } from '../data/core/columns.js';
 import {
   dataWidth,
-  IGNORED,
   inputWidth,
   type NewSequence,
   type RecordingReader,
   type SampleReader,
   type SeriesReader,
   staticWidth,
-  symbolsOfTarget,
-  type Targets,
 } from '../data/core/dataset.js';
 import { doubtsOf, type ReadColumn } from '../data/core/doubts.js';
 import { featuresOf, newSplit } from '../data/core/preparation.js';
 import type { DataRecord, DataScaling } from '../data/core/record.js';
+import { IGNORED, symbolsOfTarget, type Targets } from '../data/core/targets.js';
 import type { ProgramCompiler } from '../engine/linked-executable.js';
 import { isImpossible } from '../math/losses/ctc.js';
 import { lossOf, targetSize, taskOf } from '../math/losses/index.js';

@@ -35,9 +35,10 @@ import type { LossOfPredictions } from '../math/losses/loss.js';
 import {
   accumulators,
   hasTrivial,
+  isOfDecisions,
   isOfIntervals,
+  isOfLikelihood,
   type MeasuredMetric,
-  OF_LIKELIHOOD,
 } from '../math/metrics/index.js';
 import { predictedClass } from '../math/metrics/metric.js';
 import { numbersPerStep } from '../math/model/spec.js';
@@ -166,7 +167,7 @@ function constantScorer(run: BaselineSubject, name: BaselineName, outputs: Float
     },
     get scores() {
       const all = { ...(loss && finite('loss', loss.mean)), ...measured.scores };
-      const defined = Object.entries(all).filter(([metric]) => isPossible || !OF_LIKELIHOOD.has(metric));
+      const defined = Object.entries(all).filter(([metric]) => isPossible || !isOfLikelihood(metric));
       return Object.fromEntries(defined);
     },
   };
@@ -188,7 +189,7 @@ function naiveScorer(run: BaselineSubject, name: NaiveForecast): Scorer {
 
 /** A single predicted class has no probabilities, so only these metrics are defined. */
 function decisionsIn({ metrics }: BaselineSubject): MeasuredMetric[] {
-  return metrics.filter(name => OF_DECISIONS.has(name));
+  return metrics.filter(isOfDecisions);
 }
 
 /** The symbols and the classes of a sequence, `[T]`; valid until the next call. */
@@ -405,9 +406,6 @@ export function naiveOutputs(
   const each = size / (values?.length ?? 1);
   return values && Float32Array.from({ length: size }, (_, i) => values[Math.floor(i / each)]);
 }
-
-/** Metrics that depend only on the predicted class. */
-const OF_DECISIONS: ReadonlySet<MeasuredMetric> = new Set(['accuracy', 'precision', 'recall', 'f1']);
 
 function isIgnored(targets: Targets, at: number): boolean {
   return targets.kind === 'class'

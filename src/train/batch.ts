@@ -1,5 +1,7 @@
 /** Writes batches in the form that shards need: time-major, in float32, with loss weights. */
-import { IGNORED, type Split, symbolsOfTarget } from '../data/core/dataset.js';
+
+import type { Split } from '../data/core/dataset.js';
+import { IGNORED, symbolsOfTarget } from '../data/core/targets.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
 import { isOfSequences, type Loss } from '../math/losses/loss.js';
 import { heads, predictsEachStep } from '../math/model/heads.js';

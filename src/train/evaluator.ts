@@ -1,9 +1,10 @@
 /** Evaluates a model on a split in batches: predictions in the units of the data, loss, metrics. */
 
 import type { Experiment } from '../config/index.js';
-import { type Dataset, type Split, symbolsOfTarget } from '../data/core/dataset.js';
+import type { Dataset, Split } from '../data/core/dataset.js';
 import { joinedGroup } from '../data/core/held-out.js';
 import type { ForecastWindow } from '../data/core/record.js';
+import { symbolsOfTarget } from '../data/core/targets.js';
 import { createHash, setImmediate } from '../host/index.js';
 import { adaptationOf } from '../math/confidence/adaptive.js';
 import { lossOf, targetSize, taskOf } from '../math/losses/index.js';

@@ -1,7 +1,9 @@
 /** From the outputs of a model to predictions: probabilities, values in the units of the data. */
-import type { Split, Targets } from '../data/core/dataset.js';
+
+import type { Split } from '../data/core/dataset.js';
 import type { ForecastWindow, Scaling } from '../data/core/record.js';
 import { inDataUnits, roundingInDataUnits } from '../data/core/scaling.js';
+import type { Targets } from '../data/core/targets.js';
 import type { Adaptation } from '../math/confidence/adaptive.js';
 import { lossOf } from '../math/losses/index.js';
 import type { Loss } from '../math/losses/loss.js';

@@ -1,6 +1,8 @@
 /** Shards of batches. In training, their number depends only on the batch size. */
-import { IGNORED, type Split, withoutPadding } from '../data/core/dataset.js';
+
+import type { Split } from '../data/core/dataset.js';
 import { range } from '../data/core/drawing.js';
+import { IGNORED, withoutPadding } from '../data/core/targets.js';
 import type { Arithmetic } from '../engine/arithmetic.js';
 import type { Backend } from '../engine/backend-names.js';
 import type { Heap } from '../engine/heap.js';

@@ -16,8 +16,9 @@ import {
   sweepSchema,
 } from '../../src/config/schema/schema.js';
 import { validateAgainst } from '../../src/config/schema/validate.js';
-import type { Dataset, Targets } from '../../src/data/core/dataset.js';
+import type { Dataset } from '../../src/data/core/dataset.js';
 import { type FileLabels, labelFacts } from '../../src/data/core/labels.js';
+import type { Targets } from '../../src/data/core/targets.js';
 import type { DatasetConfig } from '../../src/data/index.js';
 import { kindOf } from '../../src/data/kinds.js';
 import { UserError } from '../../src/util/errors.js';

@@ -2,9 +2,10 @@
  * Random models: stacks of random cells, directions, heads and lengths. What kernels compute, cut
  * into blocks, against one uncut graph in float64, and that against differences of its loss.
  */
+
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
-import type { Targets } from '../../src/data/core/dataset.js';
+import type { Targets } from '../../src/data/core/targets.js';
 import { Engine } from '../../src/engine/index.js';
 import { KernelMachine } from '../../src/engine/linked-executable.js';
 import { makePlan } from '../../src/engine/plan.js';

@@ -2,10 +2,12 @@
  * Configs for tests, and the errors of wrong ones. Paths are relative to the package, as a user
  * would write them.
  */
+
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatDiagnostics } from '../../src/cli/terminal/diagnostics.js';
-import type { Dataset, Split, Targets } from '../../src/data/core/dataset.js';
+import type { Dataset, Split } from '../../src/data/core/dataset.js';
+import type { Targets } from '../../src/data/core/targets.js';
 import type { UserError } from '../../src/util/errors.js';
 
 export const BROKEN_FOLDER = 'test/fixtures/configs/broken';

@@ -1,9 +1,11 @@
 /** The files of an evaluation, the output of `predict`, and the calibration of step times. */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { validateAgainst } from '../../src/config/schema/validate.js';
-import type { Dataset, Split, Targets } from '../../src/data/core/dataset.js';
+import type { Dataset, Split } from '../../src/data/core/dataset.js';
+import type { Targets } from '../../src/data/core/targets.js';
 import { openDataset } from '../../src/data/index.js';
 import type { Backend } from '../../src/engine/backend-names.js';
 import type { LossSettings } from '../../src/math/losses/index.js';

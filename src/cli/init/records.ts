@@ -1,8 +1,9 @@
 /** Data that are no table: JSON Lines and NumPy archives. Guesses their input and target. */
+
 import { ArrayArchive, type FileArray, openArrays } from '../../data/arrays/files.js';
 import { MARKERS } from '../../data/core/cells.js';
-import { IGNORED, withoutPadding } from '../../data/core/dataset.js';
 import { Problems } from '../../data/core/problems.js';
+import { IGNORED, withoutPadding } from '../../data/core/targets.js';
 import { type JsonRecord, jsonLines, type RecordLine } from '../../data/jsonl/records.js';
 import { RangedFile } from '../../data/reading/ranged-file.js';
 import { damagedErrors, usageError } from '../../util/errors.js';

@@ -2,20 +2,13 @@
 
 import { type Diagnostic, damagedError, damagedErrors } from '../../util/errors.js';
 import type { MissingSettings } from '../core/columns.js';
-import {
-  type Dataset,
-  type DatasetContext,
-  IGNORED,
-  type Split,
-  type Targets,
-  type TargetsToRead,
-  withoutPadding,
-} from '../core/dataset.js';
+import type { Dataset, DatasetContext, Split, TargetsToRead } from '../core/dataset.js';
 import { isHeldOut, splitColumns, type TestPartConfig, type TrainingPartConfig } from '../core/held-out.js';
-import { type FileLabels, labelFacts, type PlacedLabel } from '../core/labels.js';
+import { type FileLabels, labelFacts } from '../core/labels.js';
 import { configError, Problems } from '../core/problems.js';
 import { divisible, testSelection } from '../core/selection.js';
 import { type SequenceStore, storedSplit, subset } from '../core/store.js';
+import { IGNORED, type PlacedLabel, type Targets, withoutPadding } from '../core/targets.js';
 import type { NumberArray } from '../formats/number-arrays.js';
 import { MAX_CLASSES } from '../reading/files.js';
 import {

@@ -1,8 +1,8 @@
 /** Arrays of sequences to predict or, with `y`, to evaluate. */
+
 import { type Diagnostic, damagedError, damagedErrors, usageError } from '../../util/errors.js';
 import {
   dataWidth,
-  IGNORED,
   isRejected,
   type NewSequencesOptions,
   type ReadSequence,
@@ -13,6 +13,7 @@ import {
 import { type TargetWarning, targetSymbolReader } from '../core/labels.js';
 import { Problems } from '../core/problems.js';
 import type { DataRecord, SequenceInput } from '../core/record.js';
+import { IGNORED } from '../core/targets.js';
 import { idxForm, isNpy, npyForm } from '../formats/number-arrays.js';
 import { allBytes, inTurn } from '../reading/byte-sources.js';
 import { memoryBytes } from '../reading/ranged-file.js';

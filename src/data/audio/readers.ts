@@ -9,7 +9,6 @@ import {
   type Dataset,
   type DatasetContext,
   type DatasetReaders,
-  IGNORED,
   isRejected,
   type NewSequencesOptions,
   type Purpose,
@@ -23,6 +22,7 @@ import { configError, Problems } from '../core/problems.js';
 import type { DataRecord } from '../core/record.js';
 import { openTables, type SequenceTable } from '../core/sequence-table.js';
 import { FloatList, type SequenceStore } from '../core/store.js';
+import { IGNORED } from '../core/targets.js';
 import { symbolsOf } from '../core/vocabulary.js';
 import { isWav, MAGIC_BYTES, unconverted, WavFile } from '../formats/wav.js';
 import { allBytes, beginning, type InputSource, inTurn, oneChunk } from '../reading/byte-sources.js';

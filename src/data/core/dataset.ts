@@ -6,11 +6,9 @@
 
 import type { Diagnostic } from '../../util/errors.js';
 import type { Shape } from '../../util/schema.js';
-import type { NumberArray } from '../formats/number-arrays.js';
 import type { InputSource } from '../reading/byte-sources.js';
 import type { ColumnSettings, StepColumns } from './columns.js';
 import type { GroupColumns } from './held-out.js';
-import type { LabelFacts, PlacedLabel } from './labels.js';
 import type { ConfigDiagnostic } from './problems.js';
 import type {
   DataRecord,
@@ -21,12 +19,10 @@ import type {
   SequenceInput,
   SeriesScaling,
   TextLevel,
+  Transform,
   Vocabulary,
 } from './record.js';
-import type { ClassValues } from './store.js';
-
-/** Class label of a sequence or step that is excluded from the loss and from metrics. */
-export const IGNORED = -100;
+import { type LabelFacts, type PlacedLabel, symbolsOfTarget, type Targets } from './targets.js';
 
 /**
  * `last_value`: the last value that a window reads; `season`: the mean of the values that it reads
@@ -59,9 +55,6 @@ export interface MissingCounts {
   readonly rows?: Readonly<Partial<Record<SplitName, number>>>;
 }
 
-/** What is scaled instead of a target: its natural logarithm. */
-export type Transform = 'log';
-
 export interface SeriesFacts {
   /** Statistics of the scaled columns over the rows of the training split: the targets first. */
   readonly columns: readonly Column[];
@@ -92,63 +85,10 @@ export interface Column {
   readonly markers?: readonly number[];
 }
 
-export type Targets =
-  | {
-      readonly kind: 'class';
-      readonly numClasses: number;
-      /**
-       * One class per sequence `[N]`, or one per step `[N, T]` (row-major) if `perStep`; {@link
-       * IGNORED} if there is none. Only classes per step may be on disk.
-       */
-      readonly values: ClassValues;
-      readonly perStep: boolean;
-    }
-  | {
-      readonly kind: 'value';
-      /** C, target values per sequence, or per step if `perStep`. */
-      readonly size: number;
-      /**
-       * `[N, C]`, or `[N, T, C]` if `perStep`, row-major. A step with NaN is excluded from the loss
-       * and from metrics.
-       */
-      readonly values: Float32Array;
-      readonly perStep?: boolean;
-      /**
-       * Converts `values` back to the units of the data; absent if they are not scaled. A function
-       * returns the scaling of prediction `at`, which counts over all sequences and, if `perStep`,
-       * their steps.
-       */
-      readonly scaling?: Scaling | ((at: number) => Scaling);
-      readonly given?: (at: number) => ArrayLike<number>;
-    }
-  | {
-      /** Symbols, with a length of their own for each sequence. */
-      readonly kind: 'sequence';
-      /** C, the symbols of all targets, as classes. */
-      readonly numClasses: number;
-      /** S, length of the longest target of all splits, at least 1. */
-      readonly size: number;
-      /** `[N, S]`, row-major; {@link IGNORED} after the end of a target, which may be empty. */
-      readonly values: Int32Array;
-      readonly perStep?: false;
-    };
-
-export type SequenceTargets = Extract<Targets, { readonly kind: 'sequence' }>;
-
 /** The number of symbols of each target; undefined unless targets are sequences. */
 export function targetLengthsOf({ targets, count }: Split): Int32Array | undefined {
   if (targets.kind !== 'sequence') return undefined;
   return Int32Array.from({ length: count }, (_, index) => symbolsOfTarget(targets, index).length);
-}
-
-export function symbolsOfTarget({ values, size }: SequenceTargets, index: number): Int32Array {
-  return withoutPadding(values.subarray(index * size, (index + 1) * size));
-}
-
-/** A view of `symbols` before the first {@link IGNORED}. */
-export function withoutPadding<A extends NumberArray>(symbols: A): A {
-  const end = symbols.indexOf(IGNORED);
-  return (end < 0 ? symbols : symbols.subarray(0, end)) as A;
 }
 
 /**

@@ -6,36 +6,9 @@
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { NUMBER } from '../formats/numbers.js';
 import { MAX_CLASSES } from '../reading/files.js';
-import { type Dataset, IGNORED } from './dataset.js';
+import type { Dataset } from './dataset.js';
 import { TextCodes } from './store.js';
-
-/** A label or symbol and its position. */
-export interface PlacedLabel {
-  /** Its name in messages, such as `label 17` or `y_test[3]`. */
-  readonly name: string;
-  /** As written in the file. */
-  readonly value: string;
-  readonly place: Pick<Diagnostic, 'file' | 'line' | 'column' | 'length' | 'source' | 'offset'>;
-}
-
-/**
- * Facts about class labels. Training labels are those of the whole training file, including
- * sequences that `limit` excludes or that are held out for testing, so that neither changes the
- * model.
- */
-export interface LabelFacts {
-  /** Number of classes that the training labels need: largest label + 1. */
-  readonly trainClasses: number;
-  /**
-   * Classes below the largest without a training label, if any: their number, the first of them,
-   * and the largest label.
-   */
-  readonly gap?: { readonly count: number; readonly first: readonly number[]; readonly largest: PlacedLabel };
-  /** The largest label of all splits. */
-  readonly largest?: PlacedLabel;
-  /** The first validation or test label that does not occur in the training classes. */
-  readonly foreign?: PlacedLabel;
-}
+import { IGNORED, type LabelFacts, type PlacedLabel } from './targets.js';
 
 /** Labels of one file that are classes, starting at 0. */
 export interface FileLabels {

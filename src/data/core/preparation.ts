@@ -13,6 +13,7 @@
  *                of step t in the order column, or t without one
  *     scale      see `scaling.ts`; features of 0 and 1 stay as they are
  */
+
 import { counted } from '../../util/words.js';
 import { NUMBER } from '../formats/numbers.js';
 import type { ColumnSettings } from './columns.js';
@@ -24,13 +25,13 @@ import {
   NAIVE_FORECASTS,
   type NewSequence,
   type Split,
-  type Targets,
 } from './dataset.js';
 import { type ConfigDiagnostic, configError } from './problems.js';
 import type { DataRecord, DataScaling, Preparation, Scaling } from './record.js';
 import { normalized, scaledSplit, scaleStep } from './scaling.js';
 import { firstStaticOf, mediansOf, type Rows, stepsOf, trainingColumns } from './statistics.js';
 import { mappedLoad, mapSplits, packed, packedSplit } from './store.js';
+import type { Targets } from './targets.js';
 
 /** Fills missing values of a dataset, and then scales it, as fitted or as a trained run did. */
 export function prepared(

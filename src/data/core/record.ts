@@ -2,8 +2,8 @@
  * What a run records of its data, so that predictions need no data files: the form of inputs and
  * outputs, and what was fitted on the training split.
  */
+
 import * as s from '../../util/schema.js';
-import type { Transform } from './dataset.js';
 
 const names = (description: string) => s.optional(s.list(s.text({}), description));
 /** Reverses a scaling: original = stored * scale + offset, with one scale and offset per number. */
@@ -191,6 +191,9 @@ export const dataScaling = s.struct(
     targets: s.nullable(s.struct('null if targets are classes.', scalingOf('target value'))),
   },
 );
+
+/** What is scaled instead of a target: its natural logarithm. */
+export type Transform = 'log';
 
 export type SequenceInput = s.TypeOf<typeof input>;
 export type Preparation = s.TypeOf<typeof preparation>;

@@ -7,12 +7,14 @@
  * like `StandardScaler` and `MinMaxScaler` of scikit-learn. Each column is scaled by itself; n
  * counts the steps of the training sequences without padding. A constant column is only shifted.
  */
+
 import { roundingOf } from '../../util/numbers.js';
-import type { Column, Dataset, DatasetContext, Split, Targets } from './dataset.js';
+import type { Column, Dataset, DatasetContext, Split } from './dataset.js';
 import { configError } from './problems.js';
 import type { DataScaling, Scaling } from './record.js';
 import { columnsOf, isConstant, type Rows, trainingColumns } from './statistics.js';
 import { mappedLoad, mapSplits } from './store.js';
+import type { Targets } from './targets.js';
 
 export function columnScaling(
   method: DataScaling['method'],

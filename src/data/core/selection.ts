@@ -6,7 +6,7 @@
 import { RandomStream } from '../../util/random.js';
 import { counted } from '../../util/words.js';
 import { NUMBER } from '../formats/numbers.js';
-import { type Dataset, type Split, symbolsOfTarget } from './dataset.js';
+import type { Dataset, Split } from './dataset.js';
 import {
   classFolds,
   draw,
@@ -30,6 +30,7 @@ import {
 } from './held-out.js';
 import { configError } from './problems.js';
 import { mapSplits, subset } from './store.js';
+import { symbolsOfTarget } from './targets.js';
 
 /** The groups in a split; empty without such columns. */
 export function groupsIn(columns: GroupColumns, { count, valueIn }: Split): ReadonlySet<string> {

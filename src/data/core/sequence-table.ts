@@ -5,15 +5,7 @@
 
 import { damagedError } from '../../util/errors.js';
 import { MAX_ELEMENTS } from '../reading/files.js';
-import {
-  type DataFile,
-  type Dataset,
-  type DatasetContext,
-  IGNORED,
-  type Split,
-  splitFiles,
-  type Targets,
-} from './dataset.js';
+import { type DataFile, type Dataset, type DatasetContext, type Split, splitFiles } from './dataset.js';
 import { range } from './drawing.js';
 import type { TestPartConfig, TrainingPartConfig } from './held-out.js';
 import { type ClassMapping, classesByCode, classMapping, type LabelCodes, symbolMapping } from './labels.js';
@@ -21,6 +13,7 @@ import { Problems } from './problems.js';
 import type { TextLevel } from './record.js';
 import { type Divisible, NOT_ONE_CLASS, testSelection } from './selection.js';
 import { type Packed, type Place, packedSplit, type SequenceStore, startsOf, storedSplit } from './store.js';
+import { IGNORED, type Targets } from './targets.js';
 
 export interface SequenceTablesConfig extends TestPartConfig, TrainingPartConfig {
   readonly path: string;

@@ -6,7 +6,8 @@
  */
 
 import type { ByteRange, Bytes, RangedFile } from '../reading/ranged-file.js';
-import { type Dataset, IGNORED, type Split, type Targets } from './dataset.js';
+import type { Dataset, Split } from './dataset.js';
+import { type ClassValues, IGNORED, type Targets } from './targets.js';
 
 type Splits = Pick<Dataset, 'train' | 'validation' | 'test'>;
 
@@ -256,14 +257,6 @@ export function subset(split: Split, indices: Uint32Array, steps: number): Split
     ...(image && { image: index => image(indices[index]) }),
     ...(recording && { recording: index => recording(indices[index]) }),
   };
-}
-
-/** Classes in memory or on disk; implemented by `Int32Array`. */
-export interface ClassValues {
-  readonly length: number;
-  /** The classes from `from` to `to` (exclusive); valid until the next call. */
-  subarray(from: number, to: number): Int32Array;
-  [Symbol.iterator](): Iterator<number>;
 }
 
 /** Approximate number of values per chunk. */

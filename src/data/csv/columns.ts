@@ -3,12 +3,13 @@
 import { type Diagnostic, damagedErrors } from '../../util/errors.js';
 import { badDate, ISO_DATES, isMissing, looksLikeDate } from '../core/cells.js';
 import { type FeatureColumn, joinedText, type NamedColumn } from '../core/columns.js';
-import type { Purpose, Targets } from '../core/dataset.js';
+import type { Purpose } from '../core/dataset.js';
 import type { CellForms } from '../core/feature-columns.js';
 import type { Resampling } from '../core/intervals.js';
 import type { targetSymbolReader } from '../core/labels.js';
 import { type ConfigDiagnostic, configError } from '../core/problems.js';
 import type { TextLevel } from '../core/record.js';
+import type { Targets } from '../core/targets.js';
 import { NUMBER } from '../formats/numbers.js';
 import {
   blankHeader,

@@ -5,10 +5,10 @@
 
 import type { Diagnostic } from '../../util/errors.js';
 import { orderRest } from '../core/cells.js';
-import { IGNORED } from '../core/dataset.js';
 import { LabelCodes } from '../core/labels.js';
 import type { Problems } from '../core/problems.js';
 import { GrowingList, TextCodes } from '../core/store.js';
+import { IGNORED } from '../core/targets.js';
 import { type RowPlace, rowName } from '../formats/tables.js';
 import type { TableColumns } from './columns.js';
 

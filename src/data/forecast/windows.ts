@@ -5,10 +5,11 @@
 
 import { calendarValues } from '../core/calendar.js';
 import { timeColumn } from '../core/columns.js';
-import type { Split, SplitName, Targets } from '../core/dataset.js';
+import type { Split, SplitName } from '../core/dataset.js';
 import { Filler } from '../core/preparation.js';
 import { configError } from '../core/problems.js';
 import type { ForecastWindow, Preparation, Scaling } from '../core/record.js';
+import type { Targets } from '../core/targets.js';
 import type { ForecastConfig } from './facts.js';
 import { type Series, seriesFeatures, stepShape } from './series.js';
 

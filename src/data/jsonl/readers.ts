@@ -9,7 +9,6 @@ import {
   type DatasetContext,
   type DatasetReaders,
   dataWidth,
-  IGNORED,
   type NewSequencesOptions,
   type ReadSequence,
   type SequenceReader,
@@ -30,6 +29,7 @@ import { configError, Problems } from '../core/problems.js';
 import type { DataRecord } from '../core/record.js';
 import { openTables, type SequenceTable } from '../core/sequence-table.js';
 import { FloatList, type Place, type SequenceStore, TextCodes } from '../core/store.js';
+import { IGNORED } from '../core/targets.js';
 import { symbolReader } from '../core/vocabulary.js';
 import { placeNames, readInTurn } from '../reading/byte-sources.js';
 import { RECORDS_NAME } from '../reading/facts.js';

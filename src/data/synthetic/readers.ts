@@ -13,12 +13,12 @@ import {
   type Dataset,
   type DatasetContext,
   type DatasetReaders,
-  IGNORED,
   type Split,
   splitFiles,
 } from '../core/dataset.js';
 import { configError } from '../core/problems.js';
 import { packedSplit, startsOf } from '../core/store.js';
+import { IGNORED } from '../core/targets.js';
 import { jsonl, openGenerated } from '../jsonl/readers.js';
 import { MAX_ELEMENTS, sha256 } from '../reading/files.js';
 import { isOfRecords, type SyntheticConfig, TARGET_CLASSES } from './facts.js';

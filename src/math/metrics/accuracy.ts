@@ -2,6 +2,7 @@ import { APPLIES, decidedClass, decidedLabel, FRACTION, metric, type PredictionM
 
 export const accuracy = metric({
   description: 'Fraction of correct predictions.',
+  measures: 'decisions',
   ...FRACTION,
   tasks: {
     classes: {
@@ -27,6 +28,7 @@ export const accuracy = metric({
 const topAccuracy = (k: number, formula: string) =>
   metric({
     description: `Fraction of predictions whose label is among the ${k} largest logits.`,
+    measures: 'probabilities',
     ...FRACTION,
     tasks: { classes: { formula, mean: isAmong(k) } },
   });

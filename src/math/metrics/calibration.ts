@@ -69,6 +69,7 @@ function ofLabels(labels: number): Accumulator {
 
 export const calibrationError = metric({
   description: 'Expected calibration error: mean difference between probabilities and frequencies.',
+  measures: 'probabilities',
   ...ERROR,
   max: 1,
   tasks: {
@@ -95,6 +96,7 @@ export const calibrationError = metric({
 
 export const brierScore = metric({
   description: 'Mean squared difference between probabilities and what happened (Brier, 1950).',
+  measures: 'probabilities',
   ...ERROR,
   max: 2,
   tasks: {
@@ -124,6 +126,7 @@ function squares(logits: ArrayLike<number>, label: number): number {
 
 export const logLoss = metric({
   description: 'Mean negative log probability of the truth, without the weights and smoothing of the loss.',
+  measures: 'likelihood',
   ...ERROR,
   tasks: {
     classes: {

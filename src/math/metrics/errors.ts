@@ -3,18 +3,21 @@ import { type Accumulator, ERROR, meanOf, meanScore, metric, type Scored } from 
 
 export const meanAbsoluteError = metric({
   description: 'Mean absolute difference from the targets.',
+  measures: 'values',
   ...ERROR,
   tasks: { values: { formula: '(1/(N C)) sum_n sum_k abs(z_nk - y_nk)', mean: absoluteError } },
 });
 
 export const rmse = metric({
   description: 'Root mean squared difference from the targets.',
+  measures: 'values',
   ...ERROR,
   tasks: { values: { formula: 'mean over k of sqrt((1/N) sum_n (z_nk - y_nk)^2)', make: macro('rmse') } },
 });
 
 export const r2 = metric({
   description: 'Coefficient of determination, mean over the outputs.',
+  measures: 'values',
   largerIsBetter: true,
   min: Number.NEGATIVE_INFINITY,
   max: 1,
@@ -29,6 +32,7 @@ export const r2 = metric({
 
 export const mase = metric({
   description: 'Mean absolute scaled error of forecasts.',
+  measures: 'values',
   ...ERROR,
   tasks: {
     values: {

@@ -68,21 +68,21 @@ export function metricsOfTask(task: Task): readonly MeasuredMetric[] {
   return MEASURED.filter(name => kindOf(name).tasks[task]);
 }
 
-/** Metrics that are infinite if a target has probability 0. */
-export const OF_LIKELIHOOD: ReadonlySet<string> = new Set([
-  'loss',
-  'perplexity',
-  'bits_per_symbol',
-  'log_loss',
-]);
-
 /** Whether trivial baselines have a metric: a target as the prediction has no probabilities. */
 export function hasTrivial(task: Task, metric: string): boolean {
-  return task !== 'sequences' || !OF_LIKELIHOOD.has(metric);
+  return task !== 'sequences' || !isOfLikelihood(metric);
+}
+
+export function isOfLikelihood(metric: string): boolean {
+  return metric === 'loss' || metricKind(metric)?.measures === 'likelihood';
 }
 
 export function isOfIntervals(name: MeasuredMetric): boolean {
-  return kindOf(name).ofIntervals === true;
+  return kindOf(name).measures === 'intervals';
+}
+
+export function isOfDecisions(name: MeasuredMetric): boolean {
+  return kindOf(name).measures === 'decisions';
 }
 
 export function defaultMetrics(task: Task): readonly MeasuredMetric[] {

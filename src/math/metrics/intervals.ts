@@ -29,7 +29,7 @@ export const coverage = metric({
   description:
     'Fraction of the targets in their prediction interval, or set of classes. The best value is the coverage that was asked for: `intervals.coverage`, or the difference of the levels of the lowest and the highest quantile.',
   ...FRACTION,
-  ofIntervals: true,
+  measures: 'intervals',
   tasks: {
     values: {
       formula: `${OF_VALUES}: (1/(N C)) sum_n sum_k of 1 if l_nk <= y_nk <= u_nk, else 0`,
@@ -94,7 +94,7 @@ const GROUPS = `of the groups with at least ${LEAST} predictions: the values of 
 export const groupCoverage = metric({
   description: 'The lowest `coverage` of a group.',
   ...FRACTION,
-  ofIntervals: true,
+  measures: 'intervals',
   tasks: {
     values: { formula: `${OF_VALUES}: the lowest coverage ${GROUPS}`, make: lowest },
     classes: { formula: `${OF_SETS}: the lowest coverage ${GROUPS}; else the true classes`, make: lowest },
@@ -104,7 +104,7 @@ export const groupCoverage = metric({
 export const intervalWidth = metric({
   description: 'Mean width of the prediction intervals.',
   ...ERROR,
-  ofIntervals: true,
+  measures: 'intervals',
   tasks: {
     values: { formula: `${OF_VALUES}: (1/(N C)) sum_n sum_k (u_nk - l_nk)`, make: () => meanOf(width) },
   },
@@ -113,6 +113,6 @@ export const intervalWidth = metric({
 export const setSize = metric({
   description: 'Mean number of classes in the prediction sets.',
   ...ERROR,
-  ofIntervals: true,
+  measures: 'intervals',
   tasks: { classes: { formula: `${OF_SETS}: mean number of classes in a set`, make: () => meanOf(width) } },
 });

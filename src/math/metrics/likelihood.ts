@@ -3,6 +3,7 @@ import { type Accumulator, ERROR, meanOf, metric, type Scored } from './metric.j
 
 export const perplexity = metric({
   description: 'Exponential of the mean cross-entropy.',
+  measures: 'likelihood',
   ...ERROR,
   // exp of a cross-entropy, which is at least 0
   min: 1,
@@ -17,6 +18,7 @@ export const perplexity = metric({
 
 export const bitsPerSymbol = metric({
   description: 'Mean cross-entropy in bits.',
+  measures: 'likelihood',
   ...ERROR,
   tasks: {
     classes: {

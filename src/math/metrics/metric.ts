@@ -39,8 +39,11 @@ export interface MetricKind {
   readonly largerIsBetter: boolean;
   readonly min: number;
   readonly max: number;
-  /** True if it needs intervals: two quantiles or more, or conformal prediction. */
-  readonly ofIntervals?: true;
+  /**
+   * What it measures. `decisions`: the predicted class, labels or symbols. `likelihood`: infinite
+   * if a target has probability 0. `intervals`: of two quantiles or more, or conformal prediction.
+   */
+  readonly measures: 'decisions' | 'probabilities' | 'likelihood' | 'values' | 'intervals';
   /** The tasks that it is measured for, each with its formula, as Markdown. */
   readonly tasks: Partial<Readonly<Record<Task, Computed>>>;
 }

@@ -80,6 +80,7 @@ function hasNaN(sorted: Float64Array): boolean {
 
 export const auroc = metric({
   description: 'Area under the receiver operating characteristic, mean over the classes.',
+  measures: 'probabilities',
   ...FRACTION,
   tasks: {
     classes: {
@@ -97,6 +98,7 @@ export const auroc = metric({
 export const averagePrecision = metric({
   description:
     'Mean over the positives of the precision at their score, averaged over the classes or labels.',
+  measures: 'probabilities',
   ...FRACTION,
   tasks: {
     classes: {

@@ -78,6 +78,7 @@ function ratio(part: number, whole: number): number {
 const scored = (score: keyof ClassScores, name: string, formula: string) =>
   metric({
     description: `${name}, mean over the classes.`,
+    measures: 'decisions',
     ...FRACTION,
     tasks: {
       classes: { formula, make: ofClasses(score) },

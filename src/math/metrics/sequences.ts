@@ -55,6 +55,7 @@ const ofNearest = (score: (all: readonly Nearest[]) => number) => (): Accumulato
 
 export const tokenErrorRate = metric({
   description: 'Edit distance from the target, divided by its length.',
+  measures: 'decisions',
   ...ERROR,
   tasks: {
     sequences: {
@@ -67,6 +68,7 @@ export const tokenErrorRate = metric({
 
 export const sequenceAccuracy = metric({
   description: 'Fraction of predicted sequences without an error.',
+  measures: 'decisions',
   ...FRACTION,
   tasks: {
     sequences: { formula: 'fraction of the inputs n with d(z_n, y_n) = 0', make: ofNearest(exactFraction) },
