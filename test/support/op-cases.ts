@@ -5,16 +5,18 @@
 import fc from 'fast-check';
 import type { Graph, Node } from '../../src/math/graph/node.js';
 import { type Shape, sizeOf, type Tensor } from '../../src/math/graph/shape.js';
-import { type ActivationName, activate } from '../../src/math/ops/activate.js';
 import { broadcast, sum } from '../../src/math/ops/broadcast.js';
 import { contract } from '../../src/math/ops/contract.js';
 import {
+  type ActivationName,
   absolute,
+  activate,
   add,
   divide,
   exponential,
   maximum,
   multiply,
+  polynomial,
   positive,
   softplus,
   squareRoot,
@@ -23,7 +25,6 @@ import {
 import { gather } from '../../src/math/ops/gather.js';
 import { logSumExp } from '../../src/math/ops/log_sum_exp.js';
 import { oneHot } from '../../src/math/ops/one_hot.js';
-import { polynomial } from '../../src/math/ops/polynomial.js';
 import { select, stack } from '../../src/math/ops/stack.js';
 import { transpose } from '../../src/math/ops/transpose.js';
 import type { RandomStream } from '../../src/util/random.js';

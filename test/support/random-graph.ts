@@ -5,24 +5,28 @@
 import fc from 'fast-check';
 import type { Graph, Node } from '../../src/math/graph/node.js';
 import { sameShape } from '../../src/math/graph/shape.js';
-import { type ActivationName, activate, tanh } from '../../src/math/ops/activate.js';
 import { broadcast, broadcastOp, sum } from '../../src/math/ops/broadcast.js';
 import { contract } from '../../src/math/ops/contract.js';
 import {
+  type ActivationName,
+  activate,
   add,
+  affine,
   divide,
   exponential,
   maximum,
   multiply,
+  polynomial,
   positive,
+  scale,
   squareRoot,
   subtract,
+  tanh,
 } from '../../src/math/ops/elementwise.js';
 import { gather } from '../../src/math/ops/gather.js';
 import { addAll } from '../../src/math/ops/index.js';
 import { logSumExp } from '../../src/math/ops/log_sum_exp.js';
 import { oneHot } from '../../src/math/ops/one_hot.js';
-import { affine, polynomial, scale } from '../../src/math/ops/polynomial.js';
 import { select, stack } from '../../src/math/ops/stack.js';
 import { transpose } from '../../src/math/ops/transpose.js';
 

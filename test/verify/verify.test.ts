@@ -359,7 +359,7 @@ t.test('planted errors', async t => {
   const CPU_AND_WEBASM = ['--backends', 'cpu,webasm'];
 
   await t.test('in a gradient: differences say so, and the kernels agree with the graph', async t => {
-    const start = await brokenProgram('math/ops/activate', 'slope: [1, 0, -1]', 'slope: [1, 0, -1.001]');
+    const start = await brokenProgram('math/ops/elementwise', 'slope: [1, 0, -1]', 'slope: [1, 0, -1.001]');
     const { code, results } = await verified<GradientsResults>(t, 'gradients', config, WEBASM, start);
     t.equal(code, 1);
     t.notOk(results.holds);
@@ -371,7 +371,7 @@ t.test('planted errors', async t => {
   });
 
   await t.test('in a kernel: float64 says so, and differences agree with the graph', async t => {
-    const start = await brokenProgram('math/ops/activate', 'Math.exp(-$', 'Math.exp(-2 * $');
+    const start = await brokenProgram('math/ops/elementwise', 'Math.exp(-$', 'Math.exp(-2 * $');
     const [{ code, results }, words] = await Promise.all([
       verified<GradientsResults>(t, 'gradients', config, WEBASM, start),
       start(['verify', 'gradients', work.config(config), ...WEBASM, '--output', work.folder()]),

@@ -22,7 +22,7 @@ import type {
   StepColumns,
   ValueReaders,
 } from './columns.js';
-import type { Feature } from './feature-keys.js';
+import type { Feature } from './features.js';
 import type { DataRecord } from './record.js';
 import type { TextCodes } from './store.js';
 

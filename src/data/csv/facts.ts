@@ -2,17 +2,12 @@
  * What is known of the dataset kinds `csv`, `parquet`, `conllu` and `ts`: columns by name; the rows
  * of a group form one sequence.
  */
+
 import * as key from '../../util/schema.js';
 import { timeColumn } from '../core/columns.js';
 import type { DatasetKind } from '../core/dataset.js';
-import {
-  featureColumns,
-  featureLeaks,
-  featureOf,
-  missingCells,
-  staticColumns,
-  staticsOf,
-} from '../core/feature-keys.js';
+import { featureColumns, missingCells, staticColumns } from '../core/feature-keys.js';
+import { featureLeaks, featureOf, staticsOf } from '../core/features.js';
 import type { ConfigDiagnostic } from '../core/problems.js';
 import * as keys from '../core/settings.js';
 import { TABLE_NAME } from '../reading/facts.js';

@@ -24,7 +24,7 @@ import {
   settingsOf,
   staticNumbers,
 } from '../core/feature-columns.js';
-import type { Feature } from '../core/feature-keys.js';
+import type { Feature } from '../core/features.js';
 import { splitColumns } from '../core/held-out.js';
 import {
   type ClassMapping,

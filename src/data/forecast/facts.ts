@@ -1,14 +1,9 @@
 /** What is known of the dataset kind `forecast`: windows over the series of a table. */
+
 import * as key from '../../util/schema.js';
 import type { DatasetKind } from '../core/dataset.js';
-import {
-  type Feature,
-  featureLeaks,
-  missingInSeries,
-  seriesColumns,
-  staticColumns,
-  staticsOf,
-} from '../core/feature-keys.js';
+import { missingInSeries, seriesColumns, staticColumns } from '../core/feature-keys.js';
+import { featureLeaks, staticsOf } from '../core/features.js';
 import type { ConfigDiagnostic } from '../core/problems.js';
 import * as keys from '../core/settings.js';
 import { TABLE_NAME } from '../reading/facts.js';
@@ -151,22 +146,17 @@ export const forecast: DatasetKind<ForecastConfig, typeof settings> = {
   fileNames: TABLE_NAME,
 };
 
-export function targetsOf({ target }: ForecastConfig): readonly string[] {
-  return [target].flat();
-}
-
-/** Features that have one value per series. */
-export function seriesStatics({ static_features, missing }: ForecastConfig): Feature[] {
-  return staticsOf(static_features, missing);
-}
-
 /** A forecast always reads the past of its targets; by `known` it would read what it predicts. */
 function leaks(config: ForecastConfig): ConfigDiagnostic[] {
-  const targets = targetsOf(config);
+  const targets = [config.target].flat();
   const nameOf = (one: string | { readonly column: string }) => (typeof one === 'string' ? one : one.column);
   const features = (config.features ?? []).map(nameOf);
   const known = (config.known ?? []).map(nameOf);
-  const found = featureLeaks(seriesStatics(config), [...targets, ...features, ...known], 'column');
+  const found = featureLeaks(
+    staticsOf(config.static_features, config.missing),
+    [...targets, ...features, ...known],
+    'column',
+  );
   features.forEach((column, i) => {
     if (!targets.includes(column)) return;
     const message = `the target column "${column}" is also a feature`;

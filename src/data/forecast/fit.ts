@@ -10,8 +10,16 @@ import type { Preparation, Scaling, SeriesScaling } from '../core/record.js';
 import { columnScaling, scalingOf } from '../core/scaling.js';
 import { columnsOf, type Rows as Visitor } from '../core/statistics.js';
 import type { RowList, Rows } from '../csv/rows.js';
-import { type ForecastConfig, targetsOf } from './facts.js';
-import { type Series, seriesFeatures, seriesOf, staticsIn, stepShape, transformed } from './series.js';
+import type { ForecastConfig } from './facts.js';
+import {
+  type Series,
+  seriesFeatures,
+  seriesOf,
+  staticsIn,
+  stepShape,
+  targetsOf,
+  transformed,
+} from './series.js';
 import { intervalOf } from './times.js';
 import { type Levels, levelAt, levelsOf } from './windows.js';
 

@@ -36,11 +36,19 @@ import { FILLED } from '../csv/columns.js';
 import type { RowList, Rows } from '../csv/rows.js';
 import { readTrainingTable, type TrainingTable } from '../csv/training.js';
 import { NUMBER } from '../formats/numbers.js';
-import { type ForecastConfig, seriesStatics, targetsOf } from './facts.js';
+import type { ForecastConfig } from './facts.js';
 import { fittedSeries } from './fit.js';
 import { timeGaps } from './gaps.js';
 import { forecastReader, forecastSequences } from './input.js';
-import { cellProblem, lastTarget, seriesFeatures, stepShape, tableColumns } from './series.js';
+import {
+  cellProblem,
+  lastTarget,
+  seriesFeatures,
+  seriesStatics,
+  stepShape,
+  tableColumns,
+  targetsOf,
+} from './series.js';
 import { type Cuts, cellsOf, forecastSplit, hasTarget, isIn, type Window, windowsOf } from './windows.js';
 
 export const forecast: DatasetReaders<ForecastConfig> = {

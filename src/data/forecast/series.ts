@@ -7,13 +7,22 @@ import type { Diagnostic } from '../../util/errors.js';
 import { badNumber, missingCell, missingTest } from '../core/cells.js';
 import { timeColumn } from '../core/columns.js';
 import { columnOf, numbersOf } from '../core/feature-columns.js';
-import { type Feature, featureOf } from '../core/feature-keys.js';
+import { type Feature, featureOf, staticsOf } from '../core/features.js';
 import { featuresOf, type Feature as ModelFeature } from '../core/preparation.js';
 import type { Preparation, Scaling, SeriesScaling } from '../core/record.js';
 import type { TableColumns } from '../csv/columns.js';
 import { emptyStep } from '../csv/resampling.js';
 import type { RowList, Rows } from '../csv/rows.js';
-import { type ForecastConfig, seriesStatics, targetsOf } from './facts.js';
+import type { ForecastConfig } from './facts.js';
+
+export function targetsOf({ target }: ForecastConfig): readonly string[] {
+  return [target].flat();
+}
+
+/** Features that have one value per series. */
+export function seriesStatics({ static_features, missing }: ForecastConfig): Feature[] {
+  return staticsOf(static_features, missing);
+}
 
 /** The columns with values in each step: the targets, the features, those known in advance. */
 export function seriesFeatures(config: ForecastConfig): Feature[] {

@@ -1,7 +1,9 @@
 /** What is known of the dataset kind `jsonl`: records of JSON Lines. */
+
 import * as key from '../../util/schema.js';
 import type { DatasetKind } from '../core/dataset.js';
-import { featureLeaks, missing, staticColumns, staticsOf } from '../core/feature-keys.js';
+import { missing, staticColumns } from '../core/feature-keys.js';
+import { featureLeaks, staticsOf } from '../core/features.js';
 import type { ConfigDiagnostic } from '../core/problems.js';
 import * as keys from '../core/settings.js';
 import { RECORDS_NAME } from '../reading/facts.js';

@@ -16,7 +16,7 @@ import {
   type TargetsToRead,
 } from '../core/dataset.js';
 import { codedBy, columnOf, knownCategories, numbersOf, settingsOf } from '../core/feature-columns.js';
-import { staticsOf } from '../core/feature-keys.js';
+import { staticsOf } from '../core/features.js';
 import { splitColumns } from '../core/held-out.js';
 import {
   type ClassMapping,

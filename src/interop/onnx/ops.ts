@@ -4,7 +4,7 @@
  */
 import { type Node, reachable } from '../../math/graph/node.js';
 import type { Shape } from '../../math/graph/shape.js';
-import type { ActivationName } from '../../math/ops/activate.js';
+import type { ActivationName } from '../../math/ops/elementwise.js';
 import type { GraphWriter, Value } from './writer.js';
 
 type Translate = (graph: GraphWriter, inputs: readonly Value[], node: Node) => Value;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { FeatureColumn } from '../../data/core/columns.js';
 import { columnOf, numbersOf } from '../../data/core/feature-columns.js';
 import type { Feature } from '../../data/core/preparation.js';
-import { seriesStatics } from '../../data/forecast/facts.js';
+import { seriesStatics } from '../../data/forecast/series.js';
 import { dataWidth, featuresOf, MARKERS, staticWidth } from '../../data/index.js';
 import { elsewhereOf } from '../../math/cells/index.js';
 import { predictsEachStep } from '../../math/model/heads.js';

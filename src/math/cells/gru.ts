@@ -1,8 +1,6 @@
 import { described } from '../../util/schema.js';
-import { sigmoid, tanh } from '../ops/activate.js';
 import { contract } from '../ops/contract.js';
-import { add, multiply } from '../ops/elementwise.js';
-import { affine } from '../ops/polynomial.js';
+import { add, affine, multiply, sigmoid, tanh } from '../ops/elementwise.js';
 import { select } from '../ops/stack.js';
 import { type CellElsewhere, cell, gateBias, gateWeight, spreadBias } from './cell.js';
 

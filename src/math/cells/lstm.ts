@@ -1,8 +1,7 @@
 import { boolean, described, integer } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
-import { activate, tanh } from '../ops/activate.js';
 import { contract } from '../ops/contract.js';
-import { add, multiply } from '../ops/elementwise.js';
+import { activate, add, multiply, tanh } from '../ops/elementwise.js';
 import { addAll } from '../ops/index.js';
 import { layerNorm } from '../ops/layer_norm.js';
 import { select } from '../ops/stack.js';

@@ -1,9 +1,7 @@
 /** The cells of Feng et al., Were RNNs All We Needed? (2024), with gates of the input only. */
 
 import { described } from '../../util/schema.js';
-import { sigmoid } from '../ops/activate.js';
-import { add, divide, multiply } from '../ops/elementwise.js';
-import { affine } from '../ops/polynomial.js';
+import { add, affine, divide, multiply, sigmoid } from '../ops/elementwise.js';
 import { select } from '../ops/stack.js';
 import { type Cell, type CellElsewhere, cell, gateBias, gateWeight, spreadBias } from './cell.js';
 

@@ -1,7 +1,7 @@
 import { choice, described } from '../../util/schema.js';
-import { activate } from '../ops/activate.js';
 import { broadcast } from '../ops/broadcast.js';
 import { contract } from '../ops/contract.js';
+import { activate } from '../ops/elementwise.js';
 import { addAll } from '../ops/index.js';
 import { type CellElsewhere, cell } from './cell.js';
 

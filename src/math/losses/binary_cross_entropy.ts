@@ -1,7 +1,6 @@
 import { described, list, number } from '../../util/schema.js';
 import { broadcast, sum } from '../ops/broadcast.js';
-import { add, multiply, softplus } from '../ops/elementwise.js';
-import { affine, scale } from '../ops/polynomial.js';
+import { add, affine, multiply, scale, softplus } from '../ops/elementwise.js';
 import { loss, OF_VALUES } from './loss.js';
 
 /** For weights p of positive labels, computed as (1 - y) z + (1 + (p - 1) y) softplus(-z). */

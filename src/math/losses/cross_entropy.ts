@@ -1,10 +1,9 @@
 import { described, either, integer, list, number, word } from '../../util/schema.js';
 import type { Node } from '../graph/node.js';
 import { broadcast, sum } from '../ops/broadcast.js';
-import { add, multiply, subtract } from '../ops/elementwise.js';
+import { add, multiply, scale, subtract } from '../ops/elementwise.js';
 import { logSumExp } from '../ops/log_sum_exp.js';
 import { oneHot } from '../ops/one_hot.js';
-import { scale } from '../ops/polynomial.js';
 import { type Loss, loss } from './loss.js';
 
 export const crossEntropy = loss({

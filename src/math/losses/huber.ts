@@ -1,8 +1,6 @@
 import { described, number } from '../../util/schema.js';
-import { relu } from '../ops/activate.js';
 import { sum } from '../ops/broadcast.js';
-import { absolute, multiply, subtract } from '../ops/elementwise.js';
-import { affine, scale } from '../ops/polynomial.js';
+import { absolute, affine, multiply, relu, scale, subtract } from '../ops/elementwise.js';
 import { loss, OF_VALUES } from './loss.js';
 
 export const huber = loss({

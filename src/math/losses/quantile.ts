@@ -1,8 +1,6 @@
 import { described, list, number } from '../../util/schema.js';
-import { relu } from '../ops/activate.js';
 import { broadcast, sum } from '../ops/broadcast.js';
-import { add, multiply, subtract } from '../ops/elementwise.js';
-import { affine, scale } from '../ops/polynomial.js';
+import { add, affine, multiply, relu, scale, subtract } from '../ops/elementwise.js';
 import { type Loss, loss, OF_VALUES } from './loss.js';
 
 /**

@@ -4,13 +4,11 @@
  * al. (2015), dot and general, and by Bahdanau et al. (2015), additive.
  */
 import type { Node } from '../graph/node.js';
-import { tanh } from '../ops/activate.js';
 import { broadcast, sum } from '../ops/broadcast.js';
 import { contract } from '../ops/contract.js';
-import { add, exponential, multiply, subtract } from '../ops/elementwise.js';
+import { add, affine, exponential, multiply, subtract, tanh } from '../ops/elementwise.js';
 import { addAll } from '../ops/index.js';
 import { logSumExp } from '../ops/log_sum_exp.js';
-import { affine } from '../ops/polynomial.js';
 import { select } from '../ops/stack.js';
 import { transpose } from '../ops/transpose.js';
 import { partName } from './parameters.js';

@@ -1,8 +1,7 @@
 /** Heads: how the outputs of the top layer become the input of the dense layers. */
 import type { Node } from '../graph/node.js';
 import { broadcast } from '../ops/broadcast.js';
-import { add, maximum, multiply } from '../ops/elementwise.js';
-import { affine } from '../ops/polynomial.js';
+import { add, affine, maximum, multiply } from '../ops/elementwise.js';
 
 /** Accumulates the head's input step by step. */
 interface Pool {

@@ -1,16 +1,17 @@
 /** All ops, for the tests, and the sum of cotangents. */
 import type { Node } from '../graph/node.js';
 import type { Op } from '../graph/op.js';
-import { activateOp } from './activate.js';
 import { broadcastOp, sumOp } from './broadcast.js';
 import { contractOp } from './contract.js';
 import {
   absolute,
+  activateOp,
   add,
   divide,
   exponential,
   maximum,
   multiply,
+  polynomialOp,
   positive,
   softplus,
   squareRoot,
@@ -19,7 +20,6 @@ import {
 import { gatherOp } from './gather.js';
 import { logSumExpOp } from './log_sum_exp.js';
 import { oneHotOp } from './one_hot.js';
-import { polynomialOp } from './polynomial.js';
 import { selectOp, stack, stackOp } from './stack.js';
 import { transposeOp } from './transpose.js';
 

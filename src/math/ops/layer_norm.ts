@@ -1,8 +1,7 @@
 import type { Node } from '../graph/node.js';
 import { requireShape, sizeOf } from '../graph/shape.js';
 import { broadcast, sum } from './broadcast.js';
-import { add, divide, multiply, squareRoot, subtract } from './elementwise.js';
-import { affine, scale } from './polynomial.js';
+import { add, affine, divide, multiply, scale, squareRoot, subtract } from './elementwise.js';
 
 const EPSILON = 1e-5;
 

@@ -1,7 +1,6 @@
 /** Parts of optimizers. */
 import type { Node } from '../graph/node.js';
-import { relu } from '../ops/activate.js';
-import { add, divide, maximum, multiply, squareRoot, subtract } from '../ops/elementwise.js';
+import { add, divide, maximum, multiply, relu, squareRoot, subtract } from '../ops/elementwise.js';
 import type { Change, Part } from './optimizer.js';
 
 // Weight decay, coupled (added to the gradient) or decoupled. Nothing is computed if it is 0.

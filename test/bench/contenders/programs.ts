@@ -1,8 +1,8 @@
 import { Graph, type Node, type Program } from '../../../src/math/graph/node.js';
 import { sizeOf } from '../../../src/math/graph/shape.js';
-import { activate } from '../../../src/math/ops/activate.js';
 import { broadcast } from '../../../src/math/ops/broadcast.js';
 import { contract } from '../../../src/math/ops/contract.js';
+import { activate } from '../../../src/math/ops/elementwise.js';
 import { addAll } from '../../../src/math/ops/index.js';
 import { RandomStream } from '../../../src/util/random.js';
 import type { BenchCase } from '../cases.js';
