@@ -6,7 +6,6 @@ import { inputFiles, realPath } from '../data/reading/files.js';
 import { resolve } from '../host/index.js';
 import { type Diagnostic, EXIT, UserError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
-import type { LoadedExperiment } from './load.js';
 import type { Experiment } from './schema/experiment.js';
 import { pathsIn, valueAt } from './schema/schema.js';
 import type { Locator, Path } from './yaml/tree.js';
@@ -59,8 +58,14 @@ function splitOf(at: Path): string {
   return /validation|test/.exec(String(at[1]))?.[0] ?? 'train';
 }
 
+/** A config that is valid. */
+interface Loaded {
+  readonly experiment: Experiment;
+  readonly locator: Locator;
+}
+
 /** Moves diagnostics about a value of the config, or about a whole file, to that value or path. */
-export function locateInConfig(error: UserError, loaded: LoadedExperiment): UserError {
+export function locateInConfig(error: UserError, loaded: Loaded): UserError {
   if (error.exitCode !== EXIT.usage) return error;
   const diagnostics = error.diagnostics.map(d =>
     isConfigDiagnostic(d) ? atKeyPath(d, loaded) : atPath(d, loaded),
@@ -68,7 +73,7 @@ export function locateInConfig(error: UserError, loaded: LoadedExperiment): User
   return new UserError(error.exitCode, diagnostics, { cause: error });
 }
 
-function atPath(d: Diagnostic, { experiment, locator }: LoadedExperiment): Diagnostic {
+function atPath(d: Diagnostic, { experiment, locator }: Loaded): Diagnostic {
   const { file, code } = d;
   if (file === undefined || d.line !== undefined || d.offset !== undefined) return d;
   const paths = pathsIn(experiment);
@@ -86,7 +91,7 @@ function atPath(d: Diagnostic, { experiment, locator }: LoadedExperiment): Diagn
 
 function atKeyPath(
   { keyPath, alternatives = [], ...d }: ConfigDiagnostic,
-  { locator, experiment }: LoadedExperiment,
+  { locator, experiment }: Loaded,
 ): Diagnostic {
   const value = valueAt(experiment, keyPath);
   const near = typeof value === 'string' ? nearest(value, alternatives) : undefined;

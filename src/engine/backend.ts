@@ -8,7 +8,6 @@ import { EXIT, UserError, usageError } from '../util/errors.js';
 import { programFile } from '../util/root.js';
 import type { Backend, BackendRequest } from './backend-names.js';
 import { gpuLibrary } from './kernels.js';
-import type { Value } from './linked-executable.js';
 import type { Kernel, Plan } from './plan.js';
 import type { KernelArgument } from './source.js';
 
@@ -158,6 +157,9 @@ function read(path: string): string | undefined {
     return undefined; // no such limit on this system
   }
 }
+
+/** A tensor (row-major) or, for an input of shape [], a number. */
+export type Value = Float32Array | number;
 
 export interface Executable {
   /**

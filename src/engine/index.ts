@@ -148,7 +148,7 @@ export class Engine {
 
   private linkChecked(plan: Plan): LinkedPlan {
     try {
-      return linkForHeap(plan, this.target!, this.runtime);
+      return linkForHeap(plan, this.target!, (step, pair) => this.runtime.agree(step, pair));
     } catch (error) {
       const target = narrower(this.target!);
       if (!(error instanceof WidthError) || !target) throw error;

@@ -4,6 +4,7 @@
  * that it ships do, and generate code from what it found: WebAssembly, machine code of 512 bits for
  * products, or the representation that shaders are written from (`wgsl.ts`).
  */
+
 import type { GPU, IKernelRunShortcut } from 'gpu.js';
 import { loadGpuLibrary } from '../host/index.js';
 import { Recent } from '../util/recent.js';
@@ -13,15 +14,10 @@ import { MAX_PAGES } from './heap.js';
 import { type Axis, KernelError, type KernelTree, type ParsedFunction, readKernel } from './language.js';
 import { install, type MachineCode } from './machine-code.js';
 import { assembleProduct } from './machine-product.js';
-import {
-  compileIr,
-  type MachineTarget,
-  makeBaselineModule,
-  makeModule,
-  type Target,
-} from './simd-compile.js';
+import { compileIr, type MachineTarget, makeBaselineModule, makeModule } from './simd-compile.js';
 import { fuseMultiplyAdd, type KernelIr } from './simd-ir.js';
 import { checkKernel, lower, type Parameter } from './simd-lower.js';
+import type { Target } from './simd-tile.js';
 import { type Shader, writeShader } from './wgsl.js';
 
 /** The part of gpu.js that the engine uses. */

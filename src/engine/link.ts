@@ -10,12 +10,12 @@ import {
   type Copies,
   compiledKernel,
   type KernelCode,
+  type KernelPair,
   type LoweredKernel,
   lowerKernel,
   type PortableCode,
   portableKernel,
 } from './kernels.js';
-import type { LinkedRuntime } from './linked-executable.js';
 import { type Kernel, makePlan, type Plan, parametersOf, placeArrays, type Step, useOf } from './plan.js';
 import type { MachineTarget } from './simd-compile.js';
 import { machineTarget } from './width.js';
@@ -183,12 +183,17 @@ function linkPlan<K extends CheckedKernel, C extends Copies>(
 
 /**
  * Links a plan for the engine's machine.
- * @throws WidthError if a kernel fails the check of code wider than 128 bits
+ * @param agree checks code wider than 128 bits
+ * @throws WidthError if a kernel fails the check
  */
-export function linkForHeap(plan: Plan, target: MachineTarget, runtime: LinkedRuntime): LinkedPlan {
+export function linkForHeap(
+  plan: Plan,
+  target: MachineTarget,
+  agree: (step: Step, pair: KernelPair) => boolean,
+): LinkedPlan {
   const kernelFor = (step: Step) => {
     const kernel = compiledKernel(useOf(step), target);
-    if (kernel.unchecked && !runtime.agree(step, kernel.unchecked)) throw new WidthError(step.kernel.name);
+    if (kernel.unchecked && !agree(step, kernel.unchecked)) throw new WidthError(step.kernel.name);
     kernel.unchecked = undefined;
     return kernel;
   };

@@ -4,15 +4,12 @@ import { type ArrayOperations, HostArrays } from '../math/graph/arrays.js';
 import type { KeyedProgram, Program, ProgramPart } from '../math/graph/node.js';
 import { sizeOf } from '../math/graph/shape.js';
 import { WebAssembly } from '../util/webassembly.js';
-import type { Executable } from './backend.js';
+import type { Executable, Value } from './backend.js';
 import { ALIGNMENT, type Heap } from './heap.js';
 import type { KernelModule, KernelPair } from './kernels.js';
 import type { LinkedPlan } from './link.js';
 import { machineFunction } from './machine-code.js';
 import type { Step } from './plan.js';
-
-/** A tensor (row-major) or, for an input of shape [], a number. */
-export type Value = Float32Array | number;
 
 type Run = (...operands: number[]) => void;
 

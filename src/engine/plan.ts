@@ -1,11 +1,12 @@
 /** Plans the kernels that compute a graph: what runs, in which order, with which operands. */
+
 import { type KeyedProgram, type Node, type Program, reachable } from '../math/graph/node.js';
 import { requireShape, type Shape, shapeText, sizeOf } from '../math/graph/shape.js';
 import { ALIGNMENT } from './heap.js';
 import type { KernelUse } from './kernels.js';
 import type { Axis } from './language.js';
 import type { Parameter } from './simd-lower.js';
-import { type KernelText, MAX_AXES, type Operand, writeKernel } from './source.js';
+import { type Fusion, type KernelText, MAX_AXES, type Operand, writeKernel } from './source.js';
 
 /** A kernel: steps with equal source and shapes share one. */
 export interface Kernel {
@@ -179,13 +180,6 @@ export function keptSize({ make }: KeyedProgram): number {
 
 /** WebGPU guarantees 8 storage buffers per stage; one of them is the result. */
 const MAX_ARRAY_ARGUMENTS = 7;
-
-export interface Fusion {
-  /** The nodes that are kernels, in the order in which they can run. */
-  readonly kernels: readonly Node[];
-  /** Whether `node` is a kernel's result or an input, not fused into its reader. */
-  isStored(node: Node): boolean;
-}
 
 function fuse(program: Program): Fusion {
   const outputs = new Set(program.outputs.values());

@@ -14,9 +14,11 @@ import {
   emitPack,
   hasLoops,
   LANES,
+  type MergedWidth,
   type Piece,
   packedArguments,
   planPacks,
+  type Target,
 } from './simd-tile.js';
 import { type KernelParameters, TileCode } from './simd-tile-code.js';
 
@@ -137,19 +139,6 @@ function over(
     if (to - from === size) body(size);
     else f.count(local, size, to, () => body(size));
   }
-}
-
-/**
- * Bits of the operations that the machine is expected to execute. WebAssembly's vectors have 128.
- * V8's optimizing compiler can merge two neighbouring operations into one of 256 bits if it is told
- * to (`--experimental-wasm-revectorize`). Whether that pays depends on the processor and on V8:
- * without the merge the larger tiles that it needs are slower.
- */
-export type MergedWidth = 128 | 256;
-
-export interface Target {
-  readonly arithmetic: Arithmetic;
-  readonly width: MergedWidth;
 }
 
 /** What a program is compiled for. */

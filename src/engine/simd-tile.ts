@@ -1,7 +1,7 @@
 /** The size of a tile, which is the part of the output that one iteration computes, and packing. */
 
 import type { FunctionAssembler } from '../util/assembler.js';
-import type { MergedWidth, Target } from './simd-compile.js';
+import type { Arithmetic } from './arithmetic.js';
 import {
   type Affine,
   coefficient,
@@ -11,6 +11,19 @@ import {
   loadsOf,
   valuesOf,
 } from './simd-ir.js';
+
+/**
+ * Bits of the operations that the machine is expected to execute. WebAssembly's vectors have 128.
+ * V8's optimizing compiler can merge two neighbouring operations into one of 256 bits if it is told
+ * to (`--experimental-wasm-revectorize`). Whether that pays depends on the processor and on V8:
+ * without the merge the larger tiles that it needs are slower.
+ */
+export type MergedWidth = 128 | 256;
+
+export interface Target {
+  readonly arithmetic: Arithmetic;
+  readonly width: MergedWidth;
+}
 
 export const LANES = 4;
 

@@ -1,7 +1,13 @@
 /** Writes the source of a kernel: the expression of a node and of all nodes fused into it. */
 import type { Node } from '../math/graph/node.js';
 import type { Expression, Index, KernelWriter, Op, Reader } from '../math/graph/op.js';
-import type { Fusion } from './plan.js';
+
+export interface Fusion {
+  /** The nodes that are kernels, in the order in which they can run. */
+  readonly kernels: readonly Node[];
+  /** Whether `node` is a kernel's result or an input, not fused into its reader. */
+  isStored(node: Node): boolean;
+}
 
 /**
  * What a kernel reads: a stored tensor, a scalar input of the graph, or an integer fixed when the

@@ -11,11 +11,11 @@ import {
   compileIr,
   knowsMerging,
   type MachineTarget,
-  type MergedWidth,
   machineArithmetic,
   makeModule,
   makeOptimizedModule,
 } from './simd-compile.js';
+import type { MergedWidth } from './simd-tile.js';
 
 /** Bits of the vectors of products; other kernels have at most 256. */
 export type Width = MergedWidth | 512;

@@ -15,12 +15,12 @@ import {
 import { lossOf, taskOf } from '../math/losses/index.js';
 import type { Task } from '../math/metrics/metric.js';
 import type { ModelSpec } from '../math/model/spec.js';
-import { type OpenedModel, openWithData, openWithoutData, type SavedModel } from '../predict/open.js';
+import { openWithData, openWithoutData, type SavedModel } from '../predict/open.js';
+import type { OpenedModel } from '../predict/predictor.js';
 import type { Decisions } from '../run/confidence.js';
 import { Run } from '../run/run.js';
 import { weightsAlone } from '../train/weights.js';
 import { UserError, usageError } from '../util/errors.js';
-import type { Verification } from './verify.js';
 
 /** By name. */
 export type Files = ReadonlyMap<string, readonly Uint8Array[]>;
@@ -31,6 +31,14 @@ export type Weights = ReadonlyMap<string, Weight>;
 export interface Weight {
   readonly shape: readonly number[];
   readonly data: Float32Array;
+}
+
+export interface Verification {
+  readonly runtime: string;
+  readonly sequences: number;
+  readonly split: 'test' | 'train';
+  /** The largest difference of an output, relative to the largest output. */
+  readonly difference: number;
 }
 
 /** What a predictor is written from. */

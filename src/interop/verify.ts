@@ -2,6 +2,7 @@
  * Runs an exported predictor on the test split of its run, or on the training split of one on all
  * data, and compares the outputs.
  */
+
 import {
   type Dataset,
   dataWidth,
@@ -11,12 +12,11 @@ import {
   staticWidth,
   symbolsOfTarget,
 } from '../data/index.js';
-import type { OpenedModel } from '../predict/open.js';
-import { Predictor } from '../predict/predictor.js';
+import { type OpenedModel, Predictor } from '../predict/predictor.js';
 import { damagedError } from '../util/errors.js';
 import { formatNumber } from '../util/numbers.js';
 import { counted } from '../util/words.js';
-import type { Source } from './predictor.js';
+import type { Source, Verification } from './predictor.js';
 
 export type InputTensor = { readonly shape: readonly number[] } & (
   | { readonly type: 'float32'; readonly data: Float32Array }
@@ -35,14 +35,6 @@ export interface Runtime {
    */
   outputs(inputs: Inputs, continues: boolean): Promise<Float32Array>;
   close(): void;
-}
-
-export interface Verification {
-  readonly runtime: string;
-  readonly sequences: number;
-  readonly split: 'test' | 'train';
-  /** The largest difference of an output, relative to the largest output. */
-  readonly difference: number;
 }
 
 /** For people. @param verified how a predictor was verified, or why it was not */

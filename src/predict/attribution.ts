@@ -20,7 +20,7 @@ import { ParameterLayout } from '../math/model/parameters.js';
 import { type ModelInput, stepInData, stepsRead } from '../math/model/spec.js';
 import { ShardPool } from '../train/pool.js';
 import { type ModelRun, ShardedBatches } from '../train/shards.js';
-import type { OpenedModel } from './open.js';
+import type { OpenedModel } from './predictor.js';
 
 /** Rows of a batch: points of the path, or inputs with an occluded part. */
 const ROWS = 32;

@@ -1,4 +1,5 @@
 /** What the predictions of a run rest on: measures it, and writes it to the run directory. */
+
 import { inputWidth } from '../data/core/dataset.js';
 import type { DataRecord } from '../data/core/record.js';
 import type { Split, SplitName } from '../data/index.js';
@@ -23,16 +24,9 @@ import {
   partsOf,
   permutationImportance,
 } from './importance.js';
-import {
-  type Explainer,
-  type OpenedModel,
-  type OpenModelOptions,
-  openModel,
-  openWithData,
-  splitOf,
-} from './open.js';
+import { type OpenModelOptions, openModel, openWithData, splitOf } from './open.js';
 import type { PredictionForm, SequencePrediction } from './predictions.js';
-import { Predictor } from './predictor.js';
+import { type Explainer, type OpenedModel, Predictor } from './predictor.js';
 
 export type ExplainOptions = BackendOptions &
   OpenModelOptions &

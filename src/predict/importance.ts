@@ -13,6 +13,7 @@
  * importance", Bioinformatics 26, 2010): under the trained model, they measure how much the losses
  * of a model that is always wrong change, which is the more the better the model is.
  */
+
 import { inputWidth, numberCount } from '../data/core/dataset.js';
 import { range } from '../data/core/drawing.js';
 import { featuresOf } from '../data/core/preparation.js';
@@ -27,7 +28,7 @@ import { normalQuantile } from '../util/normal.js';
 import { meanOf, sumOf } from '../util/numbers.js';
 import { RandomStream } from '../util/random.js';
 import { ratioInterval } from '../util/statistics.js';
-import type { OpenedModel } from './open.js';
+import type { OpenedModel } from './predictor.js';
 
 export interface ImportanceOptions {
   readonly repeats: number;

@@ -23,9 +23,9 @@ import { UserError, usageError } from '../util/errors.js';
 import { checkMembers, copiesOf, joined, onceFor, sourcesFor } from './ensemble.js';
 import { continueSymbols, continueText, type GenerateOptions } from './generate.js';
 import { formOfMean } from './mean.js';
-import { type OpenedModel, openModel, openWithoutData, readerFor, type SavedModel, splitOf } from './open.js';
+import { openModel, openWithoutData, readerFor, type SavedModel, splitOf } from './open.js';
 import type { Prediction, PredictionForm, SequencePrediction } from './predictions.js';
-import { hasForecastTimes, Predictor } from './predictor.js';
+import { hasForecastTimes, type OpenedModel, Predictor } from './predictor.js';
 import { type Session, type SessionOptions, StepModel } from './session.js';
 import { givenSequence, type RejectionOptions, type SequenceValues } from './steps.js';
 

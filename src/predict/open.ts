@@ -8,7 +8,6 @@ import { type Experiment, type LoadedExperiment, measuredMetrics } from '../conf
 import { countsKnown } from '../config/overlap-check.js';
 import { MAX_BEAM } from '../config/schema/experiment.js';
 import { pathsIn } from '../config/schema/schema.js';
-import type { StepColumns } from '../data/core/columns.js';
 import { stepReaders } from '../data/core/feature-columns.js';
 import {
   type DataRecord,
@@ -72,9 +71,8 @@ import {
 import { type Diagnostic, damagedError, UserError, usageError, usageErrors } from '../util/errors.js';
 import { percent } from '../util/numbers.js';
 import { counted } from '../util/words.js';
-import { predictionForm, type SequencePrediction } from './predictions.js';
-import { Predictor } from './predictor.js';
-import type { LoadedModel, PredictedBatch } from './sequence-predictor.js';
+import { predictionForm } from './predictions.js';
+import { type OpenedModel, Predictor } from './predictor.js';
 import type { RejectionOptions } from './steps.js';
 
 export interface OpenModelOptions extends WhichWeights {
@@ -158,23 +156,6 @@ function refuseOtherKeys(before: LoadedExperiment, after: LoadedExperiment, set:
     got: set.find(assignment => assignment.trim().startsWith(`${key}=`)) ?? JSON.stringify(b?.value ?? null),
   }));
   if (problems.length > 0) throw usageErrors(problems);
-}
-
-/** A model with its weights and its knowledge of the data, until its pool is closed. */
-export interface OpenedModel extends LoadedModel {
-  readonly experiment: Experiment;
-  /** Absent if it was opened without the data of its run. */
-  readonly dataset?: Dataset;
-  readonly pool: ShardPool;
-  /** Of the steps that a program passes; absent if they have no names. */
-  readonly columns: StepColumns | undefined;
-  /** Adds to predictions what contributes to them; see `predict --explain`. */
-  readonly explainer?: Explainer;
-}
-
-export interface Explainer {
-  explain(prediction: SequencePrediction, batch: PredictedBatch, row: number): Promise<SequencePrediction>;
-  close(): Promise<void>;
 }
 
 export async function openWithData(

@@ -1,7 +1,8 @@
 /** Predicts splits of a run's data, and files and streams of new sequences, batch by batch. */
 
 import type { Experiment } from '../config/index.js';
-import { isRejected, type ReadSequence, type Split } from '../data/index.js';
+import type { StepColumns } from '../data/core/columns.js';
+import { type Dataset, isRejected, type ReadSequence, type Split } from '../data/index.js';
 import { sleep } from '../host/index.js';
 import { adaptationOf } from '../math/confidence/adaptive.js';
 import { predictsEachStep } from '../math/model/heads.js';
@@ -13,6 +14,7 @@ import {
   type PredictedSequence,
   Scores,
 } from '../train/evaluator.js';
+import type { ShardPool } from '../train/pool.js';
 import { Readouts } from '../train/readout.js';
 import {
   type Diagnostic,
@@ -22,15 +24,37 @@ import {
   UserError,
   usageError,
 } from '../util/errors.js';
-import type { OpenedModel } from './open.js';
 import type { SequencePrediction } from './predictions.js';
-import { longest, type Placed, type PredictedBatch, SequencePredictor } from './sequence-predictor.js';
+import {
+  type LoadedModel,
+  longest,
+  type Placed,
+  type PredictedBatch,
+  SequencePredictor,
+} from './sequence-predictor.js';
 import type { RejectionOptions } from './steps.js';
 
 interface SequenceOutputs {
   /** Index of the sequence in its split. */
   readonly position: number;
   readonly outputs: Float32Array;
+}
+
+/** A model with its weights and its knowledge of the data, until its pool is closed. */
+export interface OpenedModel extends LoadedModel {
+  readonly experiment: Experiment;
+  /** Absent if it was opened without the data of its run. */
+  readonly dataset?: Dataset;
+  readonly pool: ShardPool;
+  /** Of the steps that a program passes; absent if they have no names. */
+  readonly columns: StepColumns | undefined;
+  /** Adds to predictions what contributes to them; see `predict --explain`. */
+  readonly explainer?: Explainer;
+}
+
+export interface Explainer {
+  explain(prediction: SequencePrediction, batch: PredictedBatch, row: number): Promise<SequencePrediction>;
+  close(): Promise<void>;
 }
 
 /** @internal */

@@ -16,6 +16,9 @@ import {
 import { nearestFile } from '../util/nearest.js';
 import { codeOf, withFileErrors } from '../util/system-errors.js';
 import { checkpointNames } from './checkpoints.js';
+import type { Confidence } from './confidence.js';
+import type { SplitEvaluation } from './evaluation.js';
+import type { Explanation } from './explanation.js';
 import {
   digestOfFile,
   flushFolder,
@@ -30,7 +33,7 @@ import {
 } from './files.js';
 import { parseJson, spellNonFinite } from './json.js';
 import type { Manifest } from './manifest.js';
-import type { Parts } from './run.js';
+import type { Summary } from './summary.js';
 
 type GivenConfigs = Pick<LoadedExperiment, 'givenYaml' | 'resolvedYaml'>;
 
@@ -55,6 +58,18 @@ const FILES = {
   baselines: 'baselines',
   checkpoints: 'checkpoints',
 } as const;
+
+export interface Parts {
+  readonly manifest: Manifest;
+  /**
+   * Written by the last process that stopped normally. Out of date if the run was resumed since.
+   */
+  readonly summary: Summary;
+  readonly evaluation: SplitEvaluation;
+  readonly confidence: Confidence;
+  readonly explanation: Explanation;
+  readonly config: Readonly<Record<string, unknown>>;
+}
 
 export class RunDirectory {
   /** Absolute paths of its files. */

@@ -9,7 +9,7 @@ import { dirname, fs } from '../host/index.js';
 import { caught, UserError } from '../util/errors.js';
 import { type CheckpointHeader, listCheckpoints, retried } from './checkpoints.js';
 import type { Confidence } from './confidence.js';
-import { RunDirectory } from './directory.js';
+import { type Parts, RunDirectory } from './directory.js';
 import type { SplitEvaluation } from './evaluation.js';
 import type { RunStatus } from './events.js';
 import type { Explanation } from './explanation.js';
@@ -33,18 +33,6 @@ export const STATE_WORDS = {
   failed: 'failed',
   'not begun': 'has not begun',
 } as const;
-
-export interface Parts {
-  readonly manifest: Manifest;
-  /**
-   * Written by the last process that stopped normally. Out of date if the run was resumed since.
-   */
-  readonly summary: Summary;
-  readonly evaluation: SplitEvaluation;
-  readonly confidence: Confidence;
-  readonly explanation: Explanation;
-  readonly config: Readonly<Record<string, unknown>>;
-}
 
 /**
  * Reads each part when it is first asked for, and once: a run in training changes meanwhile.

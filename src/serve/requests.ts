@@ -20,7 +20,6 @@ import {
   type TypeOf,
   text,
 } from '../util/schema.js';
-import type { Model } from './service.js';
 import { JobError } from './threads.js';
 
 const model = optional(text('Name of the model; may be absent if the service has one model.'));
@@ -216,7 +215,7 @@ const OPERATIONS: Readonly<Record<string, Readonly<Record<string, Described>>>> 
 };
 
 /** The description at `/openapi.json`. */
-export function openApi(version: string, models: readonly Pick<Model, 'name'>[]): JsonSchema {
+export function openApi(version: string, models: readonly { readonly name: string }[]): JsonSchema {
   const { properties } = requests.schema() as {
     readonly properties: Readonly<Record<Operation, JsonSchema>>;
   };

@@ -4,17 +4,17 @@ import { basename, join, resolve } from 'node:path';
 import { openConfig } from '../config/load.js';
 import type { PartialExperiment } from '../config/schema/experiment.js';
 import { layersOf } from '../math/model/settings.js';
-import { checkName, createStamped } from '../run/directory.js';
+import { checkName, createStamped, RunDirectory } from '../run/directory.js';
 import { readText, sha256, writeAtomic, writeJsonAtomic } from '../run/files.js';
 import { parseValid } from '../run/json.js';
+import type { Manifest } from '../run/manifest.js';
 import { Run } from '../run/run.js';
-import { damagedError, usageError } from '../util/errors.js';
+import { caught, damagedError, UserError, usageError } from '../util/errors.js';
 import { now } from './journal.js';
 import { type Base, replicatesOf, type SweepPlan } from './schedule/plan.js';
 import { middleOf } from './schedule/pruners.js';
 import { type JournalRecord, type RunOfTrial, runName, type Segment } from './schedule/records.js';
 import { assignments, type Point } from './search/space.js';
-import { manifestOf } from './trials.js';
 
 /** A resolved base config: paths absolute, all defaults filled in. */
 export interface FrozenBase extends Pick<Base, 'name'> {
@@ -216,4 +216,12 @@ function costOf({ model }: PartialExperiment): number {
     below = directions * hidden_size;
   }
   return cost;
+}
+
+/** The manifest of a run that has started; undefined if it has not, or if it is damaged. */
+export function manifestOf(path: string): Manifest | undefined {
+  if (!RunDirectory.hasBegun(path)) return undefined;
+  const manifest = caught(() => Run.open(path).manifest);
+  // the run reports problems of its own files
+  return manifest instanceof UserError ? undefined : manifest;
 }

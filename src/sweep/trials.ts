@@ -1,13 +1,11 @@
 import { isAbsolute } from 'node:path';
 import { RunDirectory } from '../run/directory.js';
-import type { Manifest } from '../run/manifest.js';
-import { Run } from '../run/run.js';
 import { OPTIMISTIC } from '../run/words.js';
-import { caught, type Diagnostic, EXIT, UserError } from '../util/errors.js';
+import { type Diagnostic, EXIT } from '../util/errors.js';
 import { sumOf } from '../util/numbers.js';
 import { count } from '../util/schema.js';
 import { counted } from '../util/words.js';
-import type { SweepDirectory } from './directory.js';
+import { manifestOf, type SweepDirectory } from './directory.js';
 import { type Replicate, replicatesOf, replicateWords, type SweepPlan, signOf } from './schedule/plan.js';
 import {
   type Decision,
@@ -318,14 +316,6 @@ export function trialFiles(directory: SweepDirectory) {
       ];
     });
   };
-}
-
-/** The manifest of a run that has started; undefined if it has not, or if it is damaged. */
-export function manifestOf(path: string): Manifest | undefined {
-  if (!RunDirectory.hasBegun(path)) return undefined;
-  const manifest = caught(() => Run.open(path).manifest);
-  // the run reports problems of its own files
-  return manifest instanceof UserError ? undefined : manifest;
 }
 
 /** Files that changed between the trials of a sweep. */

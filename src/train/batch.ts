@@ -13,10 +13,18 @@ import {
   predictionsOf,
   widthOf,
 } from '../math/model/inputs.js';
+import type { WalkShape } from '../math/model/runs.js';
 import { batchLengths, targetLengths } from '../math/model/schedule.js';
 import { type ModelSpec, numbersPerStep, stepsRead } from '../math/model/spec.js';
 import { CounterRandom, uniform } from '../util/random.js';
-import type { ShardBatch, ShardShape } from './shards.js';
+
+/** Input of one shard. Rows of weight 0 do not count: they fill up a partial last batch. */
+export interface ShardBatch {
+  /** The model's declared inputs by name, each with the steps of the longest sequence. */
+  readonly inputs: Readonly<Record<string, Float32Array>>;
+  /** [2]: steps of this batch, and symbols of its longest target. */
+  readonly steps: Int32Array;
+}
 
 interface Row {
   readonly split: Split;
@@ -60,7 +68,7 @@ export class BatchWriter {
   constructor(
     private readonly spec: ModelSpec,
     loss: LossSettings,
-    private readonly shape: ShardShape,
+    private readonly shape: WalkShape,
     seed = 0,
   ) {
     const { sequenceLength, targetLength, variableLength, chunk } = shape;

@@ -28,7 +28,7 @@ import { paddedSize } from '../math/optimizers/program.js';
 import type { Decisions } from '../run/confidence.js';
 import { classProbabilities } from '../util/log-probabilities.js';
 import type { WasmMemory } from '../util/webassembly.js';
-import { BatchWriter } from './batch.js';
+import { BatchWriter, type ShardBatch } from './batch.js';
 import { CALIBRATION, CalibrationKernel } from './timing.js';
 
 export interface ModelRun {
@@ -54,25 +54,15 @@ export interface ModelRun {
   readonly chunk?: number | undefined;
 }
 
-export type ShardShape = WalkShape;
-
 /** The computation of a shard: all that a thread needs to compile it. */
 export interface ShardJob {
   readonly backend: Backend;
   readonly spec: ModelSpec;
   readonly loss: LossSettings;
-  readonly shape: ShardShape;
+  readonly shape: WalkShape;
   readonly withGradient: boolean;
   /** How to decode sequences of symbols; absent: they are not decoded. */
   readonly decode?: DecodeSettings | undefined;
-}
-
-/** Input of one shard. Rows of weight 0 do not count: they fill up a partial last batch. */
-export interface ShardBatch {
-  /** The model's declared inputs by name, each with the steps of the longest sequence. */
-  readonly inputs: Readonly<Record<string, Float32Array>>;
-  /** [2]: steps of this batch, and symbols of its longest target. */
-  readonly steps: Int32Array;
 }
 
 /** By name: initial states of the next batch, and final states of the last one. */
@@ -161,7 +151,7 @@ export function decoderSettings({ spec, shape, decode }: ShardJob): DecoderSetti
   return { ...decode, limit, keepsWeights: limit * shape.sequenceLength <= MAX_WEIGHTS };
 }
 
-function longestOutput({ limit }: DecodeSettings, { sequenceLength }: ShardShape): number {
+function longestOutput({ limit }: DecodeSettings, { sequenceLength }: WalkShape): number {
   return limit ?? sequenceLength;
 }
 

@@ -1,8 +1,8 @@
 /** A model in training and one optimizer step, without files or schedules. */
+
 import type { Split } from '../data/core/dataset.js';
-import type { Executable } from '../engine/backend.js';
+import type { Executable, Value } from '../engine/backend.js';
 import type { Engine } from '../engine/index.js';
-import type { Value } from '../engine/linked-executable.js';
 import type { ArrayOperations } from '../math/graph/arrays.js';
 import { sizeOf } from '../math/graph/shape.js';
 import { taskOf } from '../math/losses/index.js';

@@ -10,16 +10,18 @@ import type { BackendRequest } from '../engine/backend-names.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
 import { countOf, declaredInputs, type InputOptions, predictionsOf, widthOf } from '../math/model/inputs.js';
 import { type Parameter, ParameterLayout } from '../math/model/parameters.js';
+import type { WalkShape } from '../math/model/runs.js';
 import { MAX_CELL_STEPS } from '../math/model/schedule.js';
 import type { ModelSpec } from '../math/model/spec.js';
 import { interpreter } from '../math/model/trace.js';
 import { ScheduleWalk } from '../math/model/walk.js';
+import type { ShardBatch } from '../train/batch.js';
 import { stepCosts } from '../train/costs.js';
 import { initialWeights } from '../train/initial-weights.js';
 import { planRun } from '../train/plan.js';
 import { ShardPool } from '../train/pool.js';
 import { openSession, type Session } from '../train/session.js';
-import { loadBatch, type ShardBatch, ShardedBatches, type ShardShape, sizeOf } from '../train/shards.js';
+import { loadBatch, ShardedBatches, sizeOf } from '../train/shards.js';
 import { usageError } from '../util/errors.js';
 import { RandomStream } from '../util/random.js';
 import { counted } from '../util/words.js';
@@ -290,7 +292,7 @@ export function referenceOf(
 export interface BatchInShards {
   readonly spec: ModelSpec;
   readonly loss: LossSettings;
-  readonly shape: ShardShape;
+  readonly shape: WalkShape;
   readonly shards: readonly ShardBatch[];
 }
 

@@ -7,13 +7,8 @@ import fc from 'fast-check';
 import { zipSync } from 'fflate';
 import t from 'tap';
 import { type Dataset, inputWidth } from '../../src/data/core/dataset.js';
-import {
-  CsvPieces,
-  DELIMITERS,
-  type Delimiter,
-  guessDelimiter,
-  type TableRecord,
-} from '../../src/data/formats/tables.js';
+import { DELIMITERS, type Delimiter, type TableRecord } from '../../src/data/formats/table-records.js';
+import { CsvPieces, guessDelimiter } from '../../src/data/formats/tables.js';
 import { ZipArchive } from '../../src/data/formats/zip.js';
 import type { DatasetConfig } from '../../src/data/index.js';
 import { memoryBytes } from '../../src/data/reading/ranged-file.js';

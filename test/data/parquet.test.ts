@@ -7,7 +7,8 @@ import zlib from 'node:zlib';
 import t from 'tap';
 import { parse } from 'yaml';
 import type { CsvConfig } from '../../src/data/csv/facts.js';
-import { readTable, type TableHandlers } from '../../src/data/formats/tables.js';
+import type { TableHandlers } from '../../src/data/formats/table-records.js';
+import { readTable } from '../../src/data/formats/tables.js';
 import {
   type DataRecord,
   type Dataset,

@@ -2,20 +2,16 @@
  * Our compiler from kernels to WebAssembly, for every target: the accuracy of its functions, random
  * kernels, what it writes, what it refuses.
  */
+
 import fc from 'fast-check';
 import t from 'tap';
 import { type KernelUse, lowerKernel } from '../../src/engine/kernels.js';
 import { KernelError, type KernelTree } from '../../src/engine/language.js';
 import { install, machineFunction } from '../../src/engine/machine-code.js';
 import { assembleProduct } from '../../src/engine/machine-product.js';
-import {
-  compileIr,
-  type MachineTarget,
-  machineArithmetic,
-  type Target,
-} from '../../src/engine/simd-compile.js';
+import { compileIr, type MachineTarget, machineArithmetic } from '../../src/engine/simd-compile.js';
 import type { Parameter } from '../../src/engine/simd-lower.js';
-import { LANES, type Pack, packedElement } from '../../src/engine/simd-tile.js';
+import { LANES, type Pack, packedElement, type Target } from '../../src/engine/simd-tile.js';
 import { SMALLEST_RESULT } from '../../src/engine/simd-tile-code.js';
 import { missingFor512 } from '../../src/engine/width.js';
 import { RandomStream } from '../../src/util/random.js';

@@ -369,7 +369,7 @@ t.test("gates of trials are reported and annotated in the user's config", async 
   const older = copyOf(directory => {
     const file = join(directory, 'plan.json');
     const plan = JSON.parse(readFileSync(file, 'utf8'));
-    plan.bases = [{ name: 'base.yaml', file: 'mine/base.yaml' }];
+    plan.bases = [{ ...plan.bases[0], file: 'mine/base.yaml', gate_origins: undefined }];
     writeFileSync(file, JSON.stringify(plan));
   });
   for (const { gates } of judge(older).runs) t.equal(gates[0].origin, 'mine/base.yaml');

@@ -3,12 +3,13 @@
  * kernel against the reference on every backend, its shape rule; then random graphs of all ops,
  * planned and run.
  */
+
 import fc from 'fast-check';
 import t from 'tap';
+import type { Value } from '../../src/engine/backend.js';
 import type { Backend } from '../../src/engine/backend-names.js';
 import { Engine } from '../../src/engine/index.js';
 import { checkKernels } from '../../src/engine/link.js';
-import type { Value } from '../../src/engine/linked-executable.js';
 import { makePlan, type Plan } from '../../src/engine/plan.js';
 import { SMALLEST_RESULT } from '../../src/engine/simd-tile-code.js';
 import { differentiate } from '../../src/math/graph/differentiate.js';

@@ -1,7 +1,7 @@
 /** Updates of parameters by the kernels of an engine. */
 
+import type { Value } from '../../src/engine/backend.js';
 import type { Engine } from '../../src/engine/index.js';
-import type { Value } from '../../src/engine/linked-executable.js';
 import type { Updater } from '../../src/train/trainer.js';
 
 /** A copy of `values` that kernels read. */

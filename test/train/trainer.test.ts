@@ -4,12 +4,13 @@ import type { Split } from '../../src/data/core/dataset.js';
 import type { BatchOrder } from '../../src/data/index.js';
 import { newHeap } from '../../src/engine/index.js';
 import type { ParameterLayout } from '../../src/math/model/parameters.js';
+import type { WalkShape } from '../../src/math/model/runs.js';
 import type { ModelSpec } from '../../src/math/model/spec.js';
 import { sgd } from '../../src/math/optimizers/sgd.js';
 import { BatchWriter } from '../../src/train/batch.js';
 import { TrainingState, trainingLoop } from '../../src/train/loop.js';
 import { ShardPool } from '../../src/train/pool.js';
-import { allocateShards, type ModelRun, planShards, type ShardShape } from '../../src/train/shards.js';
+import { allocateShards, type ModelRun, planShards } from '../../src/train/shards.js';
 import { Trainer } from '../../src/train/trainer.js';
 import { RandomStream } from '../../src/util/random.js';
 import { readRows, referenceOf } from '../../src/verify/gradients.js';
@@ -96,7 +97,7 @@ for (const [batchSize, size] of [
     const some = all.slice(-size).reverse();
     const { loss, updated } = await trainer.step(await trainer.prepare(some, 2, false), 2, 1);
     t.ok(updated);
-    const shape: ShardShape = { batch: size, sequenceLength: steps, variableLength: false, training: true };
+    const shape: WalkShape = { batch: size, sequenceLength: steps, variableLength: false, training: true };
     const job = {
       backend: 'webasm',
       spec,
@@ -152,7 +153,7 @@ t.test('dropout depends on seed, step, row, layer and unit, not on threads', asy
   t.same(one, two, 'the same bytes for one thread and two');
 
   // a row's mask depends on its position in the batch, not on the shard
-  const shape: ShardShape = { batch: 48, sequenceLength: 5, variableLength: false, training: true };
+  const shape: WalkShape = { batch: 48, sequenceLength: 5, variableLength: false, training: true };
   const write = (rows: number, step: number) => {
     const job = { backend: 'webasm', spec, loss: { kind: 'cross_entropy' }, withGradient: true } as const;
     const own = { ...shape, batch: rows };

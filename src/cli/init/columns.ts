@@ -9,13 +9,11 @@ import { COMMA_NUMBER, type Decimal, decimalOf, NUMBER, plainNumber } from '../.
 import { isParquet } from '../../data/formats/parquet.js';
 import {
   type Delimiter,
-  formatNamed,
-  guessDelimiter,
   type RowPlace,
-  readTable,
   rowName,
   type TableHandlers,
-} from '../../data/formats/tables.js';
+} from '../../data/formats/table-records.js';
+import { formatNamed, guessDelimiter, readTable } from '../../data/formats/tables.js';
 import { oneChunk } from '../../data/reading/byte-sources.js';
 import { TABLE_NAME } from '../../data/reading/facts.js';
 import { inputFiles, readContent, shortNames } from '../../data/reading/files.js';

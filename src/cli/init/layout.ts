@@ -22,7 +22,6 @@ import {
 } from './groups.js';
 import { clockOf, isClock, isMeasure } from './kinds.js';
 import { isPartOfDate, isTarget, MIN_SUBJECTS, USUAL } from './names.js';
-import { unevenAmong } from './steps.js';
 
 export interface NamedColumns {
   readonly target?: string | undefined;
@@ -551,4 +550,13 @@ function ascends({ at }: Order, rows: readonly (readonly number[])[]): boolean {
   return rows.every(list =>
     list.every((row, i) => (i === 0 ? !Number.isNaN(at[row]) : at[row] > at[list[i - 1]])),
   );
+}
+
+/** Maximum difference between even times of steps, as a fraction of their median. */
+const MAX_DEVIATION = 0.25;
+
+/** The fraction of steps whose time since the one before is not the usual one. */
+export function unevenAmong(times: readonly number[]): number {
+  const usual = times.toSorted((a, b) => a - b)[times.length >> 1];
+  return times.filter(time => Math.abs(time - usual) > MAX_DEVIATION * usual).length / times.length;
 }

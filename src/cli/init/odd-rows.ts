@@ -1,6 +1,7 @@
 /** Rows of a table that are no measurements: units below the names, totals at the end. */
+
 import { isNumeric, missingTest } from '../../data/core/cells.js';
-import type { RowPlace } from '../../data/formats/tables.js';
+import type { RowPlace } from '../../data/formats/table-records.js';
 import { damagedError } from '../../util/errors.js';
 
 const TOTAL =

@@ -46,17 +46,10 @@ import {
   layoutOf,
   type NamedColumns,
   repeatsDate,
+  unevenAmong,
 } from './layout.js';
 import { ATTRIBUTE, isPartOfDate, isTarget, USUAL } from './names.js';
-import {
-  aheadOf,
-  mergedSeries,
-  type RegularSteps,
-  regularSteps,
-  timesIn,
-  unevenAmong,
-  untilLast,
-} from './steps.js';
+import { aheadOf, mergedSeries, type RegularSteps, regularSteps, timesIn, untilLast } from './steps.js';
 import { coarsest, isNamed, namesOfRows, namesRows, subjectsOf } from './subjects.js';
 
 export const KINDS = ['sequences', 'steps', 'series', 'rows', 'texts', 'pairs'] as const;

@@ -25,15 +25,6 @@ export function timesIn({ at: keys, isDate, columns: [column] }: NonNullable<Lay
   return { keys, order: keys.map(key => (isDate ? new Date(key).toISOString() : String(key))) };
 }
 
-/** Maximum difference between even times of steps, as a fraction of their median. */
-const MAX_DEVIATION = 0.25;
-
-/** The fraction of steps whose time since the one before is not the usual one. */
-export function unevenAmong(times: readonly number[]): number {
-  const usual = times.toSorted((a, b) => a - b)[times.length >> 1];
-  return times.filter(time => Math.abs(time - usual) > MAX_DEVIATION * usual).length / times.length;
-}
-
 /**
  * A series with steps of hours or less without the rows that repeat the time of the row before, as
  * in the hour that a clock is set back. Returns other layouts unchanged.

@@ -1,9 +1,10 @@
 /** Features of a whole recording, or of a part of it. */
+
 import type { DataScaling } from '../core/record.js';
 import { scaleStep, scalingOver } from '../core/scaling.js';
 import { joinedRows, rowsOf } from '../core/statistics.js';
 import { FloatList, type Place } from '../core/store.js';
-import type { RowPlace } from '../formats/tables.js';
+import type { RowPlace } from '../formats/table-records.js';
 import type { WavFile } from '../formats/wav.js';
 import { MAX_ELEMENTS } from '../reading/files.js';
 import type { FeatureCache } from './feature-cache.js';

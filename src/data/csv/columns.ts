@@ -12,15 +12,14 @@ import type { TextLevel } from '../core/record.js';
 import type { Targets } from '../core/targets.js';
 import { NUMBER } from '../formats/numbers.js';
 import {
-  blankHeader,
   type CellPlace,
   type Delimiter,
-  otherDelimiter,
   type RowPlace,
   rowName,
   type TableFormat,
   type TableRecord,
-} from '../formats/tables.js';
+} from '../formats/table-records.js';
+import { blankHeader, otherDelimiter } from '../formats/tables.js';
 
 /** Index of a column that is not read. */
 export const ABSENT = -1;

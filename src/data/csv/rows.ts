@@ -9,7 +9,7 @@ import { LabelCodes } from '../core/labels.js';
 import type { Problems } from '../core/problems.js';
 import { GrowingList, TextCodes } from '../core/store.js';
 import { IGNORED } from '../core/targets.js';
-import { type RowPlace, rowName } from '../formats/tables.js';
+import { type RowPlace, rowName } from '../formats/table-records.js';
 import type { TableColumns } from './columns.js';
 
 /** Row indices of one sequence, in the order of its steps. */

@@ -4,7 +4,6 @@
  * `purpose` only: whether all problems are reported together or refuse their sequence, and whether
  * the targets are read.
  */
-
 import { type Diagnostic, damagedErrors, EXIT, UserError } from '../../util/errors.js';
 import { shortestDecimal } from '../../util/numbers.js';
 import { badDate, badNumber, cellNumber, isMissing, missingCell, orderKey } from '../core/cells.js';
@@ -28,7 +27,8 @@ import { type TargetWarning, UnknownClass } from '../core/labels.js';
 import { CellProblems, configError, Problems } from '../core/problems.js';
 import { symbolsOf, UnknownSymbol } from '../core/vocabulary.js';
 import type { ParquetColumn } from '../formats/parquet.js';
-import type { ReadTable, RowPlace, TableHandlers, TableRecord } from '../formats/tables.js';
+import type { RowPlace, TableHandlers, TableRecord } from '../formats/table-records.js';
+import type { ReadTable } from '../formats/tables.js';
 import { type ByteSource, placeNames } from '../reading/byte-sources.js';
 import { shortNames } from '../reading/files.js';
 import {

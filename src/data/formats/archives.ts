@@ -3,10 +3,11 @@
  * of treebanks (Universal Dependencies) with a row for each word, and `.ts` of the UCR and UEA
  * archives with a row for each step of a case.
  */
+
 import { basename } from '../../host/index.js';
 import { damagedError, damagedErrors } from '../../util/errors.js';
 import type { Pieces } from '../reading/byte-sources.js';
-import type { CellPlace, Delimiter, TableFormat, TableHandlers, TableRecord } from './tables.js';
+import type { CellPlace, Delimiter, TableFormat, TableHandlers, TableRecord } from './table-records.js';
 import { LinePieces } from './utf8.js';
 
 interface Line {

@@ -13,14 +13,9 @@ import { deflateRawSync, fs } from '../../host/index.js';
 import { ParameterLayout } from '../../math/model/parameters.js';
 import { hasAttention } from '../../math/model/spec.js';
 import { checkMembers } from '../../predict/ensemble.js';
-import {
-  evaluateCheckpoint,
-  type OpenedModel,
-  openWithoutData,
-  type SavedModel,
-} from '../../predict/open.js';
+import { evaluateCheckpoint, openWithoutData, type SavedModel } from '../../predict/open.js';
 import type { Prediction, SequencePrediction } from '../../predict/predictions.js';
-import { Predictor } from '../../predict/predictor.js';
+import { type OpenedModel, Predictor } from '../../predict/predictor.js';
 import { type LoadedModel, type Placed, SequencePredictor } from '../../predict/sequence-predictor.js';
 import { StepModel } from '../../predict/session.js';
 import type { Tensor } from '../../run/safetensors.js';
@@ -37,9 +32,10 @@ import {
   type Files,
   refuseUnfinished,
   type Source,
+  type Verification,
   type Weights,
 } from '../predictor.js';
-import { splitToVerify, type Verification } from '../verify.js';
+import { splitToVerify } from '../verify.js';
 import * as parts from './parts.js';
 import { storedPlan } from './plans.js';
 import {

@@ -11,8 +11,8 @@ import { finalMetrics, metricsTable, readSweepResults, repeatedRuns } from '../.
 import { capital, formatMetric, grouped } from '../../util/numbers.js';
 import { type Field, formatTable, plainMarkdown, tableOf } from '../../util/table.js';
 import { counted, listed } from '../../util/words.js';
-import type { Source } from '../predictor.js';
-import { type Verification, verificationText } from '../verify.js';
+import type { Source, Verification } from '../predictor.js';
+import { verificationText } from '../verify.js';
 
 /** @param curve the name of the picture of the learning curve */
 export function modelCard(source: Source, verified: Verification | string, curve: string): string {

@@ -3,11 +3,10 @@ import { formatMetric, formatNumber, words } from '../../util/numbers.js';
 import type { RunReport } from '../run-report.js';
 import { type Column, Section, TableSection } from './components.js';
 import { Heat, Shades } from './recording-view.js';
-import { StatesView } from './states-view.js';
+import { type Sequence, StatesView } from './states-view.js';
 
 type Explained = NonNullable<RunReport['explanation']>;
 type Row = Explained['parts'][number] | Explained['features'][number];
-export type Sequence = Explained['sequences'][number];
 
 export function ExplanationView({ explanation }: { readonly explanation: Explained }) {
   const { place, scores, features, parts, sequences, of, agreement } = explanation;

@@ -1,9 +1,11 @@
 /** What the recurrent layers compute for a sequence: their states and gates, step by step. */
 import { useState } from 'preact/hooks';
 import { formatNumber } from '../../util/numbers.js';
+import type { RunReport } from '../run-report.js';
 import { Scroll, Section } from './components.js';
-import type { Sequence } from './explanation-view.js';
 import { Shades } from './recording-view.js';
+
+export type Sequence = NonNullable<RunReport['explanation']>['sequences'][number];
 
 const NOTE =
   'A row is a unit of the layer, a column a step of the sequence. Blue is positive, orange negative: the stronger, the larger. Gates are between 0 and 1; the states of most cells between -1 and 1.';
