@@ -261,7 +261,7 @@ const OTHERS = [
 ];
 
 export function factDifferences(sides: readonly Side[], all: boolean): FactDifference[] {
-  const named = dataNames(sides[0]);
+  const named = dataNames(sides);
   return [...valuesBySide(sides, record => inputFacts(record, named)), ...valuesBySide(sides, otherFacts)]
     .map(({ key, values: known }) => {
       const hasManifest = (i: number) => manifestsOf(sides[i]).length > 0;
@@ -289,9 +289,12 @@ export function factNotes(sides: readonly Side[]): string[] {
 
 const baseName = (file: string) => String(file.split(/[\\/]/).at(-1));
 
-/** The digests of the data files of a side, and their base names. */
-function dataNames(side: Side): ReadonlyMap<string, string> {
-  const files = manifestsOf(side).flatMap(({ datasets }) => datasets);
+/** The digests of the data files of the first side, if there is one, and their base names. */
+function dataNames(sides: readonly Side[]): ReadonlyMap<string, string> {
+  const files = sides
+    .slice(0, 1)
+    .flatMap(manifestsOf)
+    .flatMap(({ datasets }) => datasets);
   return new Map(files.map(({ name, sha256 }) => [sha256, baseName(name)]));
 }
 
