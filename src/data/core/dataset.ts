@@ -492,7 +492,10 @@ export interface DatasetFacts {
   readonly trainCount?: number;
 }
 
-/** What is known of a kind of data without reading any. Without one of the facts, none compiles. */
+/**
+ * What is known of a kind of data without reading any. A kind that lacks one of these facts does not
+ * compile.
+ */
 export interface DatasetKind<Config, Settings extends Shape = Shape> {
   /** Its keys in a config. */
   readonly settings: Settings;
