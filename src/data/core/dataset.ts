@@ -493,8 +493,8 @@ export interface DatasetFacts {
 }
 
 /**
- * What is known of a kind of data without reading any. A kind that lacks one of these facts does not
- * compile.
+ * What is known of a kind of data without reading any. A kind that lacks one of these facts does
+ * not compile.
  */
 export interface DatasetKind<Config, Settings extends Shape = Shape> {
   /** Its keys in a config. */
