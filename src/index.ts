@@ -48,7 +48,6 @@ export type {
 export type { Session, SessionOptions } from './predict/session.js';
 export type { RejectionOptions, Samples, SequenceValues, StepValues } from './predict/steps.js';
 export type { Baseline } from './run/baseline.js';
-export type { ClassEvaluation, SplitEvaluation, ValueEvaluation } from './run/evaluation.js';
 export type { EventName, LogEvent, RunStatus, Verdict } from './run/events.js';
 export { allowUnlocked } from './run/lock.js';
 export type { Manifest } from './run/manifest.js';
@@ -57,4 +56,5 @@ export type { Tensor } from './run/safetensors.js';
 export type { GateResult, Summary, SummaryFile } from './run/summary.js';
 export type { SweepSummary } from './sweep/results.js';
 export type { JournalRecord } from './sweep/schedule/records.js';
+export type { ClassEvaluation, SplitEvaluation, ValueEvaluation } from './tasks/facts.js';
 export { type Diagnostic, type ExitCode, UserError } from './util/errors.js';

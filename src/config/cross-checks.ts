@@ -8,16 +8,11 @@ import { type HeldOutConfig, isHeldOut, type TestPartConfig } from '../data/core
 import { IGNORED, type PlacedLabel } from '../data/core/targets.js';
 import { datasetFacts, kindOf } from '../data/kinds.js';
 import { lossFor, outputsPerNumber, taskOf } from '../math/losses/index.js';
-import {
-  hasTrivial,
-  isPerformance,
-  largerIsBetter,
-  rangeOf,
-  TASKS,
-  type Task,
-} from '../math/metrics/index.js';
+import { hasTrivial, isPerformance, largerIsBetter, rangeOf } from '../math/metrics/index.js';
 import { predictsEachStep } from '../math/model/heads.js';
 import { layersOf } from '../math/model/settings.js';
+import type { Fit } from '../tasks/core/facts.js';
+import { taskFacts, tasksWith, usualTask } from '../tasks/facts.js';
 import type { Diagnostic } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
 import type { Shape } from '../util/schema.js';
@@ -254,11 +249,11 @@ function* checkConfidence(experiment: PartialExperiment, locator: Locator): Foun
   };
   const loss = judged(experiment);
   for (const key of Object.keys(asked) as (keyof typeof asked)[]) {
-    const [does, tasks] = FITTED[key];
+    const tasks = tasksWith(key);
     // the symbols that a decoder writes are classes
     const writes = key === 'calibrate' && model?.decoder !== undefined;
-    if (loss && !writes && !(tasks as readonly Task[]).includes(taskOf(loss))) {
-      const message = `\`${key}\` ${does}, but loss ${loss.kind} predicts ${taskOf(loss)}`;
+    if (loss && !writes && !tasks.includes(taskOf(loss))) {
+      const message = `\`${key}\` ${FITTED[key]}, but loss ${loss.kind} predicts ${taskOf(loss)}`;
       yield locator.atKey([key], 'config/confidence', message, {
         expected: `a model of ${tasks.join(' or ')}${key === 'calibrate' ? ', or with a decoder' : ''}`,
       });
@@ -278,12 +273,12 @@ function* checkConfidence(experiment: PartialExperiment, locator: Locator): Foun
   yield locator.atValue(['intervals', 'method'], 'config/confidence', message, { expected });
 }
 
-/** What each does, and which tasks it is for. */
-const FITTED = {
-  calibrate: ['calibrates probabilities', ['classes', 'labels']],
-  threshold: ['decides between two cases', ['classes', 'labels']],
-  intervals: ['predicts sets of classes and intervals of values', ['classes', 'values']],
-} as const satisfies Readonly<Record<string, readonly [string, readonly Task[]]>>;
+/** What each does. */
+const FITTED: Readonly<Record<Fit, string>> = {
+  calibrate: 'calibrates probabilities',
+  threshold: 'decides between two cases',
+  intervals: 'predicts sets of classes and intervals of values',
+};
 
 export interface DataFacts extends DatasetFacts {
   /** Required size of the vocabulary: the largest symbol + 1. */
@@ -292,21 +287,18 @@ export interface DataFacts extends DatasetFacts {
   readonly largestLabel?: PlacedLabel;
 }
 
-/** The usual loss for each kind of target. */
-const LOSS_FOR = { class: 'cross_entropy', value: 'mse', sequence: 'ctc' } as const;
-
 export function* checkFacts(
   { dataset, model, loss, training, optimizer }: PartialExperiment,
   facts: DataFacts,
   locator: Locator,
 ): Iterable<Diagnostic> {
   const { targetKind, perStep, inputKind, numSymbols = 0, numClasses = 0, trainCount } = facts;
-  const needed = loss && TASKS[taskOf(lossFor(loss, model))].target;
+  const needed = loss && taskFacts[taskOf(lossFor(loss, model))].target;
   if (model?.decoder && targetKind !== undefined && targetKind !== 'sequence') {
     const message = `a decoder needs sequence targets, but the dataset has ${targetKind} targets`;
     yield locator.atKey(['model', 'decoder'], 'config/decoder', message);
   } else if (loss && targetKind !== undefined && targetKind !== needed) {
-    const suggestion = LOSS_FOR[targetKind];
+    const suggestion = usualTask(targetKind).usualLoss;
     const message = `loss ${loss.kind} needs ${needed} targets, but the dataset has ${targetKind} targets`;
     yield locator.atValue(['loss', 'kind'], 'config/loss-target', message, { suggestion });
   }

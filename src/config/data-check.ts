@@ -3,16 +3,13 @@
 import { type Column, type Dataset, inputWidth, type Split, targetLengthsOf } from '../data/core/dataset.js';
 import type { SequenceInput } from '../data/core/record.js';
 import { isConstant } from '../data/core/statistics.js';
-import { eachChunk } from '../data/core/store.js';
-import { IGNORED, type LabelFacts, symbolsOfTarget, type Targets } from '../data/core/targets.js';
+import { areAllIgnored, classesOf, formOf, longestTarget, targetsPerStep } from '../data/core/targets.js';
 import { gapWords } from '../data/forecast/gaps.js';
 import { scoresFor } from '../math/confidence/conformal.js';
-import { isImpossible, stepsNeeded } from '../math/losses/ctc.js';
-import { lossFor, outputsPerNumber, targetSize, taskOf } from '../math/losses/index.js';
-import { TASKS } from '../math/metrics/index.js';
-import type { ModelSteps } from '../math/model/settings.js';
+import { lossFor, taskOf } from '../math/losses/index.js';
 import { layersOf } from '../math/model/settings.js';
-import { stepsRead } from '../math/model/spec.js';
+import { taskChecks } from '../tasks/checks.js';
+import { taskFacts } from '../tasks/facts.js';
 import { type Diagnostic, damagedErrors } from '../util/errors.js';
 import { percent, rounded } from '../util/numbers.js';
 import { counted } from '../util/words.js';
@@ -22,7 +19,7 @@ import type { LoadedExperiment } from './load.js';
 import { measuredMetrics } from './metrics.js';
 import { checkOverlap, groupsInTwoSplits, timeWarnings } from './overlap-check.js';
 import type { Experiment } from './schema/experiment.js';
-import type { Locator, Path } from './yaml/tree.js';
+import type { Locator } from './yaml/tree.js';
 
 export type ModelSizes = ReturnType<typeof checkAgainstData>['sizes'];
 
@@ -37,23 +34,21 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
   const splits = { training: train, ...(validation && { validation }), ...(test.count > 0 && { test }) };
   const all = Object.entries(splits).map(([name, { targets }]) => ({ name, targets }));
   const { targets } = train;
-  const numClasses = Math.max(
-    ...all.map(({ targets }) => (targets.kind === 'value' ? 0 : targets.numClasses)),
-  );
+  const numClasses = Math.max(...all.map(split => classesOf(split.targets)));
   const facts: DataFacts = {
     inputKind: input.kind,
     ...(input.kind === 'symbol' && { numSymbols: input.count, largestSymbol }),
     targetKind: targets.kind,
-    perStep: targets.kind === 'sequence' ? undefined : (targets.perStep ?? false),
+    perStep: targetsPerStep(targets),
     numClasses,
     largestLabel: labels?.largest,
     trainCount: train.count,
   };
   const modelInput: SequenceInput =
     input.kind === 'symbol' ? { kind: 'symbol', count: model.embedding?.num_symbols ?? input.count } : input;
-  const outputSize = outputsOf(loss, targets, model.num_classes ?? numClasses);
   const diagnostics = [...checkFacts(experiment, facts, locator)];
-  for (const { name } of all.filter(split => formOf(split.targets) !== formOf(targets))) {
+  const others = all.filter(split => formOf(split.targets) !== formOf(targets));
+  for (const { name } of others) {
     const message = `the training split and the ${name} split have different kinds of targets`;
     diagnostics.push(locator.atKey(['dataset'], 'config/split-targets', message));
   }
@@ -61,22 +56,28 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
     const message = '`stack` needs steps of numbers alone, without symbols or static features';
     diagnostics.push(locator.atKey(['model', 'steps', 'stack'], 'config/steps', message));
   }
+  const task = taskOf(lossFor(loss, model));
+  // what a task checks is about its targets
+  const checks =
+    taskFacts[task].target === targets.kind && others.length === 0 ? taskChecks[task] : undefined;
+  const outputSize = checks?.outputs(loss, targets, model.num_classes ?? numClasses) ?? 0;
+  const { decode, threshold } = experiment;
+  const checked = {
+    ...{ loss, model, decode, hasThreshold: threshold !== undefined },
+    ...{ data, splits, outputSize, places: locator },
+  };
   if (diagnostics.length === 0)
-    diagnostics.push(
-      ...checkLossTargets(loaded, splits, { sequenceLength, outputSize }),
-      ...checkConfidence(loaded, data, outputSize),
-    );
+    diagnostics.push(...(checks?.problems(checked) ?? []), ...checkIntervals(loaded, data));
   const groups = [...groupsInTwoSplits(loaded, data.groupedBy ?? [], splits)];
   diagnostics.push(...groups.flatMap(({ isBroken, problem }) => (isBroken ? [problem] : [])));
   const ignored = ['loss', 'ignored_index'];
-  for (const { name } of all.filter(split => isAllIgnored(split.targets))) {
+  for (const { name } of all.filter(split => areAllIgnored(split.targets))) {
     const message = `all labels of the ${name} split are ignored`;
     const at = locator.isGiven(ignored) ? ignored : ['dataset'];
     diagnostics.push(locator.atValue(at, 'config/no-predictions', message));
   }
-  const { target } = TASKS[taskOf(lossFor(loss, model))];
-  const isGiven = model.num_classes !== undefined;
-  const damage = labels && target !== 'value' && !isGiven ? strayLabels(labels, numClasses) : [];
+  const longest = longestTarget(targets);
+  const damage = [...(checks?.damage(checked) ?? [])];
   if (diagnostics.length === 0 && damage.length > 0) throw damagedErrors(damage);
   return {
     diagnostics: [...diagnostics, ...damage],
@@ -86,180 +87,19 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
       ...groups.flatMap(({ isBroken, problem }) => (isBroken ? [] : [problem])),
       ...timeWarnings(loaded, splits),
       ...checkOverlap(loaded, data.digests, splits, { steps: sequenceLength, width: inputWidth(input) }),
-      ...(target === 'value' ? [] : labelWarnings(data, isGiven, locator)),
+      ...(checks?.warnings(checked) ?? []),
     ],
     /** T steps per sequence; classes, values of a target, or symbols and the blank. */
     sizes: {
       input: modelInput,
       sequenceLength,
       outputSize,
-      ...(targets.kind === 'sequence' && { targetLength: targets.size }),
+      ...(longest !== undefined && { targetLength: longest }),
     },
   };
 }
 
-/** @param classes number of classes, or of symbols of targets */
-function outputsOf(loss: Experiment['loss'], targets: Targets, classes: number): number {
-  if (targets.kind === 'value') return targets.size * outputsPerNumber(loss);
-  // one output more for the blank, or the end of a sequence
-  return targets.kind === 'sequence' ? classes + 1 : classes;
-}
-
-/** Equal for targets that one model can predict. */
-function formOf(targets: Targets): string {
-  return [targets.kind, targets.perStep ?? false, targets.kind === 'value' && targets.size].join();
-}
-
-/** The loss and metrics of such a split are undefined. */
-function isAllIgnored({ kind, values }: Targets): boolean {
-  if (kind === 'sequence') return false;
-  for (const value of values) if (kind === 'class' ? value !== IGNORED : !Number.isNaN(value)) return false;
-  return true;
-}
-
-/**
- * Labels that would silently enlarge the model, which the labels determine.
- * @param needed number of classes that the labels of all splits need
- */
-function strayLabels({ trainClasses, gap, foreign }: LabelFacts, needed: number): Diagnostic[] {
-  const sparse = gap && 2 * gap.count > trainClasses ? gap : undefined;
-  const unlabelled = `but ${sparse?.count} of the classes 0 to ${trainClasses - 1} have no training label`;
-  const oneOf = `one of the ${trainClasses} classes of the training labels`;
-  const stray = [
-    [sparse?.largest, unlabelled, 'labels that start at 0', trainClasses],
-    [foreign, 'which is not a class of the training labels', oneOf, needed],
-  ] as const;
-  return stray.flatMap(([label, why, expected, numClasses]) => {
-    if (label === undefined) return [];
-    const message = `${label.name} is ${label.value}, ${why}`;
-    const intended = `${expected}, or \`model.num_classes: ${numClasses}\` if intended`;
-    return [{ code: 'data/stray-label', message, ...label.place, expected: intended }];
-  });
-}
-
 const MAX_NAMED = 5;
-
-/** @param isGiven true if the config sets the number of classes */
-function* labelWarnings(data: Dataset, isGiven: boolean, locator: Locator): Iterable<Diagnostic> {
-  const path = ['dataset', 'path'];
-  const at = locator.isGiven(path) ? path : ['dataset'];
-  const isSequence = data.train.targets.kind === 'sequence';
-  if (isSequence || (data.labels && !isGiven)) yield* untrained(data, at, locator);
-  if (data.labels === undefined) return;
-  const { trainClasses, gap } = data.labels;
-  if (!isGiven && gap) {
-    const { count, first } = gap;
-    const which = `${first.join(', ')}${count > first.length ? ', …' : ''}`;
-    const what = `${count} of ${trainClasses} classes have no training label: ${which}`;
-    const start = count === 1 && first[0] === 0 ? '. Labels start at 0; do yours start at 1?' : '.';
-    const message = `${what}${start} If intended, set \`model.num_classes: ${trainClasses}\``;
-    yield locator.atValue(at, 'data/absent-classes', message);
-  }
-  // sequences of one symbol differ in length
-  if (!isSequence && trainClasses - (gap?.count ?? 0) === 1) {
-    const message = 'all training labels have the same class, so there is nothing to learn';
-    yield locator.atValue(at, 'data/one-class', message);
-  }
-}
-
-/** Classes, or symbols of targets, that only held-out splits have. */
-function* untrained(data: Dataset, at: Path, locator: Locator): Iterable<Diagnostic> {
-  const what = data.train.targets.kind === 'sequence' ? ['symbol', 'symbols'] : ['class', 'classes'];
-  const trained = occurring(data.train);
-  for (const name of ['validation', 'test'] as const) {
-    const missing = [...occurring(data[name])].filter(label => !trained.has(label)).sort((a, b) => a - b);
-    if (missing.length === 0) continue;
-    const names = missing.slice(0, MAX_NAMED).map(label => {
-      const text = data.classLabels?.[label];
-      return text === undefined ? String(label) : JSON.stringify(text);
-    });
-    const rest = missing.length > names.length ? ', …' : '';
-    const [classes, occur] = missing.length === 1 ? [what[0], 'occurs'] : [what[1], 'occur'];
-    const message = `${missing.length} ${classes} of the ${name} split never ${occur} in the training split: ${names.join(', ')}${rest}`;
-    yield locator.atValue(at, 'data/untrained-classes', message);
-  }
-}
-
-function occurring(split: Split | undefined): Set<number> {
-  const seen = new Set<number>();
-  if (split === undefined || split.targets.kind === 'value') return seen;
-  const { values, numClasses } = split.targets;
-  eachChunk(values, Math.max(1, numClasses), labels => {
-    for (const label of labels) if (label !== IGNORED) seen.add(label);
-    // later chunks cannot have others
-    return seen.size < numClasses;
-  });
-  return seen;
-}
-
-function* checkLossTargets(
-  { experiment: { loss, model }, locator }: LoadedExperiment,
-  splits: Readonly<Record<string, Split>>,
-  { sequenceLength, outputSize }: { readonly sequenceLength: number; readonly outputSize: number },
-): Iterable<Diagnostic> {
-  const weights = {
-    class_weights: loss.kind === 'cross_entropy' && loss.class_weights,
-    positive_weights: loss.kind === 'binary_cross_entropy' && loss.positive_weights,
-  };
-  const size = targetSize(loss, outputSize);
-  for (const [key, given] of Object.entries(weights)) {
-    if (!Array.isArray(given) || given.length === size) continue;
-    const message = `${counted(given.length, 'weight')} for ${size} ${key === 'class_weights' ? 'classes' : 'labels'}`;
-    const expected = counted(size, 'positive number');
-    yield locator.atValue(['loss', key], 'config/loss-weights', message, { expected });
-  }
-  if (loss.kind === 'ctc') yield* impossibleTargets(locator, splits, model.steps, sequenceLength);
-  if (taskOf(loss) !== 'labels') return;
-  for (const [name, { targets, count, id }] of Object.entries(splits)) {
-    if (targets.kind !== 'value') continue;
-    const { values, scaling } = targets;
-    // steps with NaN are ignored
-    const at = values.findIndex(value => value < 0 || value > 1);
-    if (at < 0 && scaling === undefined) continue;
-    const sequence = Math.floor((at * count) / values.length);
-    const what = scaling
-      ? '`dataset.normalize` scales them'
-      : `a target of ${name} sequence ${id ? JSON.stringify(id(sequence)) : sequence} is ${values[at]}`;
-    const message = `loss ${loss.kind} needs targets from 0 to 1, but ${what}`;
-    const expected = 'targets from 0 to 1 without `normalize`, or another loss';
-    yield locator.atValue(['loss', 'kind'], 'config/label-targets', message, { expected });
-    return;
-  }
-}
-
-/**
- * Targets that have no path of the steps of their input, of each split that has some.
- * @param longest steps of the longest sequence
- */
-function* impossibleTargets(
-  locator: Locator,
-  splits: Readonly<Record<string, Split>>,
-  steps: ModelSteps | undefined,
-  longest: number,
-): Iterable<Diagnostic> {
-  for (const [name, { count, targets, lengths, id }] of Object.entries(splits)) {
-    if (targets.kind !== 'sequence') continue;
-    const stepsOf = (index: number) => stepsRead(steps, lengths?.[index] ?? longest);
-    const all = Array.from({ length: count }, (_, index) => index);
-    const found = all.filter(index => isImpossible(symbolsOfTarget(targets, index), stepsOf(index)));
-    if (found.length === 0) continue;
-    const [first] = found;
-    const symbols = symbolsOfTarget(targets, first);
-    const repeats = stepsNeeded(symbols) - symbols.length;
-    const needs = `${counted(symbols.length, 'symbol')} and ${counted(repeats, 'repetition')}`;
-    const ratios = found.map(index => stepsNeeded(symbolsOfTarget(targets, index)) / stepsOf(index));
-    const repeat = Math.ceil((steps?.repeat ?? 1) * ratios.reduce((a, b) => Math.max(a, b)));
-    const more =
-      steps?.stack === undefined
-        ? `\`model.steps: { repeat: ${repeat} }\` to read each step ${repeat} times`
-        : 'a smaller `model.steps.stack`';
-    const left = found.length - 1;
-    const others = left === 0 ? '' : left === 1 ? '; so does 1 other' : `; so do ${left} others`;
-    const message = `${name} sequence ${id ? JSON.stringify(id(first)) : first} has too few steps for its target: ${counted(stepsOf(first), 'step')} for ${needs}${others}`;
-    const expected = `a step for each symbol and repetition; ${more}; or \`on_impossible: skip\` to leave such sequences out`;
-    yield locator.atKey(['loss', 'on_impossible'], 'data/impossible', message, { expected });
-  }
-}
 
 /** More held-out sequences than this per training sequence are probably a mistake. */
 const MAX_HELD_OUT = 20;
@@ -279,19 +119,7 @@ function* dataWarnings(loaded: LoadedExperiment, data: Dataset): Iterable<Diagno
     const message = '`model.head.dropout` has no effect: it applies to the layers of `hidden_sizes`';
     yield locator.atValue(['model', 'head', 'dropout'], 'config/no-dropout', message);
   }
-  const { loss } = experiment;
-  if (loss.kind === 'quantile' && !loss.quantiles.includes(0.5)) {
-    const nearest = loss.quantiles.reduce((a, b) => (Math.abs(b - 0.5) < Math.abs(a - 0.5) ? b : a));
-    const message = `without quantile 0.5, predicted values and their metrics are those of quantile ${nearest}`;
-    yield locator.atValue(['loss', 'quantiles'], 'config/no-median', message, { expected: '0.5 among them' });
-  }
   const { train, validation, test, seriesFacts } = data;
-  const longest = train.targets.kind === 'sequence' ? train.targets.size : 0;
-  if (experiment.decode?.limit !== undefined && experiment.decode.limit < longest) {
-    const message = `\`decode.limit\` is ${experiment.decode.limit}, but the longest target has ${counted(longest, 'symbol')}, so predictions of such targets end too early`;
-    const expected = `at least ${longest}`;
-    yield locator.atValue(['decode', 'limit'], 'data/decode-limit', message, { expected });
-  }
   const limit = typeof dataset.limit === 'number' ? dataset.limit : Number.POSITIVE_INFINITY;
   if (limit > train.count && limit < Number.POSITIVE_INFINITY) {
     const message = `dataset.limit is ${limit}, but there are only ${counted(train.count, 'training sequence')}; all are used`;
@@ -348,16 +176,11 @@ function* dataWarnings(loaded: LoadedExperiment, data: Dataset): Iterable<Diagno
   }
 }
 
-/** What thresholds and intervals need of the data. */
-function* checkConfidence(
-  { experiment: { threshold, intervals, loss, model }, locator }: LoadedExperiment,
+/** What intervals need of the data. */
+function* checkIntervals(
+  { experiment: { intervals }, locator }: LoadedExperiment,
   { validation }: Dataset,
-  outputSize: number,
 ): Iterable<Diagnostic> {
-  if (threshold && taskOf(lossFor(loss, model)) === 'classes' && outputSize !== 2) {
-    const message = `a threshold decides between two classes, but the model has ${outputSize}`;
-    yield locator.atKey(['threshold'], 'config/confidence', message, { expected: 'no `threshold`' });
-  }
   if (!intervals || !validation) return;
   const least = scoresFor(intervals.coverage);
   if (validation.count >= least) return;

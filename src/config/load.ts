@@ -3,8 +3,9 @@
 import { stringify } from 'yaml';
 import { dirname, resolve } from '../host/index.js';
 import { lossFor, outputsPerNumber, taskOf } from '../math/losses/index.js';
-import { largerIsBetter, TASKS } from '../math/metrics/index.js';
+import { largerIsBetter } from '../math/metrics/index.js';
 import { initialWeightsOf } from '../math/model/settings.js';
+import { taskFacts } from '../tasks/facts.js';
 import { type Diagnostic, type UserError, usageErrors } from '../util/errors.js';
 import { crossCheck } from './cross-checks.js';
 import { fileDigest, hashExperiment } from './key-facts.js';
@@ -200,7 +201,7 @@ function fill(schema: Schema, whole: unknown): unknown {
 /** Fills in the defaults that depend on other keys, which the schema describes in words. */
 function fillDerived(config: PartialExperiment): PartialExperiment {
   const { training, checkpoint, loss, model, dataset, optimizer, intervals, seed = 0 } = config;
-  const selects = loss ? TASKS[taskOf(lossFor(loss, model))].selects : 'accuracy';
+  const selects = loss ? taskFacts[taskOf(lossFor(loss, model))].selects : 'accuracy';
   const selecting: MetricName = hasValidation(dataset)
     ? `validation.${selects}`
     : hasTest(dataset)

@@ -3,13 +3,8 @@
 import { hasRandomSplit, type TestPartConfig } from '../data/core/held-out.js';
 import { kindOf } from '../data/kinds.js';
 import { losses, lossFor, lossKind, outputsPerNumber, taskOf } from '../math/losses/index.js';
-import {
-  defaultMetrics,
-  isOfIntervals,
-  isTrained,
-  type MeasuredMetric,
-  metricsOfTask,
-} from '../math/metrics/index.js';
+import { isOfIntervals, isTrained, type MeasuredMetric, metricsOfTask } from '../math/metrics/index.js';
+import { taskFacts } from '../tasks/facts.js';
 import type {
   DatasetConfig,
   LossConfig,
@@ -81,7 +76,7 @@ export function measuredMetrics(config: Measuring): readonly MeasuredMetric[] {
   const ofIntervals = possible.filter(metric => isOfIntervals(metric) && metric !== 'group_coverage');
   const needed = possible.filter(metric => named.includes(metric));
   const unless = [
-    ...defaultMetrics(taskOf(loss)),
+    ...taskFacts[taskOf(loss)].metrics,
     ...possible.filter(metric => calibrate && OF_CALIBRATION.includes(metric)),
     ...ofIntervals,
   ];
@@ -113,7 +108,7 @@ export function selectingMetrics(loss: Kind, dataset: DatasetConfig | undefined)
 /** Metrics that all runs with this loss report; empty for an unknown loss. */
 export function metricsOfKind(kind: unknown): readonly MetricName[] {
   if (typeof kind !== 'string' || !Object.hasOwn(losses, kind)) return [];
-  const [first] = defaultMetrics(lossKind({ kind: kind as LossConfig['kind'] }).task);
+  const [first] = taskFacts[lossKind({ kind: kind as LossConfig['kind'] }).task].metrics;
   return ['train.loss', 'test.loss', `test.${first}`];
 }
 

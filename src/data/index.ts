@@ -36,7 +36,6 @@ export { featuresOf } from './core/preparation.js';
 export * from './core/record.js';
 export * from './core/recorded-files.js';
 export { inDataUnits } from './core/scaling.js';
-export { eachChunk } from './core/store.js';
 export * from './core/targets.js';
 export { decodeText, encodeText, UNKNOWN } from './core/vocabulary.js';
 export { rawSamples } from './formats/wav.js';

@@ -17,8 +17,8 @@ import type { Task } from '../math/metrics/metric.js';
 import type { ModelSpec } from '../math/model/spec.js';
 import { openWithData, openWithoutData, type SavedModel } from '../predict/open.js';
 import type { OpenedModel } from '../predict/predictor.js';
-import type { Decisions } from '../run/confidence.js';
 import { Run } from '../run/run.js';
+import type { Decisions } from '../tasks/core/confidence.js';
 import { weightsAlone } from '../train/weights.js';
 import { UserError, usageError } from '../util/errors.js';
 

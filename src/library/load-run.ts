@@ -1,12 +1,12 @@
 /** Run directories for programs: `loadRun`. */
 import type { Experiment } from '../config/index.js';
 import { bestOf } from '../run/checkpoints.js';
-import type { SplitEvaluation } from '../run/evaluation.js';
 import type { Curve } from '../run/history.js';
 import type { Manifest } from '../run/manifest.js';
 import { Run, type RunState } from '../run/run.js';
 import { readSafetensors, type Tensor } from '../run/safetensors.js';
 import type { Summary } from '../run/summary.js';
+import type { SplitEvaluation } from '../tasks/facts.js';
 import { checkArgument, path } from '../util/arguments.js';
 
 /** Capacity of curves: even, as they require, and larger than any number of steps. */

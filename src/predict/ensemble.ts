@@ -5,8 +5,9 @@ import { type ByteSource, fileBytes, type InputSource, type SplitName } from '..
 import { lossFor, targetSize, taskOf } from '../math/losses/index.js';
 import { accumulators } from '../math/metrics/index.js';
 import type { Scored, Task } from '../math/metrics/metric.js';
-import type { Evaluation, PredictedSequence } from '../train/evaluator.js';
-import { probabilities } from '../train/readout.js';
+import type { PredictedSequence } from '../tasks/core/prediction.js';
+import { probabilities } from '../tasks/readouts.js';
+import type { Evaluation } from '../train/evaluator.js';
 import { usageError, usageErrors } from '../util/errors.js';
 import { addTo, joinedSequence, refuseOthers } from './mean.js';
 import type { SavedModel } from './open.js';

@@ -40,7 +40,8 @@ import { predictsEachStep } from '../math/model/heads.js';
 import { stepsRead } from '../math/model/spec.js';
 import { Run } from '../run/run.js';
 import type { SplitBaselines } from '../run/summary.js';
-import { type BaselineScores, fitBaselines, trivialBaselines } from '../train/baselines.js';
+import { type BaselineScores, fitBaselines, trivialBaselines } from '../tasks/baselines.js';
+import type { PredictedSequence } from '../tasks/core/prediction.js';
 import { checkSameData, dataRecord, fittedBy } from '../train/changes.js';
 import {
   type Evaluation,
@@ -48,7 +49,6 @@ import {
   Evaluator,
   evaluationRows,
   groupsOf,
-  type PredictedSequence,
 } from '../train/evaluator.js';
 import { ShardPool } from '../train/pool.js';
 import {

@@ -9,8 +9,9 @@ import { decidedClass, decidedLabel, type Numbers } from '../math/metrics/metric
 import { predictsEachStep } from '../math/model/heads.js';
 import { hasAttention, type ModelSpec, stepInData } from '../math/model/spec.js';
 import type { ExplainedSequence, Explanation } from '../run/explanation.js';
-import { probabilities, type Readout } from '../train/readout.js';
-import type { Computed, ModelRun } from '../train/shards.js';
+import type { Computed } from '../tasks/core/prediction.js';
+import { probabilities, type Readout } from '../tasks/readouts.js';
+import type { ModelRun } from '../train/shards.js';
 import type { Diagnostic } from '../util/errors.js';
 import { classProbabilities } from '../util/log-probabilities.js';
 

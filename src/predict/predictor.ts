@@ -6,16 +6,10 @@ import { type Dataset, isRejected, type ReadSequence, type Split } from '../data
 import { sleep } from '../host/index.js';
 import { adaptationOf } from '../math/confidence/adaptive.js';
 import { predictsEachStep } from '../math/model/heads.js';
-import {
-  batchesOf,
-  type Evaluation,
-  evaluationRows,
-  inTurn,
-  type PredictedSequence,
-  Scores,
-} from '../train/evaluator.js';
+import type { PredictedSequence } from '../tasks/core/prediction.js';
+import { Readouts } from '../tasks/readouts.js';
+import { batchesOf, type Evaluation, evaluationRows, inTurn, Scores } from '../train/evaluator.js';
 import type { ShardPool } from '../train/pool.js';
-import { Readouts } from '../train/readout.js';
 import {
   type Diagnostic,
   damagedErrors,

@@ -7,7 +7,7 @@ import { predictedClass } from '../math/metrics/metric.js';
 import { type DeclaredInput, declaredInputs, widthOf } from '../math/model/inputs.js';
 import { stepInData } from '../math/model/spec.js';
 import { carriedStates } from '../math/model/walk.js';
-import { probabilityOf, Readout } from '../train/readout.js';
+import { probabilityOf, type Readout, readoutOf } from '../tasks/readouts.js';
 import { allocateShards, ShardComputer, type ShardJob, type ShardMemory } from '../train/shards.js';
 import { type UserError, usageError } from '../util/errors.js';
 import { type Prediction, type PredictionForm, predictionOf, symbolsPrediction } from './predictions.js';
@@ -95,7 +95,7 @@ export class StepModel {
     this.computer = new ShardComputer(new KernelMachine(pool.engine), this.job);
     const declared = declaredInputs(spec, lossOf(run.loss), shape);
     this.features = declared.filter(({ role }) => role === 'features');
-    this.readout = new Readout(run, newTargets(model, 1, [{}]));
+    this.readout = readoutOf(run, newTargets(model, 1, [{}]));
   }
 
   session({ rate }: SessionOptions = {}): Session {

@@ -5,6 +5,8 @@
 
 import type { LoadedExperiment } from '../config/index.js';
 import { basename, dirname, fs, join, relative, resolve, sep } from '../host/index.js';
+import type { Confidence } from '../tasks/core/confidence.js';
+import type { SplitEvaluation } from '../tasks/facts.js';
 import {
   caught,
   type Diagnostic,
@@ -16,8 +18,6 @@ import {
 import { nearestFile } from '../util/nearest.js';
 import { codeOf, withFileErrors } from '../util/system-errors.js';
 import { checkpointNames } from './checkpoints.js';
-import type { Confidence } from './confidence.js';
-import type { SplitEvaluation } from './evaluation.js';
 import type { Explanation } from './explanation.js';
 import {
   digestOfFile,

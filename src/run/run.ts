@@ -6,11 +6,11 @@
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import { readPlainConfig } from '../config/load.js';
 import { dirname, fs } from '../host/index.js';
+import type { Confidence } from '../tasks/core/confidence.js';
+import type { SplitEvaluation } from '../tasks/facts.js';
 import { caught, UserError } from '../util/errors.js';
 import { type CheckpointHeader, listCheckpoints, retried } from './checkpoints.js';
-import type { Confidence } from './confidence.js';
 import { type Parts, RunDirectory } from './directory.js';
-import type { SplitEvaluation } from './evaluation.js';
 import type { RunStatus } from './events.js';
 import type { Explanation } from './explanation.js';
 import { type RunHistory, readHistory } from './history.js';

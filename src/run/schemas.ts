@@ -1,9 +1,9 @@
 /** Definitions of a config and of the files of a run, by the names of their JSON Schemas. */
 import { experiment } from '../config/schema/experiment.js';
+import { confidence } from '../tasks/core/confidence.js';
+import { evaluation } from '../tasks/facts.js';
 import { baseline } from './baseline.js';
 import { checkpointIndex } from './checkpoints.js';
-import { confidence } from './confidence.js';
-import { evaluation } from './evaluation.js';
 import { logEvent } from './events.js';
 import { explanation } from './explanation.js';
 import { manifest } from './manifest.js';

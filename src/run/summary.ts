@@ -1,5 +1,6 @@
 /** `summary.json`: the results of a run. Also the output of `--json`. */
 
+import { BASELINE_NAMES, type BaselineName } from '../tasks/core/baseline-names.js';
 import * as s from '../util/schema.js';
 import { gateFields, runStatus } from './events.js';
 import type { NonFinite } from './json.js';
@@ -18,19 +19,9 @@ export const bySplit = (description: string) =>
   });
 
 const trivial = s.optional(s.measurements);
-const BASELINES = {
-  majority: trivial,
-  previous: trivial,
-  mean: trivial,
-  median: trivial,
-  quantiles: trivial,
-  by_symbol: trivial,
-  ngram: trivial,
-  last_value: trivial,
-  drift: trivial,
-  seasonal_naive: trivial,
-  season_mean: trivial,
-};
+const BASELINES = Object.fromEntries(BASELINE_NAMES.map(name => [name, trivial])) as Readonly<
+  Record<BaselineName, typeof trivial>
+>;
 const baselines = s.struct(
   'Metrics of trivial predictions, fitted on the training split: majority (the class prior), previous (the class of the previous step), mean, median and quantiles (of each target); by_symbol (the most frequent class of a symbol), ngram (of order 3, of language models); for forecasts, last_value, drift, seasonal_naive and season_mean. Metrics that are not finite are left out. Absent in runs that did not complete.',
   {
@@ -39,9 +30,7 @@ const baselines = s.struct(
   },
 );
 
-export type BaselineName = keyof typeof BASELINES;
-/** Baselines for the targets of a split, by name; without metrics that are not finite. */
-export type SplitBaselines = s.TypeOf<typeof baselines>['test'];
+export type { SplitBaselines } from '../tasks/core/baseline-names.js';
 
 export const best = s.nullable(
   s.struct('The best value of the checkpoint metric; null if it was never finite.', {

@@ -1,12 +1,12 @@
 /** Fits temperatures, thresholds and intervals on the predictions of the validation split. */
 import type { Experiment } from '../config/index.js';
 import { conformalQuantile, type IntervalsConfig } from '../math/confidence/conformal.js';
-import { classTemperature, labelTemperature } from '../math/confidence/temperature.js';
 import { chooseThreshold, type ThresholdAim } from '../math/confidence/threshold.js';
-import { taskOf } from '../math/losses/index.js';
-import { type Numbers, type Scored, secondProbability } from '../math/metrics/metric.js';
-import type { Confidence, Decisions } from '../run/confidence.js';
-import type { PredictedSequence, Prediction } from './evaluator.js';
+import type { Scored } from '../math/metrics/metric.js';
+import type { Confidence, Decisions } from '../tasks/core/confidence.js';
+import type { PredictedSequence, Prediction } from '../tasks/core/prediction.js';
+import type { Calibration, CalibrationCase } from '../tasks/core/task.js';
+import { partsOf } from '../tasks/index.js';
 import type { ModelRun } from './shards.js';
 
 /** What a config asks for. */
@@ -43,51 +43,30 @@ class Sample<T> {
   }
 }
 
-interface Kept {
-  readonly logits: Numbers;
-  readonly targets: Float64Array;
-}
-
 /** Collects predictions; fits a temperature for all classes or symbols, or one for each label. */
 export class TemperatureFit {
-  private readonly sample: Sample<Kept>;
+  private readonly sample: Sample<CalibrationCase>;
+  private readonly calibration: Calibration;
 
+  /** @throws if the config was not checked: the task has nothing to calibrate */
   constructor(private readonly run: Pick<ModelRun, 'loss' | 'spec'>) {
+    const { calibration } = partsOf(run.loss);
+    if (!calibration) throw new Error(`loss ${run.loss.kind} has no probabilities to calibrate`);
+    this.calibration = calibration;
     this.sample = new Sample(run.spec.outputSize);
   }
 
   readonly add = ({ predictions }: PredictedSequence): void => {
-    for (const { outputs, target, counts } of predictions) {
-      if (!counts || !outputs.every(Number.isFinite)) continue;
-      if (this.run.spec.decoder) this.addSymbols(outputs, target);
-      else this.sample.add(() => ({ logits: outputs.slice(), targets: Float64Array.from(target) }));
+    const { outputSize } = this.run.spec;
+    for (const prediction of predictions) {
+      if (!prediction.counts || !prediction.outputs.every(Number.isFinite)) continue;
+      for (const make of this.calibration.casesOf(prediction, outputSize)) this.sample.add(make);
     }
   };
 
-  /** Each symbol of a target and the boundary after them are a class, after the symbols before. */
-  private addSymbols(outputs: Numbers, target: Numbers): void {
-    const { outputSize } = this.run.spec;
-    const boundary = outputSize - 1;
-    if (target.includes(boundary)) return;
-    for (const [s, symbol] of [...target, boundary].entries()) {
-      const logits = () => outputs.slice(s * outputSize, (s + 1) * outputSize);
-      this.sample.add(() => ({ logits: logits(), targets: Float64Array.of(symbol) }));
-    }
-  }
-
   /** Undefined if all predictions are right. */
-  get temperatures(): (number | undefined)[] {
-    const { kept } = this.sample;
-    if (taskOf(this.run.loss) !== 'labels') {
-      const labels = kept.map(({ targets }) => targets[0]);
-      return [classTemperature({ logits: kept.map(({ logits }) => logits), labels })];
-    }
-    return Array.from({ length: this.run.spec.outputSize }, (_, i) =>
-      labelTemperature(
-        kept.map(({ logits }) => logits[i]),
-        kept.map(({ targets }) => targets[i]),
-      ),
-    );
+  get temperatures(): readonly (number | undefined)[] {
+    return this.calibration.temperatures(this.sample.kept, this.run.spec.outputSize);
   }
 }
 
@@ -99,14 +78,16 @@ export class DecisionFit {
   /** By step of the horizon. */
   private readonly scores: Sample<Float64Array>[] = [];
   private predictions = 0;
+  private readonly positives: ReturnType<typeof partsOf>['positives'];
 
   /** @param firstStep of the horizon, if a forecast has a prediction at each step */
   constructor(
-    private readonly run: Pick<ModelRun, 'loss' | 'spec'>,
+    run: Pick<ModelRun, 'loss' | 'spec'>,
     private readonly settings: ConfidenceSettings,
     private readonly firstStep: number | undefined,
   ) {
     this.cases = new Sample(run.spec.outputSize);
+    this.positives = partsOf(run.loss).positives;
   }
 
   readonly add = ({ predictions }: { readonly predictions: readonly Fitted[] }): void => {
@@ -114,7 +95,7 @@ export class DecisionFit {
     for (const prediction of predictions) {
       if (!prediction.counts) continue;
       this.predictions++;
-      if (threshold) this.cases.add(() => casesOf(taskOf(this.run.loss) === 'classes', prediction));
+      if (threshold) this.cases.add(() => this.positives?.(prediction) ?? []);
       if (intervals) this.addScores(prediction);
     }
   };
@@ -166,9 +147,4 @@ export class DecisionFit {
     });
     return { coverage, method, ...first, quantiles, ...(adapt !== undefined && { adapt, scores }) };
   }
-}
-
-function casesOf(isClass: boolean, { outputs, point, target }: Fitted) {
-  if (isClass) return [[secondProbability(outputs), target[0] === 1] as const];
-  return Array.from(point, (probability, i) => [probability, target[i] >= 0.5] as const);
 }

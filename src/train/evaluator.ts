@@ -3,20 +3,18 @@
 import type { Experiment } from '../config/index.js';
 import type { Dataset, Split } from '../data/core/dataset.js';
 import { joinedGroup } from '../data/core/held-out.js';
-import type { ForecastWindow } from '../data/core/record.js';
-import { symbolsOfTarget } from '../data/core/targets.js';
-import { createHash, setImmediate } from '../host/index.js';
-import { adaptationOf } from '../math/confidence/adaptive.js';
-import { lossOf, targetSize, taskOf } from '../math/losses/index.js';
+import { setImmediate } from '../host/index.js';
+import { targetSize, taskOf } from '../math/losses/index.js';
 import { accumulators } from '../math/metrics/index.js';
-import type { Scored } from '../math/metrics/metric.js';
 import { predictionsOf } from '../math/model/inputs.js';
 import { numbersPerStep, outputSizes, stepsRead } from '../math/model/spec.js';
-import type { Decisions } from '../run/confidence.js';
 import type { SplitMetrics } from '../run/summary.js';
+import type { Decisions } from '../tasks/core/confidence.js';
+import type { PredictedSequence, Prediction, TaskModel } from '../tasks/core/prediction.js';
+import type { ScorerOf, SequenceFacts } from '../tasks/core/task.js';
+import { partsOf } from '../tasks/index.js';
 import type { ShardPool } from './pool.js';
-import { Readouts } from './readout.js';
-import { type Computed, loadBatch, type ModelRun, ShardedBatches, type SplitBatch } from './shards.js';
+import { loadBatch, type ModelRun, ShardedBatches, type SplitBatch } from './shards.js';
 
 export interface Evaluation {
   readonly loss: number;
@@ -137,15 +135,15 @@ export class Scores {
   private count = 0;
   /** Inputs that have been counted; equal inputs count once. */
   private readonly inputs = new Set<string>();
-  private readonly readouts: Readouts;
+  private readonly scorer: ReturnType<ScorerOf>;
 
   constructor(
-    private readonly run: Pick<ModelRun, 'loss' | 'metrics' | 'spec' | 'decisions'>,
-    private readonly options: Pick<EvaluationOptions, 'conformity'> = {},
+    run: Pick<TaskModel, 'loss' | 'metrics' | 'spec' | 'decisions'>,
+    { conformity }: Pick<EvaluationOptions, 'conformity'> = {},
   ) {
     const { loss, metrics, spec } = run;
     this.metrics = accumulators(taskOf(loss), metrics, targetSize(loss, spec.outputSize));
-    this.readouts = new Readouts(run, adaptationOf(run.decisions?.intervals));
+    this.scorer = partsOf(loss).scorer(run, conformity);
   }
 
   /** Adds a computed batch. @param factsOf what is known of a sequence by its index in the split */
@@ -155,7 +153,7 @@ export class Scores {
     factsOf: (index: number) => SequenceFacts,
     observe?: (index: number, predictions: readonly Prediction[]) => void,
   ): void {
-    const scorerOf = this.scorer(pass, batch);
+    const scorerOf = this.scorer(batch.split, pass.model.sequenceLength);
     batch.indices.forEach((index, row) => {
       const scored = scorerOf(index, factsOf(index));
       const predictions = pass.predictions(slot, batch, row).map(scored);
@@ -175,63 +173,6 @@ export class Scores {
   get evaluation(): Evaluation {
     return { loss: this.sum / this.weight, metrics: this.metrics.values, count: this.count };
   }
-
-  /** Returns what adds the target of a sequence of a batch to its predictions. */
-  private scorer(
-    { model }: ShardedBatches,
-    { split }: SplitBatch,
-  ): (index: number, facts: SequenceFacts) => (computed: Computed) => Prediction {
-    const { loss: settings, spec } = this.run;
-    const { conformity } = this.options;
-    const loss = lossOf(settings);
-    const { targets } = split;
-    if (targets.kind === 'sequence') {
-      const inputOf = inputDigests(split, model.sequenceLength, numbersPerStep(spec));
-      return index => {
-        const target = symbolsOfTarget(targets, index);
-        const input = inputOf(index);
-        return one => {
-          // the model assigns unknown symbols no probability
-          const weight = target.includes(targets.numClasses) ? 0 : (one.losses ?? 1);
-          return { ...one, weight, point: likeliest(one), target, input };
-        };
-      };
-    }
-    return (_, { window, ...facts }) => {
-      const readout = this.readouts.of(split, window);
-      return one => {
-        const { outputs, at, step, counts } = one;
-        const scored = readout.scored(outputs, at, step);
-        const weight = loss.weight(spec.outputSize, scored.target[0]);
-        const scores = conformity && counts && readout.conformityScores(outputs, at, conformity);
-        return { ...scored, ...one, weight, ...facts, ...(scores && { scores }) };
-      };
-    };
-  }
-}
-
-/** What is known of a sequence besides its targets; `window` if it is a forecast. */
-interface SequenceFacts extends Pick<Scored, 'errorScale' | 'group'> {
-  readonly window?: ForecastWindow | undefined;
-}
-
-function likeliest({ decoded = [] }: Computed): Int32Array {
-  return Int32Array.from(decoded[0]?.symbols ?? []);
-}
-
-/**
- * Returns the digest of what a model reads of sequence `index`: equal inputs have equal ones.
- * @param steps length of the sequences if they are equally long
- * @param width numbers per step
- */
-export function inputDigests(split: Split, steps: number, width: number): (index: number) => string {
-  const longest = split.lengths?.reduce((a, b) => Math.max(a, b), steps) ?? steps;
-  const row = new Float32Array(longest * width);
-  return index => {
-    split.read(index, row, 0, width);
-    const own = row.subarray(0, (split.lengths?.[index] ?? steps) * width);
-    return createHash('sha1').update(own).digest('binary');
-  };
 }
 
 /** The sequences of `split` in their order, until `signal` is aborted. */
@@ -297,26 +238,4 @@ export async function* inTurn<B extends SplitBatch>(
     // not awaited: a source waiting for its next batch ends only when that arrives
     source.return?.().catch(() => {});
   }
-}
-
-export interface Prediction extends Scored {
-  /** The likeliest sequences of symbols, the likeliest first; present for sequences. */
-  readonly decoded?: Computed['decoded'];
-  /** Step of its sequence, from 0; 0 if the model predicts once per sequence. */
-  readonly step: number;
-  readonly counts: boolean;
-  /** Before weighting; meaningless if the prediction does not count. */
-  readonly loss: number;
-  /** Of the loss in the mean; 0 if the target has a symbol that the model does not know. */
-  readonly weight: number;
-  /** [C], a view that is valid only during the callback; `point` may be one too. */
-  readonly outputs: Float32Array;
-  /** Of conformal prediction, if the evaluation asks for them. */
-  readonly scores?: Float64Array;
-}
-
-export interface PredictedSequence {
-  readonly index: number;
-  readonly id?: string;
-  readonly predictions: readonly Prediction[];
 }

@@ -4,14 +4,14 @@ import type { Experiment } from '../config/index.js';
 import type { BatchOrder, BatchOrderState } from '../data/index.js';
 import { setImmediate } from '../host/index.js';
 import { predictsEachStep } from '../math/model/heads.js';
-import type { Confidence } from '../run/confidence.js';
-import type { SplitEvaluation } from '../run/evaluation.js';
 import { BestValues, type Metrics, metricValue } from '../run/gates.js';
 import type { SplitMetrics, Summary } from '../run/summary.js';
-import { withBeginnings } from './beginnings.js';
+import type { Predict } from '../tasks/core/collector.js';
+import type { Confidence } from '../tasks/core/confidence.js';
+import { evaluationCollector } from '../tasks/evaluation.js';
+import type { SplitEvaluation } from '../tasks/facts.js';
 import { restoreBest, type SavedState } from './checkpoints.js';
 import { asksForConfidence, type ConfidenceSettings, DecisionFit, TemperatureFit } from './confidence.js';
-import { evaluationCollector } from './evaluation-document.js';
 import { type Evaluator, groupsOf } from './evaluator.js';
 import { type EarlyStop, earlyStop, MetricHistory } from './plan.js';
 import type { Recorder } from './recorder.js';
@@ -339,8 +339,8 @@ async function measure(
     // after a restore, the evaluated weights are those of an earlier step
     const { step, epoch } = state.restored ?? position;
     const found = collector.document({ step, epoch, ...evaluation });
-    const document =
-      name === 'test' ? await withBeginnings(found, { run, evaluator, split, decisions }) : found;
+    const predict: Predict = (shown, observe) => evaluator.evaluate(shown, { decisions, observe });
+    const document = name === 'test' ? await collector.complete(found, predict) : found;
     return { ...place, metrics: measured, samples, seconds, document };
   } finally {
     restore();

@@ -23,8 +23,8 @@ import { describeModel, type ModelSpec, stepsRead } from '../math/model/spec.js'
 import { optimizerOf } from '../math/optimizers/index.js';
 import { type Baseline, parseBaseline, readBaselineText } from '../run/baseline.js';
 import type { WrittenGate } from '../run/gates.js';
+import { countsOf } from '../tasks/classes/baselines.js';
 import { caught, forAll, UserError, usageError, usageErrors } from '../util/errors.js';
-import { countsOf } from './baselines.js';
 import { checkGroups, parameterGroups } from './groups.js';
 import { inheritedBy } from './initial-weights.js';
 import type { ShardPool } from './pool.js';

@@ -14,42 +14,40 @@ import {
   type ProgramCompiler,
 } from '../engine/linked-executable.js';
 import type { Width } from '../engine/width.js';
-import { type Attended, type Decoded, type DecodeSettings, decode } from '../math/decoding/ctc.js';
+import {
+  type Attended,
+  type Decoded,
+  type DecodeSettings,
+  decode,
+  MAX_KEPT_WEIGHTS,
+} from '../math/decoding/ctc.js';
 import { DecoderSearch, type DecoderSettings } from '../math/decoding/decoder.js';
 import type { ArrayOperations } from '../math/graph/arrays.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
-import type { MeasuredMetric } from '../math/metrics/index.js';
 import { type BatchLengths, countOf, declaredInputs, predictionsOf, widthOf } from '../math/model/inputs.js';
 import { ParameterLayout } from '../math/model/parameters.js';
 import type { WalkShape } from '../math/model/runs.js';
 import { hasAttention, type ModelSpec, stepsRead } from '../math/model/spec.js';
 import { carriedStates, type Machine, ScheduleWalk } from '../math/model/walk.js';
 import { paddedSize } from '../math/optimizers/program.js';
-import type { Decisions } from '../run/confidence.js';
+import type { Computed, TaskModel } from '../tasks/core/prediction.js';
 import { classProbabilities } from '../util/log-probabilities.js';
 import type { WasmMemory } from '../util/webassembly.js';
 import { BatchWriter, type ShardBatch } from './batch.js';
 import { CALIBRATION, CalibrationKernel } from './timing.js';
 
-export interface ModelRun {
+export interface ModelRun extends TaskModel {
   readonly backend: Backend;
   readonly threads: number;
   /** Bits of vectors on webasm; undefined: the fastest on this machine. */
   readonly width?: Width | undefined;
   /** How kernels add products on webasm; undefined: as the machine does it fastest. */
   readonly arithmetic?: Arithmetic | undefined;
-  readonly spec: ModelSpec;
-  readonly loss: LossSettings;
   /** Absent: the likeliest symbol at each step. */
   readonly decode?: DecodeSettings | undefined;
-  readonly metrics: readonly MeasuredMetric[];
-  /** Absent in training, and in runs that fitted none. */
-  readonly decisions?: Decisions | undefined;
   readonly seed: number;
-  readonly sequenceLength: number;
   /** Symbols of the longest target; absent if targets are not sequences. */
   readonly targetLength?: number | undefined;
-  readonly variableLength: boolean;
   /** Steps that are computed at a time; absent: as many as suit the model. */
   readonly chunk?: number | undefined;
 }
@@ -93,9 +91,6 @@ interface DecodedMemory {
   /** Of the likeliest, if a decoder attends: steps [B, longest], and weights [B, longest, T]. */
   readonly attended?: { readonly steps: Int32Array; readonly weights: Uint8Array };
 }
-
-/** Maximum weights of steps for symbols that are kept of a sequence: those of a picture. */
-export const MAX_WEIGHTS = 2 ** 14;
 
 export class ShardComputer {
   private readonly walk: ScheduleWalk<Float32Array>;
@@ -148,7 +143,7 @@ export class ShardComputer {
 export function decoderSettings({ spec, shape, decode }: ShardJob): DecoderSettings | undefined {
   if (!decode || !spec.decoder) return undefined;
   const limit = longestOutput(decode, shape);
-  return { ...decode, limit, keepsWeights: limit * shape.sequenceLength <= MAX_WEIGHTS };
+  return { ...decode, limit, keepsWeights: limit * shape.sequenceLength <= MAX_KEPT_WEIGHTS };
 }
 
 function longestOutput({ limit }: DecodeSettings, { sequenceLength }: WalkShape): number {
@@ -244,22 +239,6 @@ export interface SplitBatch {
 export async function loadBatch(split: Split, indices: Uint32Array): Promise<SplitBatch> {
   const loaded = await split.load?.(indices);
   return loaded ? { split: loaded, indices: range(loaded.count) } : { split, indices };
-}
-
-/** A computed prediction. `outputs` [C] is a view that is valid until its slot is written again. */
-export interface Computed {
-  /** Step of its sequence, from 0; 0 if the model predicts once per sequence. */
-  readonly step: number;
-  /** Its number among the predictions for all sequences of the split. */
-  readonly at: number;
-  readonly counts: boolean;
-  /** Before weighting; meaningless if the prediction does not count. */
-  readonly loss: number;
-  /** How many losses `loss` is the sum of: one for each symbol of a decoder. Absent: one. */
-  readonly losses?: number;
-  readonly outputs: Float32Array;
-  /** The likeliest sequences of symbols, the likeliest first; absent unless they are decoded. */
-  readonly decoded?: readonly Decoded[];
 }
 
 /** One batch is computed while the next is written and queued for threads that finish early. */

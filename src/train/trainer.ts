@@ -12,10 +12,10 @@ import { carriedStates } from '../math/model/walk.js';
 import type { ElementFactors, Optimizer } from '../math/optimizers/optimizer.js';
 import { gradientSumProgram, paddedSize, TOTAL, updateProgram } from '../math/optimizers/program.js';
 import type { Tensor } from '../run/safetensors.js';
+import { readoutOf } from '../tasks/readouts.js';
 import { Evaluator } from './evaluator.js';
 import type { ParameterGroups } from './groups.js';
 import { ShardPool } from './pool.js';
-import { Readout } from './readout.js';
 import { loadBatch, type ModelRun, passOn, ShardedBatches, SLOTS, type SplitBatch } from './shards.js';
 import { dividedLogits } from './weights.js';
 
@@ -362,7 +362,7 @@ export function measuredIn({ loss, metrics }: Pick<ModelRun, 'loss' | 'metrics'>
 function batchMetrics(batches: ShardedBatches, batch: PreparedBatch): MetricSums {
   const metrics = measuredIn(batches.model);
   if (metrics.length === 0) return NO_METRICS;
-  const readout = new Readout(batches.model, batch.split.targets);
+  const readout = readoutOf(batches.model, batch.split.targets);
   const sums = metrics.map(() => 0);
   let predictions = 0;
   batch.indices.forEach((_, row) => {

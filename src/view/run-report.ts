@@ -5,16 +5,6 @@ import { isRecord, valueAt } from '../config/schema/schema.js';
 import { basename, fs, join } from '../host/index.js';
 import { askedGates } from '../judge/judging/run-facts.js';
 import { readIndex } from '../run/checkpoints.js';
-import {
-  type ClassEvaluation,
-  confusionOfLargest,
-  type LabelEvaluation,
-  type MistakeContext,
-  type RecordingPicture,
-  type SequenceEvaluation,
-  type SplitEvaluation,
-  type ValueEvaluation,
-} from '../run/evaluation.js';
 import { type Explanation, OUTPUT_NAMES } from '../run/explanation.js';
 import { gateName, requiredWords, type WrittenGate } from '../run/gates.js';
 import { finalName, type RunHistory } from '../run/history.js';
@@ -25,6 +15,15 @@ import { Run } from '../run/run.js';
 import type { GateResult, SplitBaselines, Summary } from '../run/summary.js';
 import { endingOf, failuresOf, selectionCautions, shortfallsOf } from '../run/words.js';
 import { canonical, type Value } from '../sweep/search/space.js';
+import { confusionOfLargest, type MistakeContext } from '../tasks/classes/facts.js';
+import type { RecordingPicture } from '../tasks/core/document.js';
+import type {
+  ClassEvaluation,
+  LabelEvaluation,
+  SequenceEvaluation,
+  SplitEvaluation,
+  ValueEvaluation,
+} from '../tasks/facts.js';
 import { counted } from '../util/words.js';
 
 export type RunReport = ReturnType<typeof runReportOf>;

@@ -364,11 +364,8 @@ t.test('labels that would silently enlarge the model', async t => {
     /^the labels need 256 classes: y\[1\] in a\.npz is 255$/,
     5,
   ]);
-  t.match(
-    judge([0, 9], [0], 'loss.kind=mse'),
-    [/^loss mse needs value targets/, 10],
-    'no label matters to mse',
-  );
+  const [message] = judge([0, 9], [0], 'loss.kind=mse');
+  t.match(message, /^loss mse needs value targets/, 'no label matters to mse');
 });
 
 t.test('every key of the schema has a description, and every object is closed', async t => {

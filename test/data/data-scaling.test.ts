@@ -9,7 +9,7 @@ import t from 'tap';
 import { checkAgainstData } from '../../src/config/data-check.js';
 import { loadExperiment } from '../../src/config/index.js';
 import { type Dataset, type DatasetConfig, type Split, summarize } from '../../src/data/index.js';
-import { Readout } from '../../src/train/readout.js';
+import { readoutOf } from '../../src/tasks/readouts.js';
 import { openData } from '../../src/train/session.js';
 import { packageRoot } from '../../src/util/root.js';
 import { floats, integers, jsonLines, npz } from '../support/cli.js';
@@ -239,7 +239,7 @@ t.test('scaled targets are shown as they are in the file', async t => {
   for (const [name, config] of Object.entries(configs)) {
     const data = await open(config);
     const shown = [data.train, data.validation ?? [], data.test].flat().flatMap(({ targets }) => {
-      const readout = new Readout({ loss: { kind: 'mse' } }, targets);
+      const readout = readoutOf({ loss: { kind: 'mse' } }, targets);
       return [...targets.values].flatMap((value, at) =>
         Number.isNaN(value) ? [] : readout.targetDecimals(at),
       );

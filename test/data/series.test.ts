@@ -8,7 +8,7 @@ import t from 'tap';
 import type { Resampling } from '../../src/data/core/intervals.js';
 import type { ForecastConfig } from '../../src/data/forecast/facts.js';
 import { isRejected, newSequences } from '../../src/data/index.js';
-import type { ValueEvaluation } from '../../src/run/evaluation.js';
+import type { ValueEvaluation } from '../../src/tasks/facts.js';
 import { packageRoot } from '../../src/util/root.js';
 import { buildRunReport } from '../../src/view/run-report.js';
 import { asInput, closeTo, complaints, line, open, sequence } from '../support/data-files.js';

@@ -1,15 +1,10 @@
 /** Parts of the reference that are written from schemas, definitions and the command line. */
 import { losses, lossKind } from '../../src/math/losses/index.js';
-import {
-  defaultMetrics,
-  largerIsBetter,
-  metrics,
-  metricsOfTask,
-  type Task,
-} from '../../src/math/metrics/index.js';
+import { largerIsBetter, metrics, metricsOfTask, type Task } from '../../src/math/metrics/index.js';
 import type { MetricKind } from '../../src/math/metrics/metric.js';
 import { optimizers } from '../../src/math/optimizers/index.js';
 import { schedules } from '../../src/math/schedules/index.js';
+import { taskFacts } from '../../src/tasks/facts.js';
 import { commandLine } from './command-tables.js';
 import { anchorOf, cell, code, SchemaTables, sentence, table } from './schema-tables.js';
 
@@ -94,7 +89,7 @@ function fileSection([schema, heading]: Described): string {
 }
 
 function metricTable(task: Task): string {
-  const defaults = defaultMetrics(task);
+  const defaults = taskFacts[task].metrics;
   return table(
     ['Metric', 'Default', 'Better', 'Range', 'Formula'],
     metricsOfTask(task).map(name => {

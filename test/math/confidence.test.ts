@@ -12,7 +12,7 @@ import { classTemperature, labelTemperature } from '../../src/math/confidence/te
 import { chooseThreshold, type ThresholdAim } from '../../src/math/confidence/threshold.js';
 import { accumulators } from '../../src/math/metrics/index.js';
 import { drawClass } from '../../src/predict/generate.js';
-import { Readout } from '../../src/train/readout.js';
+import { readoutOf } from '../../src/tasks/readouts.js';
 import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
 
@@ -203,10 +203,10 @@ function coverageOf(of: keyof typeof KINDS, classes: number, draw: Draw) {
         : ({ kind, size: 1, values: Float32Array.from(values), perStep: false } as const);
     const scores = drawn
       .slice(1)
-      .map(({ outputs }, i) => new Readout({ loss }, targets).conformityScores(outputs, i + 1, method)[0]);
+      .map(({ outputs }, i) => readoutOf({ loss }, targets).conformityScores(outputs, i + 1, method)[0]);
     const quantiles = [[conformalQuantile(Float64Array.from(scores), COVERAGE)]];
     const intervals = { coverage: COVERAGE, method, quantiles };
-    metrics.add(new Readout({ loss, decisions: { intervals } }, targets).scored(drawn[0].outputs, 0));
+    metrics.add(readoutOf({ loss, decisions: { intervals } }, targets).scored(drawn[0].outputs, 0));
   }
   return metrics.values;
 }

@@ -6,7 +6,7 @@ import { validateAgainst } from '../../src/config/schema/validate.js';
 import { recordProblems } from '../../src/data/synthetic/records.js';
 import { loadModel, predict as runPredict, type SymbolsPrediction } from '../../src/index.js';
 import { textOfSymbols } from '../../src/predict/predictions.js';
-import type { SequenceEvaluation } from '../../src/run/evaluation.js';
+import type { SequenceEvaluation } from '../../src/tasks/facts.js';
 import { RandomStream } from '../../src/util/random.js';
 import { floats, integers, npz } from '../support/cli.js';
 import { config, type Line, linesOf, noise } from '../support/prediction-cases.js';

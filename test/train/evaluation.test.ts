@@ -12,16 +12,12 @@ import type { LossSettings } from '../../src/math/losses/index.js';
 import type { Task } from '../../src/math/metrics/index.js';
 import { predictionsOf } from '../../src/math/model/inputs.js';
 import { sgd } from '../../src/math/optimizers/sgd.js';
-import type {
-  ClassEvaluation,
-  Mistake,
-  SplitEvaluation,
-  ValueEvaluation,
-  WorstValue,
-} from '../../src/run/evaluation.js';
 import { spellNonFinite } from '../../src/run/json.js';
-import { evaluationCollector } from '../../src/train/evaluation-document.js';
-import type { PredictedSequence } from '../../src/train/evaluator.js';
+import type { Mistake } from '../../src/tasks/classes/facts.js';
+import type { WorstValue } from '../../src/tasks/core/document.js';
+import type { PredictedSequence } from '../../src/tasks/core/prediction.js';
+import { evaluationCollector } from '../../src/tasks/evaluation.js';
+import type { ClassEvaluation, SplitEvaluation, ValueEvaluation } from '../../src/tasks/facts.js';
 import type { ModelRun } from '../../src/train/shards.js';
 import { Calibration } from '../../src/train/timing.js';
 import { Trainer } from '../../src/train/trainer.js';

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import t from 'tap';
-import type { ClassEvaluation } from '../../src/run/evaluation.js';
+import type { ClassEvaluation } from '../../src/tasks/facts.js';
 import { buildReport } from '../../src/view/report.js';
 import type { RunReport } from '../../src/view/run-report.js';
 import { jsonLines } from '../support/cli.js';

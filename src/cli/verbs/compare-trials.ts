@@ -1,7 +1,6 @@
 /** The trials of a sweep as a table, with remarks, from the sweep's files only. */
 
 import { relative } from 'node:path';
-import { confidenceSentence } from '../../run/confidence.js';
 import { Run } from '../../run/run.js';
 import {
   finalMetrics,
@@ -17,6 +16,7 @@ import {
   trivialSentence,
 } from '../../sweep/results.js';
 import { betterEarlier, missingRuns, ranked, sweepCautions, type TrialRow } from '../../sweep/trials.js';
+import { confidenceSentence } from '../../tasks/core/confidence.js';
 import { usageError } from '../../util/errors.js';
 import { MIN_VALUES } from '../../util/statistics.js';
 import { formatTable, type Table, type TableFormat } from '../../util/table.js';

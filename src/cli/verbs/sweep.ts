@@ -6,7 +6,6 @@ import type { LoadedExperiment } from '../../config/index.js';
 import { usableCores } from '../../engine/backend.js';
 import type { BackendRequest } from '../../engine/backend-names.js';
 import type { SweepModels } from '../../library/validate.js';
-import { missedSentence } from '../../run/confidence.js';
 import { writeAtomic, writeJsonAtomic } from '../../run/files.js';
 import { checkNotesChange } from '../../run/notes.js';
 import { fromCommandLine, type LoadedSweep, loadSweep } from '../../sweep/config/load.js';
@@ -32,6 +31,7 @@ import { blindTrials, createSampler, methodOf } from '../../sweep/search/index.j
 import type { Point } from '../../sweep/search/space.js';
 import type { Launcher } from '../../sweep/segment.js';
 import { troubleOf } from '../../sweep/trials.js';
+import { missedSentence } from '../../tasks/core/confidence.js';
 import { EXIT, type ExitCode, UserError, usageError } from '../../util/errors.js';
 import { formatDuration } from '../../util/numbers.js';
 import { formatTable, tableOf } from '../../util/table.js';

@@ -47,7 +47,60 @@ export type Targets =
       readonly perStep?: false;
     };
 
-export type SequenceTargets = Extract<Targets, { readonly kind: 'sequence' }>;
+export type TargetKind = Targets['kind'];
+export type TargetsOfKind<K extends TargetKind> = Extract<Targets, { readonly kind: K }>;
+export type ClassTargets = TargetsOfKind<'class'>;
+export type ValueTargets = TargetsOfKind<'value'>;
+export type SequenceTargets = TargetsOfKind<'sequence'>;
+
+/** `targets` as those of a task. @throws if the config was not checked against the data */
+export function targetsOfKind<K extends TargetKind>(kind: K, targets: Targets): TargetsOfKind<K> {
+  if (!isOfKind(kind, targets)) throw new Error(`targets are of kind ${targets.kind}, not ${kind}`);
+  return targets;
+}
+
+function isOfKind<K extends TargetKind>(kind: K, targets: Targets): targets is TargetsOfKind<K> {
+  return targets.kind === kind;
+}
+
+/** How many numbers each target has: 1 for a class. */
+export function numbersOfTarget(targets: Targets): number {
+  return targets.kind === 'class' ? 1 : targets.size;
+}
+
+/** Classes, or symbols, of all targets; 0 for values. */
+export function classesOf(targets: Targets): number {
+  return targets.kind === 'value' ? 0 : targets.numClasses;
+}
+
+/** Equal for targets that one model can predict. */
+export function formOf(targets: Targets): string {
+  const { kind, perStep = false } = targets;
+  return [kind, perStep, kind === 'value' && targets.size].join();
+}
+
+/** True for one target per step; undefined for sequences, which have steps of their own. */
+export function targetsPerStep(targets: Targets): boolean | undefined {
+  return targets.kind === 'sequence' ? undefined : (targets.perStep ?? false);
+}
+
+/** Symbols of the longest target of all splits; undefined unless targets are sequences. */
+export function longestTarget(targets: Targets): number | undefined {
+  return targets.kind === 'sequence' ? targets.size : undefined;
+}
+
+/** True if no target counts: the loss and metrics of such a split are undefined. */
+export function areAllIgnored({ kind, values }: Targets): boolean {
+  if (kind === 'sequence') return false;
+  for (const value of values) if (kind === 'class' ? value !== IGNORED : !Number.isNaN(value)) return false;
+  return true;
+}
+
+/** True if target `at` of a sequence or step is excluded from the loss and from metrics. */
+export function isIgnored(targets: Targets, at: number): boolean {
+  if (targets.kind === 'value') return Number.isNaN(targets.values[at * targets.size]);
+  return targets.kind === 'class' && targets.values.subarray(at, at + 1)[0] === IGNORED;
+}
 
 export function symbolsOfTarget({ values, size }: SequenceTargets, index: number): Int32Array {
   return withoutPadding(values.subarray(index * size, (index + 1) * size));

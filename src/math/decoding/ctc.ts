@@ -27,6 +27,9 @@ export interface Attended {
   readonly weights: Uint8Array;
 }
 
+/** Maximum weights of steps for symbols that are kept of a sequence: those of a picture. */
+export const MAX_KEPT_WEIGHTS = 2 ** 14;
+
 /** At least one labelling and at most `beam`, the likeliest first. */
 export function decode(probabilities: ClassProbabilities, beam: number): Decoded[] {
   const isDefined = !probabilities.logs.some(Number.isNaN);

@@ -12,14 +12,13 @@ import {
   meanOf,
   type PredictionMetric,
   type Scored,
-  TASKS,
   type Task,
 } from './metric.js';
 import { auroc, averagePrecision } from './ranked.js';
 import { f1, precision, recall } from './scores.js';
 import { sequenceAccuracy, tokenErrorRate } from './sequences.js';
 
-export { TASKS, type Task } from './metric.js';
+export type { Task } from './metric.js';
 
 export const metrics = {
   accuracy,
@@ -83,10 +82,6 @@ export function isOfIntervals(name: MeasuredMetric): boolean {
 
 export function isOfDecisions(name: MeasuredMetric): boolean {
   return kindOf(name).measures === 'decisions';
-}
-
-export function defaultMetrics(task: Task): readonly MeasuredMetric[] {
-  return TASKS[task].metrics;
 }
 
 export function isTrained(name: MeasuredMetric): name is Means {

@@ -6,26 +6,6 @@
  */
 export type Task = 'classes' | 'labels' | 'values' | 'sequences';
 
-interface TaskFacts {
-  /** Metrics of an evaluation besides the loss, unless a config lists others. */
-  readonly metrics: readonly string[];
-  /** The metric that chooses the best checkpoint, unless a config names another. */
-  readonly selects: 'accuracy' | 'loss' | 'token_error_rate';
-  readonly target: 'class' | 'value' | 'sequence';
-}
-
-/** The most common task for each kind of target first. */
-export const TASKS = {
-  classes: { metrics: ['accuracy'], selects: 'accuracy', target: 'class' },
-  values: { metrics: ['mean_absolute_error', 'rmse'], selects: 'loss', target: 'value' },
-  labels: { metrics: ['accuracy', 'f1'], selects: 'loss', target: 'value' },
-  sequences: {
-    metrics: ['token_error_rate', 'sequence_accuracy'],
-    selects: 'token_error_rate',
-    target: 'sequence',
-  },
-} as const satisfies Readonly<Record<Task, TaskFacts>>;
-
 /** How a metric is computed for a task: as the mean of one value per prediction, or otherwise. */
 export type Computed = { readonly formula: string } & (
   | { readonly mean: PredictionMetric }

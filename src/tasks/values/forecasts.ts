@@ -1,15 +1,15 @@
 /** Collects the forecasts of `evaluation.json`, to draw them. */
-import type { Dataset, Split } from '../data/index.js';
-import { lossOf } from '../math/losses/index.js';
-import { absoluteError, scaledError } from '../math/metrics/errors.js';
-import type { Numbers } from '../math/metrics/metric.js';
-import { predictionsOf } from '../math/model/inputs.js';
-import type { ForecastEvaluation } from '../run/evaluation.js';
-import { shortestDecimal } from '../util/numbers.js';
-import type { PredictedSequence, Prediction } from './evaluator.js';
-import { Readout } from './readout.js';
-import type { ModelRun } from './shards.js';
-import { Worst } from './worst.js';
+import type { Dataset, Split } from '../../data/core/dataset.js';
+import { targetsOfKind } from '../../data/core/targets.js';
+import { lossOf } from '../../math/losses/index.js';
+import { absoluteError, scaledError } from '../../math/metrics/errors.js';
+import type { Numbers } from '../../math/metrics/metric.js';
+import { predictionsOf } from '../../math/model/inputs.js';
+import { shortestDecimal } from '../../util/numbers.js';
+import type { PredictedSequence, Prediction, TaskModel } from '../core/prediction.js';
+import { Worst } from '../core/worst.js';
+import type { ForecastEvaluation } from './facts.js';
+import { ValueReadout } from './readout.js';
 
 const MAX_SERIES = 4;
 const MAX_STEPS = 400;
@@ -21,12 +21,12 @@ type WindowForecast = ForecastEvaluation['windows'][number];
 
 /** Undefined for other data. */
 export function forecastCollector(
-  run: ModelRun,
+  run: TaskModel,
   dataset: Dataset,
   { targets, forecast, history, errorScale }: Split,
 ) {
   if (dataset.seriesFacts === undefined || forecast === undefined) return undefined;
-  const readout = new Readout(run, targets);
+  const readout = new ValueReadout(run, targetsOfKind('value', targets));
   const steps = predictionsOf(run.spec, run.sequenceLength);
   const { firstPrediction = 0, columnNames } = dataset;
   const count = dataset.seriesFacts.targets;

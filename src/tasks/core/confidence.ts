@@ -1,7 +1,7 @@
 /** `confidence.json`: what a run fitted on its validation split after training. */
-import { formatNumber } from '../util/numbers.js';
-import * as s from '../util/schema.js';
-import { listed } from '../util/words.js';
+import { formatNumber } from '../../util/numbers.js';
+import * as s from '../../util/schema.js';
+import { listed } from '../../util/words.js';
 
 export const confidence = s.document(
   'Confidence',

@@ -1,12 +1,11 @@
 /** What a model predicts of recordings that have not been heard to their ends. */
-import type { Split } from '../data/core/dataset.js';
-import { subset } from '../data/core/store.js';
-import { predictsEachStep } from '../math/model/heads.js';
-import type { Decisions } from '../run/confidence.js';
-import type { ClassEvaluation, Mistake, SplitEvaluation } from '../run/evaluation.js';
-import type { Evaluator } from './evaluator.js';
-import { probabilityOf } from './readout.js';
-import type { ModelRun } from './shards.js';
+import type { Split } from '../../data/core/dataset.js';
+import { subset } from '../../data/core/store.js';
+import { predictsEachStep } from '../../math/model/heads.js';
+import type { Predict } from '../core/collector.js';
+import type { TaskModel } from '../core/prediction.js';
+import { probabilityOf } from '../core/readout.js';
+import type { ClassEvaluation, Mistake } from './facts.js';
 
 /** Recordings, the worst first, and parts of each. */
 const MAX_RECORDINGS = 8;
@@ -20,22 +19,12 @@ interface Beginning {
 
 /** Adds to the mistakes of recordings the probabilities of their classes over time. */
 export async function withBeginnings(
-  document: SplitEvaluation,
-  {
-    run,
-    evaluator,
-    split,
-    decisions,
-  }: {
-    readonly run: ModelRun;
-    readonly evaluator: Evaluator;
-    readonly split: Split;
-    readonly decisions: Decisions | undefined;
-  },
-): Promise<SplitEvaluation> {
-  const { spec, sequenceLength, variableLength } = run;
-  if (document.kind !== 'class' || !variableLength || predictsEachStep(spec.head) || spec.carriesState)
-    return document;
+  document: ClassEvaluation,
+  { spec, sequenceLength, variableLength }: TaskModel,
+  split: Split,
+  predict: Predict,
+): Promise<ClassEvaluation> {
+  if (!variableLength || predictsEachStep(spec.head) || spec.carriesState) return document;
   const shown = document.mistakes.filter(({ recording }) => recording).slice(0, MAX_RECORDINGS);
   const beginnings = shown.flatMap(({ index }) => {
     const steps = split.lengths?.[index] ?? sequenceLength;
@@ -45,22 +34,19 @@ export async function withBeginnings(
   });
   if (beginnings.length === 0) return document;
   const outputs: ArrayLike<number>[] = [];
-  await evaluator.evaluate(splitOf(split, beginnings, sequenceLength), {
-    decisions,
-    observe: ({ index, predictions }) => {
-      outputs[index] = Float64Array.from(predictions[0].outputs);
-    },
+  await predict(splitOf(split, beginnings, sequenceLength), ({ index, predictions }) => {
+    outputs[index] = Float64Array.from(predictions[0].outputs);
   });
   const overTime = ({ label, predicted }: Mistake, first: number): Mistake['over_time'] => {
-    const of = (k: number) =>
+    const probabilitiesOf = (k: number) =>
       Array.from({ length: PARTS }, (_, i) => Number(probabilityOf(outputs[first + i], k).toFixed(DIGITS)));
-    return { label: of(label), predicted: of(predicted ?? label) };
+    return { label: probabilitiesOf(label), predicted: probabilitiesOf(predicted ?? label) };
   };
   const mistakes = document.mistakes.map(mistake => {
     const at = shown.indexOf(mistake);
     return at < 0 ? mistake : { ...mistake, over_time: overTime(mistake, at * PARTS) };
   });
-  return { ...document, mistakes } satisfies ClassEvaluation;
+  return { ...document, mistakes };
 }
 
 /** The beginnings of sequences as sequences. */

@@ -1,0 +1,20 @@
+/** What is known of a task without data: all that reviews and reports load of it. */
+import type { TargetKind } from '../../data/core/targets.js';
+import type { LossConfig } from '../../math/losses/index.js';
+import type { MeasuredMetric } from '../../math/metrics/index.js';
+
+/** What may be fitted on predictions after training: keys of a config. */
+export type Fit = 'calibrate' | 'threshold' | 'intervals';
+
+export interface TaskFacts {
+  readonly target: TargetKind;
+  /** Metrics of an evaluation besides the loss, unless a config lists others. */
+  readonly metrics: readonly MeasuredMetric[];
+  /** The metric that chooses the best checkpoint, unless a config names another. */
+  readonly selects: 'accuracy' | 'loss' | 'token_error_rate';
+  /** The usual loss of such targets. */
+  readonly usualLoss: LossConfig['kind'];
+  readonly fits: readonly Fit[];
+  /** What makes outputs probabilities; null if they are values. */
+  readonly activation: 'softmax' | 'sigmoid' | null;
+}
