@@ -8,7 +8,7 @@ import { gapWords } from '../data/forecast/gaps.js';
 import { scoresFor } from '../math/confidence/conformal.js';
 import { lossFor, taskOf } from '../math/losses/index.js';
 import { layersOf } from '../math/model/settings.js';
-import { taskChecks } from '../tasks/checks.js';
+import { taskChecks } from '../tasks/index.js';
 import { taskFacts } from '../tasks/facts.js';
 import { type Diagnostic, damagedErrors } from '../util/errors.js';
 import { percent, rounded } from '../util/numbers.js';

@@ -1,6 +1,6 @@
 /** `summary.json`: the results of a run. Also the output of `--json`. */
 
-import { BASELINE_NAMES, type BaselineName } from '../tasks/core/baseline-names.js';
+import { BASELINE_NAMES, type BaselineName } from '../tasks/core/facts.js';
 import * as s from '../util/schema.js';
 import { gateFields, runStatus } from './events.js';
 import type { NonFinite } from './json.js';
@@ -30,7 +30,7 @@ const baselines = s.struct(
   },
 );
 
-export type { SplitBaselines } from '../tasks/core/baseline-names.js';
+export type { SplitBaselines } from '../tasks/core/facts.js';
 
 export const best = s.nullable(
   s.struct('The best value of the checkpoint metric; null if it was never finite.', {

@@ -13,7 +13,7 @@ import { writtenDigests } from '../run/integrity.js';
 import type { LoadedWeights } from '../run/manifest.js';
 import { Run } from '../run/run.js';
 import type { SavedCheckpoints, Summary } from '../run/summary.js';
-import { trivialBaselines } from '../tasks/baselines.js';
+import { trivialBaselines } from '../tasks/index.js';
 import { EXIT, type ExitCode, UserError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import type { SavedState } from './checkpoints.js';

@@ -9,7 +9,7 @@ import { loadExperiment } from '../../src/config/index.js';
 import { gateSentence, judgeRun } from '../../src/run/gates.js';
 import type { SplitBaselines } from '../../src/run/summary.js';
 import { baselineWarnings } from '../../src/run/words.js';
-import { trivialBaselines } from '../../src/tasks/baselines.js';
+import { trivialBaselines } from '../../src/tasks/index.js';
 import { Trigrams } from '../../src/tasks/classes/ngram.js';
 import { openSession } from '../../src/train/session.js';
 import { packageRoot } from '../../src/util/root.js';

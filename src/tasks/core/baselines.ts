@@ -25,7 +25,7 @@ import {
   isOfLikelihood,
   type MeasuredMetric,
 } from '../../math/metrics/index.js';
-import type { BaselineName } from './baseline-names.js';
+import type { BaselineName } from './facts.js';
 import type { TaskModel } from './prediction.js';
 import type { Readout } from './readout.js';
 

@@ -136,3 +136,71 @@ export function pictureOf(
     },
   };
 }
+
+const MAX_WORST = 24;
+
+/** Keeps the few worst items. */
+export class Worst<T> {
+  /** Worst first; ties in order of arrival. */
+  private readonly kept: { readonly badness: number; readonly item: T }[] = [];
+
+  constructor(private readonly most = MAX_WORST) {}
+
+  /** Calls `make` if the item is among the worst so far. NaN is worse than infinity. */
+  offer(badness: number, make: () => T): void {
+    const worse = (a: number, b: number) => (Number.isNaN(a) ? !Number.isNaN(b) : a > b);
+    const { kept, most } = this;
+    if (kept.length === most && !worse(badness, kept[most - 1].badness)) return;
+    const at = kept.findIndex(other => worse(badness, other.badness));
+    kept.splice(at < 0 ? kept.length : at, 0, { badness, item: make() });
+    if (kept.length > most) kept.pop();
+  }
+
+  get items(): readonly T[] {
+    return this.kept.map(({ item }) => item);
+  }
+}
+
+export interface Spread {
+  add(prediction: Prediction): void;
+  /** False if the targets do not vary. */
+  readonly isConstant: boolean;
+}
+
+/** Outputs that vary by less than this fraction of their targets' range count as constant. */
+const MIN_FRACTION = 0.01;
+
+/** Of numbers: true if each output varies by less than 1 % of its targets' range. */
+export function rangeSpread(numbersOf: (prediction: Prediction) => ArrayLike<number>): Spread {
+  /** For each output, the smallest and the largest prediction, and target. */
+  const ranges: [least: number, most: number, leastTarget: number, mostTarget: number][] = [];
+  return {
+    add(prediction) {
+      const predicted = numbersOf(prediction);
+      for (let i = 0; i < prediction.target.length; i++) {
+        const [a, b, c, d] = ranges[i] ?? [Infinity, -Infinity, Infinity, -Infinity];
+        const [output, target] = [predicted[i], prediction.target[i]];
+        ranges[i] = [Math.min(a, output), Math.max(b, output), Math.min(c, target), Math.max(d, target)];
+      }
+    },
+    get isConstant() {
+      const varied = ranges.filter(([, , least, most]) => most > least);
+      return varied.length > 0 && varied.every(([a, b, c, d]) => b - a < MIN_FRACTION * (d - c));
+    },
+  };
+}
+
+/** Of sequences of symbols: true if all predictions are the same. */
+export function sequenceSpread(): Spread {
+  /** Up to two different ones. */
+  const [predicted, targets] = [new Set<string>(), new Set<string>()];
+  return {
+    add({ point, target }) {
+      if (predicted.size < 2) predicted.add(point.join());
+      if (targets.size < 2) targets.add(target.join());
+    },
+    get isConstant() {
+      return predicted.size === 1 && targets.size > 1;
+    },
+  };
+}

@@ -1,13 +1,16 @@
 /** What training and evaluation ask of a task. */
-import type { Split } from '../../data/core/dataset.js';
+import type { Split, Dataset } from '../../data/core/dataset.js';
 import type { ForecastWindow } from '../../data/core/record.js';
 import type { Reliability } from '../../math/metrics/calibration.js';
 import type { Numbers, Scored } from '../../math/metrics/metric.js';
 import type { BaselineFit } from './baselines.js';
-import type { CollectorOf } from './collector.js';
+import type { CollectorOf, Spread } from './collector.js';
 import type { Computed, Prediction, TaskModel } from './prediction.js';
 import type { ConformityMethod } from './readout.js';
-import type { Spread } from './spread.js';
+import type { Targets } from '../../data/core/targets.js';
+import type { LossConfig } from '../../math/losses/index.js';
+import type { ModelConfig } from '../../math/model/settings.js';
+import type { Diagnostic, Places } from '../../util/errors.js';
 
 /** What is known of a sequence besides its targets; `window` if it is a forecast. */
 export interface SequenceFacts extends Pick<Scored, 'errorScale' | 'group'> {
@@ -53,4 +56,31 @@ export interface TaskParts<D extends { readonly kind: string }> {
   positives?(prediction: Scored): readonly (readonly [probability: number, isPositive: boolean])[];
   /** Adds the probabilities of a prediction; absent if there are none to calibrate. */
   addReliability?(bins: Reliability, prediction: Prediction): void;
+}
+
+export interface CheckedTask {
+  readonly loss: LossConfig;
+  readonly model: ModelConfig;
+  readonly decode?: { readonly limit?: number | undefined } | undefined;
+  /** True if a threshold is asked for. */
+  readonly hasThreshold: boolean;
+  readonly data: Dataset;
+  /** Those that are not empty, by their names in messages. */
+  readonly splits: Readonly<Record<string, Split>>;
+  /** C, outputs of the model for each prediction. */
+  readonly outputSize: number;
+  readonly places: Places;
+}
+
+export interface TaskChecks {
+  /**
+   * C, outputs of the model for each prediction.
+   * @param classes number of classes, or of symbols of targets
+   */
+  outputs(loss: LossConfig, targets: Targets, classes: number): number;
+  /** What makes training impossible. */
+  problems(checked: CheckedTask): Iterable<Diagnostic>;
+  /** Labels that are wrong at their places in the data. */
+  damage(checked: CheckedTask): Iterable<Diagnostic>;
+  warnings(checked: CheckedTask): Iterable<Diagnostic>;
 }

@@ -7,7 +7,7 @@ import type { Numbers } from '../../math/metrics/metric.js';
 import { predictionsOf } from '../../math/model/inputs.js';
 import { shortestDecimal } from '../../util/numbers.js';
 import type { PredictedSequence, Prediction, TaskModel } from '../core/prediction.js';
-import { Worst } from '../core/worst.js';
+import { Worst } from '../core/collector.js';
 import type { ForecastEvaluation } from './facts.js';
 import { ValueReadout } from './readout.js';
 

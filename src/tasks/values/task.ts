@@ -1,17 +1,20 @@
 /** Collects the evaluation of values: errors, the worst predictions, forecasts to draw. */
 import type { Dataset, Split, SplitName } from '../../data/core/dataset.js';
-import { targetsOfKind } from '../../data/core/targets.js';
-import { targetSize } from '../../math/losses/index.js';
+import { targetsOfKind, type Targets, type ValueTargets } from '../../data/core/targets.js';
+import { targetSize, lossKind, lossOf, outputsPerNumber } from '../../math/losses/index.js';
 import { absoluteError, Errors } from '../../math/metrics/errors.js';
 import { meanOf } from '../../math/metrics/metric.js';
 import { predictionsOf } from '../../math/model/inputs.js';
-import { evenlySpaced, placeOf, type TaskCollector, worstValue } from '../core/collector.js';
+import { evenlySpaced, placeOf, type TaskCollector, worstValue, Worst } from '../core/collector.js';
 import type { WorstValue } from '../core/document.js';
 import type { TaskModel } from '../core/prediction.js';
-import { Worst } from '../core/worst.js';
 import type { ValueEvaluation, ValuePair } from './facts.js';
 import { forecastCollector } from './forecasts.js';
 import { ValueReadout } from './readout.js';
+import { meanOf } from '../../util/numbers.js';
+import type { BaselineName } from '../core/facts.js';
+import { type BaselineFit, type BaselineSubject, constantScorer, lossOfNumbers, naiveScorers } from '../core/baselines.js';
+import type { TaskChecks } from '../core/task.js';
 
 const MAX_PAIRS = 200;
 /** Numbers of a target in each pair: as many as are plotted. */
@@ -83,3 +86,64 @@ function countedPredictions({ targets, count, lengths }: Split): number {
   }
   return counted;
 }
+
+const valuesIn = (targets: Targets) => targetsOfKind('value', targets);
+
+export const valueBaselines: BaselineFit = (run, { train }) => {
+  const { loss } = run;
+  const fitted = constants(run, valuesIn(train.targets));
+  const readoutOf = (targets: Targets) => new ValueReadout({ loss }, valuesIn(targets));
+  return () => [
+    ...fitted.map(([name, outputs]) => {
+      const constant = { name, outputs, loss: lossOfNumbers(loss, outputs) };
+      return [name, constantScorer(run, constant, readoutOf)] as const;
+    }),
+    ...naiveScorers(run, readoutOf),
+  ];
+};
+
+/** Constant predictions [C], in the model's units. */
+function constants(
+  { loss, spec: { outputSize } }: BaselineSubject,
+  { values, size }: ValueTargets,
+): [BaselineName, Float32Array][] {
+  const columns = Array.from({ length: size }, (_, i) =>
+    values.filter((value, at) => at % size === i && !Number.isNaN(value)),
+  );
+  const perTarget = outputSize / size;
+  const outputs = (best: (column: Float32Array, which: number) => number) =>
+    Float32Array.from({ length: outputSize }, (_, i) =>
+      best(columns[Math.floor(i / perTarget)], i % perTarget),
+    );
+  const { bestConstant } = lossKind(loss);
+  const { quantiles: predicted = [] } = lossOf(loss);
+  const found: [BaselineName, Float32Array][] = [['mean', outputs(meanOf)]];
+  if (bestConstant === 'median') found.push(['median', outputs(column => quantileOf(column, 0.5))]);
+  if (bestConstant === 'quantiles')
+    found.push(['quantiles', outputs((column, which) => quantileOf(column, predicted[which].level))]);
+  return found;
+}
+
+/** Interpolates linearly between the two nearest values, like NumPy's default. */
+function quantileOf(values: Float32Array, quantile: number): number {
+  const sorted = values.toSorted();
+  const at = quantile * (sorted.length - 1);
+  const below = Math.floor(at);
+  const above = sorted[Math.min(below + 1, sorted.length - 1)];
+  return sorted[below] + (at - below) * (above - sorted[below]);
+}
+
+export const valueOutputs: TaskChecks['outputs'] = (loss, targets) =>
+  targetsOfKind('value', targets).size * outputsPerNumber(loss);
+
+export const valueChecks: TaskChecks = {
+  outputs: valueOutputs,
+  problems: () => [],
+  damage: () => [],
+  *warnings({ loss, places }) {
+    if (loss.kind !== 'quantile' || loss.quantiles.includes(0.5)) return;
+    const nearest = loss.quantiles.reduce((a, b) => (Math.abs(b - 0.5) < Math.abs(a - 0.5) ? b : a));
+    const message = `without quantile 0.5, predicted values and their metrics are those of quantile ${nearest}`;
+    yield places.atValue(['loss', 'quantiles'], 'config/no-median', message, { expected: '0.5 among them' });
+  },
+};
