@@ -57,6 +57,8 @@ t.test('the imports follow the rules, and a planted violation of each rule is fo
     ['browser-packages-in-page', 'src/view/planted-u.ts', 'preact'],
     ['page-is-bundled', 'src/cli/planted-v.ts', '../view/page/run-list.js'],
     ['page-knows-documents', 'src/view/page/planted-w.ts', '../report.js'],
+    ['tasks-are-columns', 'src/tasks/values/planted-ta.ts', '../../train/trainer.js'],
+    ['tasks-siblings', 'src/tasks/values/planted-ts.ts', '../classes/readout.js'],
     ['commander-in-cli', 'src/train/planted-h.ts', 'commander'],
     ['library-is-for-programs', 'src/train/planted-z.ts', '../library/validate.js'],
     ['cli-is-the-top', 'src/train/planted-i.ts', '../cli/terminal/io.js'],

@@ -8,8 +8,8 @@ import { gapWords } from '../data/forecast/gaps.js';
 import { scoresFor } from '../math/confidence/conformal.js';
 import { lossFor, taskOf } from '../math/losses/index.js';
 import { layersOf } from '../math/model/settings.js';
-import { taskChecks } from '../tasks/index.js';
 import { taskFacts } from '../tasks/facts.js';
+import { partsOf } from '../tasks/index.js';
 import { type Diagnostic, damagedErrors } from '../util/errors.js';
 import { percent, rounded } from '../util/numbers.js';
 import { counted } from '../util/words.js';
@@ -56,10 +56,9 @@ export function checkAgainstData(loaded: LoadedExperiment, data: Dataset) {
     const message = '`stack` needs steps of numbers alone, without symbols or static features';
     diagnostics.push(locator.atKey(['model', 'steps', 'stack'], 'config/steps', message));
   }
-  const task = taskOf(lossFor(loss, model));
-  // what a task checks is about its targets
-  const checks =
-    taskFacts[task].target === targets.kind && others.length === 0 ? taskChecks[task] : undefined;
+  const judged = lossFor(loss, model);
+  const isOfTask = taskFacts[taskOf(judged)].target === targets.kind && others.length === 0;
+  const checks = isOfTask ? partsOf(judged).checks : undefined;
   const outputSize = checks?.outputs(loss, targets, model.num_classes ?? numClasses) ?? 0;
   const { decode, threshold } = experiment;
   const checked = {

@@ -40,8 +40,8 @@ import { predictsEachStep } from '../math/model/heads.js';
 import { stepsRead } from '../math/model/spec.js';
 import { Run } from '../run/run.js';
 import type { SplitBaselines } from '../run/summary.js';
-import { type BaselineScores, fitBaselines, trivialBaselines } from '../tasks/index.js';
 import type { PredictedSequence } from '../tasks/core/prediction.js';
+import { type BaselineScores, fitBaselines, trivialBaselines } from '../tasks/index.js';
 import { checkSameData, dataRecord, fittedBy } from '../train/changes.js';
 import {
   type Evaluation,

@@ -1,24 +1,22 @@
 /** The tasks, as training and evaluation use them; `facts.ts` is what is known without data. */
+
+import type { Dataset, Split } from '../data/core/dataset.js';
 import { adaptationOf } from '../math/confidence/adaptive.js';
 import { type LossSettings, lossOf, taskOf } from '../math/losses/index.js';
-import { addConfidence, Reliability } from '../math/metrics/calibration.js';
+import { addConfidence } from '../math/metrics/calibration.js';
 import { APPLIES, decidedClass, secondProbability, type Task } from '../math/metrics/metric.js';
 import { classBaselines } from './classes/baselines.js';
-import { classCollector, classChecks } from './classes/task.js';
-import { classCalibration, labelCalibration, symbolCalibration } from './core/calibrations.js';
-import { rangeSpread, sequenceSpread, type Predict } from './core/collector.js';
-import type { ScorerOf, TaskParts, TaskChecks } from './core/task.js';
-import type { SplitEvaluation, ClassEvaluation } from './facts.js';
-import { labelBaselines, labelCollector, labelChecks } from './labels/task.js';
-import { Readouts } from './readouts.js';
-import { sequenceBaselines, sequenceCollector, sequenceScorer, sequenceChecks } from './sequences/task.js';
-import { valueBaselines, valueCollector, valueChecks } from './values/task.js';
-import type { Dataset, Split, SplitName } from '../data/core/dataset.js';
-import type { SplitBaselines } from './core/facts.js';
+import { classChecks, classCollector } from './classes/task.js';
 import type { BaselineSubject } from './core/baselines.js';
-import { exampleText } from '../data/example.js';
-import { GroupCoverage } from '../math/metrics/intervals.js';
-import type { PredictedSequence, Prediction, TaskModel } from './core/prediction.js';
+import { classCalibration, labelCalibration, symbolCalibration } from './core/calibrations.js';
+import { rangeSpread, sequenceSpread } from './core/collector.js';
+import type { SplitBaselines } from './core/facts.js';
+import type { ScorerOf, TaskParts } from './core/task.js';
+import type { SplitEvaluation } from './facts.js';
+import { labelBaselines, labelChecks, labelCollector } from './labels/task.js';
+import { Readouts } from './readouts.js';
+import { sequenceBaselines, sequenceChecks, sequenceCollector, sequenceScorer } from './sequences/task.js';
+import { valueBaselines, valueChecks, valueCollector } from './values/task.js';
 
 /** Scores numbers with the readout of their targets. */
 const readoutScorer: ScorerOf = (run, conformity) => {
@@ -41,6 +39,7 @@ const tasks = {
   classes: {
     scorer: readoutScorer,
     baselines: classBaselines,
+    checks: classChecks,
     collector: classCollector,
     spread: () => rangeSpread(prediction => [decidedClass(prediction)]),
     calibration: classCalibration,
@@ -50,6 +49,7 @@ const tasks = {
   labels: {
     scorer: readoutScorer,
     baselines: labelBaselines,
+    checks: labelChecks,
     collector: labelCollector,
     spread: () => rangeSpread(({ point }) => point),
     calibration: labelCalibration,
@@ -59,12 +59,14 @@ const tasks = {
   values: {
     scorer: readoutScorer,
     baselines: valueBaselines,
+    checks: valueChecks,
     collector: valueCollector,
     spread: () => rangeSpread(({ point }) => point),
   },
   sequences: {
     scorer: sequenceScorer,
     baselines: sequenceBaselines,
+    checks: sequenceChecks,
     collector: sequenceCollector,
     spread: sequenceSpread,
     calibration: symbolCalibration,
@@ -116,71 +118,3 @@ export function fitBaselines(run: BaselineSubject, dataset: Dataset): () => Base
     };
   };
 }
-
-/** An evaluation, and the training steps before it. */
-interface Outcome {
-  readonly epoch: number;
-  readonly step: number;
-  readonly count: number;
-  readonly loss: number;
-}
-
-export function evaluationCollector(run: TaskModel, dataset: Dataset, split: SplitName) {
-  const task = partsOf(run.loss);
-  const collector = task.collector(run, dataset, split);
-  const spread = task.spread();
-  const confidence = confidenceCollector(run, dataset);
-  return {
-    add(sequence: PredictedSequence): void {
-      collector.addSequence?.(sequence);
-      for (const prediction of sequence.predictions) {
-        if (!prediction.counts) continue;
-        collector.add(prediction, sequence);
-        spread.add(prediction);
-        confidence.add(prediction);
-      }
-    },
-    document({ epoch, step, count: predictions, loss }: Outcome): SplitEvaluation {
-      const common = { version: 1, kind: collector.kind, split, epoch, step, predictions, loss } as const;
-      const fields = { ...collector.fields(), ...confidence.fields, constant: spread.isConstant };
-      const example = exampleText(dataset, split);
-      return { ...common, ...fields, ...(example !== undefined && { example }) } as SplitEvaluation;
-    },
-    /** Adds what further predictions show, of the test split at the end of a run. */
-    complete: async (document: SplitEvaluation, predict: Predict): Promise<SplitEvaluation> =>
-      (await collector.complete?.(document, predict)) ?? document,
-  };
-}
-
-/** Maximum groups with their coverage. */
-const MAX_GROUPS = 100;
-
-/** How sure predictions are, and how often they are right; empty if nothing measures it. */
-function confidenceCollector(
-  { metrics, decisions, loss }: TaskModel,
-  { classLabels }: Pick<Dataset, 'classLabels'>,
-) {
-  const { addReliability } = partsOf(loss);
-  const reliability = metrics.includes('calibration_error') ? new Reliability() : undefined;
-  const groups = decisions?.intervals && new GroupCoverage();
-  return {
-    add(prediction: Prediction): void {
-      if (reliability) addReliability?.(reliability, prediction);
-      groups?.add(prediction);
-    },
-    get fields(): Pick<ClassEvaluation, 'reliability' | 'coverage'> {
-      const named = (group: string) => (groups?.ofClasses ? (classLabels?.[Number(group)] ?? group) : group);
-      const lowest = groups?.all.toSorted((a, b) => a.coverage - b.coverage).slice(0, MAX_GROUPS) ?? [];
-      const coverage = lowest.map(({ group, ...measured }) => ({ group: named(group), ...measured }));
-      const { bins } = reliability ?? {};
-      return { ...(bins && { reliability: bins }), ...(coverage.length > 0 && { coverage }) };
-    },
-  };
-}
-
-export const taskChecks: Readonly<Record<Task, TaskChecks>> = {
-  classes: classChecks,
-  labels: labelChecks,
-  values: valueChecks,
-  sequences: sequenceChecks,
-};

@@ -8,7 +8,7 @@ import { BestValues, type Metrics, metricValue } from '../run/gates.js';
 import type { SplitMetrics, Summary } from '../run/summary.js';
 import type { Predict } from '../tasks/core/collector.js';
 import type { Confidence } from '../tasks/core/confidence.js';
-import { evaluationCollector } from '../tasks/index.js';
+import { evaluationCollector } from '../tasks/evaluation.js';
 import type { SplitEvaluation } from '../tasks/facts.js';
 import { restoreBest, type SavedState } from './checkpoints.js';
 import { asksForConfidence, type ConfidenceSettings, DecisionFit, TemperatureFit } from './confidence.js';

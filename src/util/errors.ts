@@ -42,25 +42,6 @@ export interface Diagnostic {
   readonly suggestion?: string;
 }
 
-/** Where the keys of a config are; `path` leads to a key, which may have its default. */
-export interface Places {
-  isGiven(path: readonly (string | number)[]): boolean;
-  /** A diagnostic at the value of `path`, or at the nearest key above if the value is a default. */
-  atValue(
-    path: readonly (string | number)[],
-    code: string,
-    message: string,
-    more?: Partial<Diagnostic>,
-  ): Diagnostic;
-  /** A diagnostic at the key of `path`. */
-  atKey(
-    path: readonly (string | number)[],
-    code: string,
-    message: string,
-    more?: Partial<Diagnostic>,
-  ): Diagnostic;
-}
-
 /** All problems of one input are reported together. */
 export class UserError extends Error {
   override readonly name = 'UserError';

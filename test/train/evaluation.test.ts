@@ -16,7 +16,7 @@ import { spellNonFinite } from '../../src/run/json.js';
 import type { Mistake } from '../../src/tasks/classes/facts.js';
 import type { WorstValue } from '../../src/tasks/core/document.js';
 import type { PredictedSequence } from '../../src/tasks/core/prediction.js';
-import { evaluationCollector } from '../../src/tasks/index.js';
+import { evaluationCollector } from '../../src/tasks/evaluation.js';
 import type { ClassEvaluation, SplitEvaluation, ValueEvaluation } from '../../src/tasks/facts.js';
 import type { ModelRun } from '../../src/train/shards.js';
 import { Calibration } from '../../src/train/timing.js';

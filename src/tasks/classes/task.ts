@@ -1,16 +1,30 @@
 /** Collects the evaluation of classes: confusions, scores and the worst mistakes. */
-import type { Dataset, SplitName, Split } from '../../data/core/dataset.js';
+import type { Dataset, Split, SplitName } from '../../data/core/dataset.js';
+import { subset } from '../../data/core/store.js';
 import { accumulator } from '../../math/metrics/index.js';
 import { decidedClass } from '../../math/metrics/metric.js';
 import { Counts } from '../../math/metrics/scores.js';
 import { predictsEachStep } from '../../math/model/heads.js';
-import { contextOf, MAX_SCORED, pictureOf, placeOf, type TaskCollector, Worst, type Predict } from '../core/collector.js';
+import {
+  contextOf,
+  MAX_SCORED,
+  type Predict,
+  pictureOf,
+  placeOf,
+  type TaskCollector,
+  Worst,
+} from '../core/collector.js';
+import {
+  absentLabels,
+  placeOfData,
+  strayLabels,
+  untrainedLabels,
+  weightProblems,
+} from '../core/label-checks.js';
 import type { TaskModel } from '../core/prediction.js';
 import { probabilityOf } from '../core/readout.js';
-import { type ClassEvaluation, confusionOfLargest, type Mistake } from './facts.js';
 import type { TaskChecks } from '../core/task.js';
-import { absentLabels, placeOfData, strayLabels, untrainedLabels, weightProblems } from '../core/label-checks.js';
-import { subset } from '../../data/core/store.js';
+import { type ClassEvaluation, confusionOfLargest, type Mistake } from './facts.js';
 
 /** Maximum classes of a whole confusion matrix: its size grows with the square. */
 const MAX_CONFUSED = 100;
@@ -114,7 +128,7 @@ interface Beginning {
 }
 
 /** Adds to the mistakes of recordings the probabilities of their classes over time. */
-export async function withBeginnings(
+async function withBeginnings(
   document: ClassEvaluation,
   { spec, sequenceLength, variableLength }: TaskModel,
   split: Split,

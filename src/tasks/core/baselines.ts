@@ -42,7 +42,7 @@ export interface Scorer {
 
 export type NamedScorer = readonly [name: BaselineName, scorer: Scorer];
 
-/** Fits the baselines of a task on the training split. Each call of the function starts new scores. */
+/** Fits the baselines of a task on the training split. Each call of the result begins anew. */
 export type BaselineFit = (run: BaselineSubject, dataset: Dataset) => () => readonly NamedScorer[];
 
 /** Reads the predictions of baselines like those of a model. */

@@ -1,4 +1,4 @@
-/** What the evaluations of several tasks collect alike: places, texts, pictures, the worst items. */
+/** What the evaluations of tasks collect alike: places, texts, pictures, the worst items. */
 import { readSound, spectrogram } from '../../data/audio/sounds.js';
 import type { Dataset, Split, SplitName } from '../../data/core/dataset.js';
 import { predictsEachStep } from '../../math/model/heads.js';

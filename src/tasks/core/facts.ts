@@ -19,7 +19,7 @@ export interface TaskFacts {
   readonly activation: 'softmax' | 'sigmoid' | null;
 }
 
-/** The trivial baselines, in the order of `summary.json`; `baselines.ts` says what each predicts. */
+/** The trivial baselines, in the order of `summary.json`; `baselines.ts` says what they predict. */
 export const BASELINE_NAMES = [
   'majority',
   'previous',

@@ -2,9 +2,9 @@
 import type { Split } from '../../data/core/dataset.js';
 import { eachChunk } from '../../data/core/store.js';
 import { classesOf, IGNORED, type LabelFacts } from '../../data/core/targets.js';
-import type { Diagnostic, Places } from '../../util/errors.js';
+import type { Diagnostic } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
-import type { CheckedTask } from './task.js';
+import type { CheckedTask, Places } from './task.js';
 
 /** Where the data are, as far as the config says. */
 export function placeOfData(places: Places): readonly string[] {

@@ -1,16 +1,16 @@
 /** What training and evaluation ask of a task. */
-import type { Split, Dataset } from '../../data/core/dataset.js';
+import type { Dataset, Split } from '../../data/core/dataset.js';
 import type { ForecastWindow } from '../../data/core/record.js';
+import type { Targets } from '../../data/core/targets.js';
+import type { LossConfig } from '../../math/losses/index.js';
 import type { Reliability } from '../../math/metrics/calibration.js';
 import type { Numbers, Scored } from '../../math/metrics/metric.js';
+import type { ModelConfig } from '../../math/model/settings.js';
+import type { Diagnostic } from '../../util/errors.js';
 import type { BaselineFit } from './baselines.js';
 import type { CollectorOf, Spread } from './collector.js';
 import type { Computed, Prediction, TaskModel } from './prediction.js';
 import type { ConformityMethod } from './readout.js';
-import type { Targets } from '../../data/core/targets.js';
-import type { LossConfig } from '../../math/losses/index.js';
-import type { ModelConfig } from '../../math/model/settings.js';
-import type { Diagnostic, Places } from '../../util/errors.js';
 
 /** What is known of a sequence besides its targets; `window` if it is a forecast. */
 export interface SequenceFacts extends Pick<Scored, 'errorScale' | 'group'> {
@@ -46,6 +46,7 @@ export interface Calibration {
 
 export interface TaskParts<D extends { readonly kind: string }> {
   readonly scorer: ScorerOf;
+  readonly checks: TaskChecks;
   readonly baselines: BaselineFit;
   readonly collector: CollectorOf<D>;
   /** Detects that all predictions are the same. */
@@ -58,6 +59,26 @@ export interface TaskParts<D extends { readonly kind: string }> {
   addReliability?(bins: Reliability, prediction: Prediction): void;
 }
 
+/** Where the keys of a config are; `path` leads to a key, which may have its default. */
+export interface Places {
+  isGiven(path: readonly (string | number)[]): boolean;
+  /** A diagnostic at the value of `path`, or at the nearest key above if the value is a default. */
+  atValue(
+    path: readonly (string | number)[],
+    code: string,
+    message: string,
+    more?: Partial<Diagnostic>,
+  ): Diagnostic;
+  /** A diagnostic at the key of `path`. */
+  atKey(
+    path: readonly (string | number)[],
+    code: string,
+    message: string,
+    more?: Partial<Diagnostic>,
+  ): Diagnostic;
+}
+
+/** A config, its data, and the model that they determine. */
 export interface CheckedTask {
   readonly loss: LossConfig;
   readonly model: ModelConfig;

@@ -1,19 +1,26 @@
 /** Collects the evaluation of labels: scores, and the predictions with the largest losses. */
 import type { Dataset } from '../../data/core/dataset.js';
+import { type Targets, targetsOfKind, type ValueTargets } from '../../data/core/targets.js';
 import { absoluteError } from '../../math/metrics/errors.js';
 import { accumulator } from '../../math/metrics/index.js';
 import { Counts } from '../../math/metrics/scores.js';
 import { shortestDecimal } from '../../util/numbers.js';
-import { MAX_SCORED, placeOf, type TaskCollector, worstValue, Worst } from '../core/collector.js';
+import {
+  type BaselineFit,
+  constantScorer,
+  isEach,
+  LOG_OF_ZERO,
+  lossOfNumbers,
+  naiveScorers,
+} from '../core/baselines.js';
+import { MAX_SCORED, placeOf, type TaskCollector, Worst, worstValue } from '../core/collector.js';
 import type { WorstValue } from '../core/document.js';
-import type { TaskModel } from '../core/prediction.js';
-import type { LabelEvaluation } from './facts.js';
-import { type Targets, targetsOfKind, type ValueTargets } from '../../data/core/targets.js';
-import { type BaselineFit, constantScorer, isEach, LOG_OF_ZERO, lossOfNumbers, naiveScorers } from '../core/baselines.js';
-import { ValueReadout } from '../values/readout.js';
-import type { CheckedTask, TaskChecks } from '../core/task.js';
 import { weightProblems } from '../core/label-checks.js';
+import type { TaskModel } from '../core/prediction.js';
+import type { CheckedTask, TaskChecks } from '../core/task.js';
+import { ValueReadout } from '../values/readout.js';
 import { valueOutputs } from '../values/task.js';
+import type { LabelEvaluation } from './facts.js';
 
 export function labelCollector(run: TaskModel, dataset: Dataset): TaskCollector<LabelEvaluation> {
   const accuracy = accumulator('labels', 'accuracy', 0);

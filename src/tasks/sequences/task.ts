@@ -1,22 +1,27 @@
 /** Collects the evaluation of sequences: edits, the worst sequences, alignments. */
-import type { Dataset, SplitName, Split } from '../../data/core/dataset.js';
+import type { Dataset, Split, SplitName } from '../../data/core/dataset.js';
+import {
+  type SequenceTargets,
+  symbolsOfTarget,
+  type Targets,
+  targetsOfKind,
+} from '../../data/core/targets.js';
+import { createHash } from '../../host/index.js';
 import { MAX_KEPT_WEIGHTS } from '../../math/decoding/ctc.js';
-import { occupancyOf, isImpossible, stepsNeeded } from '../../math/losses/ctc.js';
+import { isImpossible, occupancyOf, stepsNeeded } from '../../math/losses/ctc.js';
+import { taskOf } from '../../math/losses/index.js';
 import { type AlignedPair, alignment, editDistance, isEdit } from '../../math/metrics/edits.js';
+import { accumulators, hasTrivial } from '../../math/metrics/index.js';
 import { exactFraction, NearestTargets, tokenErrors } from '../../math/metrics/sequences.js';
 import { hasAttention, numbersPerStep, stepsRead } from '../../math/model/spec.js';
 import { classProbabilities } from '../../util/log-probabilities.js';
-import { evenlySpaced, inputText, pictureOf, type TaskCollector, Worst } from '../core/collector.js';
-import type { PredictedSequence, Prediction, TaskModel } from '../core/prediction.js';
-import type { AlignedSequence, MisreadSequence, SequenceEvaluation } from './facts.js';
-import { type SequenceTargets, symbolsOfTarget, type Targets, targetsOfKind } from '../../data/core/targets.js';
-import { taskOf } from '../../math/losses/index.js';
-import { accumulators, hasTrivial } from '../../math/metrics/index.js';
-import { type BaselineFit, type BaselineSubject, finiteOf, type Scorer } from '../core/baselines.js';
 import { counted } from '../../util/words.js';
-import type { CheckedTask, TaskChecks, ScorerOf } from '../core/task.js';
+import { type BaselineFit, type BaselineSubject, finiteOf, type Scorer } from '../core/baselines.js';
+import { evenlySpaced, inputText, pictureOf, type TaskCollector, Worst } from '../core/collector.js';
 import { absentLabels, strayLabels, untrainedLabels } from '../core/label-checks.js';
-import { createHash } from '../../host/index.js';
+import type { PredictedSequence, Prediction, TaskModel } from '../core/prediction.js';
+import type { CheckedTask, ScorerOf, TaskChecks } from '../core/task.js';
+import type { AlignedSequence, MisreadSequence, SequenceEvaluation } from './facts.js';
 
 const MAX_CONFUSIONS = 50;
 /** Maximum positions of an alignment. */
@@ -232,7 +237,7 @@ function* impossibleTargets({ places, splits, model: { steps }, data }: CheckedT
  * @param steps length of the sequences if they are equally long
  * @param width numbers per step
  */
-export function inputDigests(split: Split, steps: number, width: number): (index: number) => string {
+function inputDigests(split: Split, steps: number, width: number): (index: number) => string {
   const longest = split.lengths?.reduce((a, b) => Math.max(a, b), steps) ?? steps;
   const row = new Float32Array(longest * width);
   return index => {

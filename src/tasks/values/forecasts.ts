@@ -6,8 +6,8 @@ import { absoluteError, scaledError } from '../../math/metrics/errors.js';
 import type { Numbers } from '../../math/metrics/metric.js';
 import { predictionsOf } from '../../math/model/inputs.js';
 import { shortestDecimal } from '../../util/numbers.js';
-import type { PredictedSequence, Prediction, TaskModel } from '../core/prediction.js';
 import { Worst } from '../core/collector.js';
+import type { PredictedSequence, Prediction, TaskModel } from '../core/prediction.js';
 import type { ForecastEvaluation } from './facts.js';
 import { ValueReadout } from './readout.js';
 

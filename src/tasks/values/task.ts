@@ -1,20 +1,26 @@
 /** Collects the evaluation of values: errors, the worst predictions, forecasts to draw. */
 import type { Dataset, Split, SplitName } from '../../data/core/dataset.js';
-import { targetsOfKind, type Targets, type ValueTargets } from '../../data/core/targets.js';
-import { targetSize, lossKind, lossOf, outputsPerNumber } from '../../math/losses/index.js';
+import { type Targets, targetsOfKind, type ValueTargets } from '../../data/core/targets.js';
+import { lossKind, lossOf, outputsPerNumber, targetSize } from '../../math/losses/index.js';
 import { absoluteError, Errors } from '../../math/metrics/errors.js';
 import { meanOf } from '../../math/metrics/metric.js';
 import { predictionsOf } from '../../math/model/inputs.js';
-import { evenlySpaced, placeOf, type TaskCollector, worstValue, Worst } from '../core/collector.js';
+import { meanOf as averageOf } from '../../util/numbers.js';
+import {
+  type BaselineFit,
+  type BaselineSubject,
+  constantScorer,
+  lossOfNumbers,
+  naiveScorers,
+} from '../core/baselines.js';
+import { evenlySpaced, placeOf, type TaskCollector, Worst, worstValue } from '../core/collector.js';
 import type { WorstValue } from '../core/document.js';
+import type { BaselineName } from '../core/facts.js';
 import type { TaskModel } from '../core/prediction.js';
+import type { TaskChecks } from '../core/task.js';
 import type { ValueEvaluation, ValuePair } from './facts.js';
 import { forecastCollector } from './forecasts.js';
 import { ValueReadout } from './readout.js';
-import { meanOf } from '../../util/numbers.js';
-import type { BaselineName } from '../core/facts.js';
-import { type BaselineFit, type BaselineSubject, constantScorer, lossOfNumbers, naiveScorers } from '../core/baselines.js';
-import type { TaskChecks } from '../core/task.js';
 
 const MAX_PAIRS = 200;
 /** Numbers of a target in each pair: as many as are plotted. */
@@ -117,7 +123,7 @@ function constants(
     );
   const { bestConstant } = lossKind(loss);
   const { quantiles: predicted = [] } = lossOf(loss);
-  const found: [BaselineName, Float32Array][] = [['mean', outputs(meanOf)]];
+  const found: [BaselineName, Float32Array][] = [['mean', outputs(averageOf)]];
   if (bestConstant === 'median') found.push(['median', outputs(column => quantileOf(column, 0.5))]);
   if (bestConstant === 'quantiles')
     found.push(['quantiles', outputs((column, which) => quantileOf(column, predicted[which].level))]);
