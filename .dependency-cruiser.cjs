@@ -45,6 +45,7 @@ module.exports = {
     only('browser-packages-in-page', 'what draws in a browser is no part of the program that runs in Node', '^src/view/page/', packages('preact')),
     only('page-is-bundled', 'the page is built for browsers: to the program it is a file', '^(src/view/page/|test/)', '^src/view/page/'),
     only('library-is-for-programs', 'it is built from the other parts; the command line shares what both do', '^(src/(cli|library)/|src/index\\.ts$|test/)', '^src/library/'),
+    only('guesses-for-the-command-line', 'what data may mean is guessed for the command line alone: nothing that trains depends on a guess', '^(src/(cli|init)/|test/)', '^src/init/'),
     only('cli-is-the-top', 'the command line uses everything and nothing uses it', '^(src/cli/|test/)', '^src/cli/'),
 
     { name: 'core-without-node', comment: 'pages train and predict with the same code: only the host differs (types of Node cost nothing)', severity: 'error', from: { path: '^src/(config|data|engine|math|predict|run|tasks|train|util)/', pathNot: '^src/engine/probe\\.ts$' }, to: { dependencyTypes: ['core'], dependencyTypesNot: ['type-only'] } },
@@ -65,6 +66,7 @@ module.exports = {
     never('training-does-not-predict', 'a run is trained and measured without the ways in which its model is used afterwards', inside('train'), { path: inside('predict') }),
     never('config-is-a-source', 'a config knows the components, which state their keys, and nothing of how they are used', inside('config'), { path: inside('math/graph', 'math/ops', 'engine', 'train', 'predict', 'run') }),
     never('run-writes-what-it-is-given', 'a run directory can be read and written without a graph, a device or a dataset', inside('run'), { path: inside('math/graph', 'math/ops', 'math/cells', 'math/model', 'math/losses', 'math/optimizers', 'engine', 'train', 'predict', 'data') }),
+    never('guesses-read-data', 'a config is made from what data and their readers say: it is checked and trained by others', inside('init'), { path: inside('config', 'engine', 'train', 'predict', 'run', 'sweep', 'judge', 'view', 'interop', 'serve', 'library') }),
     never('readers-read-files', 'reviews and reports must work on runs from another machine and another day', '^src/(judge/|view/|interop/tensorboard)', { path: `${inside('math/graph', 'math/ops', 'math/cells', 'math/model', 'math/losses', 'math/optimizers', 'engine', 'train', 'predict', 'data')}|^src/tasks/`, pathNot: '^src/tasks/(facts|[a-z]+/facts|core/(baseline-names|confidence|document))\\.ts$' }),
     never('reviews-ask-sweeps-for-results', 'a review asks what became of the trials of a sweep; how one is run is no matter of a reader', inside('judge'), { path: '^src/sweep/', pathNot: '^src/sweep/(results|trials)\\.ts$' }),
     never('page-knows-documents', 'the page draws what a document says; of the program it may know types alone, and how numbers and sounds are written', inside('view/page'), { pathNot: `${inside('view/page')}|^src/util/(numbers|wav)\\.ts$|${packages('preact')}`, dependencyTypesNot: ['type-only'] }),

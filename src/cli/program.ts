@@ -5,7 +5,8 @@
 import { Command, CommanderError } from 'commander';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../util/errors.js';
 import { nearest } from '../util/nearest.js';
-import { commandOf, programName, quoted, verbMeant, withAssignments } from './command/command-line.js';
+import { quoted } from '../util/words.js';
+import { commandOf, programName, verbMeant, withAssignments } from './command/command-line.js';
 import { addCommand, type Shell, type Verb, withSharedOptions } from './command/verb.js';
 import type { Io } from './terminal/io.js';
 

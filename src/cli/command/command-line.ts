@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { basename, delimiter, dirname, join, relative } from 'node:path';
 import type { Command } from 'commander';
 import type { Diagnostic } from '../../util/errors.js';
+import { quoted } from '../../util/words.js';
 
 const ASSIGNMENT = /^[A-Za-z_][\w.[\]-]*=/;
 /** `sweep` reads `key=value` words itself: a list of values is a parameter there. */
@@ -89,15 +90,6 @@ export function programName(
   // before the check of PATH, since npx and npm add this folder to it
   if (dirname(script).endsWith(join('node_modules', '.bin'))) return `npx ${quoted(basename(script))}`;
   return PATH.split(delimiter).includes(dirname(script)) ? quoted(basename(script)) : quoted(script);
-}
-
-export function quoted(path: string): string {
-  // line breaks would split the line, and other control characters could drive the terminal
-  if (/\p{Cc}/u.test(path)) {
-    const escaped = (character: string) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
-    return `$'${path.replaceAll(/[\\']/g, '\\$&').replaceAll(/\p{Cc}/gu, escaped)}'`;
-  }
-  return /^[\w./+:@=,-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
 
 /** The command that resumes the run or sweep in `directory`, as a line. */

@@ -17,8 +17,7 @@ import { finalRun, predictingRuns, readSweepResults } from '../../sweep/results.
 import { weightsAlone } from '../../train/weights.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { atNamedPlace } from '../../util/system-errors.js';
-import { printable } from '../../util/words.js';
-import { quoted } from '../command/command-line.js';
+import { printable, quoted } from '../../util/words.js';
 import { checkpoint, choice, defineVerb, flag, folder, json, refuseGiven, WEIGHTS } from '../command/verb.js';
 
 /** Formats of several files, by default in a subdirectory of the run. */

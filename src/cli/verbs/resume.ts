@@ -1,7 +1,8 @@
 /** `resume RUN`: continues a stopped run. */
 import { resolve } from 'node:path';
 import { sweepFolder } from '../../run/find.js';
-import { programName, quoted } from '../command/command-line.js';
+import { quoted } from '../../util/words.js';
+import { programName } from '../command/command-line.js';
 import {
   compute,
   defineVerb,

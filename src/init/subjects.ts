@@ -1,5 +1,5 @@
 /** Who or what was recorded: a column whose equal values keep sequences in one split. */
-import { BLOCK } from '../../data/formats/archives.js';
+import { BLOCK } from '../data/formats/archives.js';
 import { type Column, countsOf, isFactOf, isWhole } from './columns.js';
 import { formsBlocks, isConstantWithin } from './groups.js';
 import { isName, numbersKinds } from './kinds.js';

@@ -3,11 +3,10 @@
  * pairs of sequences.
  */
 
-import { differences, positionsOf } from '../../data/forecast/times.js';
-import { BLOCK } from '../../data/formats/archives.js';
-import { damagedError, usageError } from '../../util/errors.js';
-import { counted } from '../../util/words.js';
-import { quoted } from '../command/command-line.js';
+import { differences, positionsOf } from '../data/forecast/times.js';
+import { BLOCK } from '../data/formats/archives.js';
+import { damagedError, usageError } from '../util/errors.js';
+import { counted, quoted } from '../util/words.js';
 import {
   type Column,
   type Columns,

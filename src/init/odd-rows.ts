@@ -1,8 +1,8 @@
 /** Rows of a table that are no measurements: units below the names, totals at the end. */
 
-import { isNumeric, missingTest } from '../../data/core/cells.js';
-import type { RowPlace } from '../../data/formats/table-records.js';
-import { damagedError } from '../../util/errors.js';
+import { isNumeric, missingTest } from '../data/core/cells.js';
+import type { RowPlace } from '../data/formats/table-records.js';
+import { damagedError } from '../util/errors.js';
 
 const TOTAL =
   /^(?:(?:grand |sub)?totals?|sum|summe|somme|gesamt(?:summe)?|(?:arithmetic )?mean|mittel(?:wert)?|average|avg|durchschnitt|moyenne|median|std\w*|st[dn]?abw\w*|rsd)(?:[\s.:(].*)?$/i;

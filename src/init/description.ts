@@ -1,9 +1,9 @@
 /** What `init` says of a table: what it is taken for and why, and what else it could be. */
 
-import { MARKERS, ZONED } from '../../data/core/cells.js';
-import { BLOCK } from '../../data/formats/archives.js';
-import { grouped } from '../../util/numbers.js';
-import { counted } from '../../util/words.js';
+import { MARKERS, ZONED } from '../data/core/cells.js';
+import { BLOCK } from '../data/formats/archives.js';
+import { grouped } from '../util/numbers.js';
+import { counted } from '../util/words.js';
 import { type Column, isFactOf, withoutValue } from './columns.js';
 import { areScattered, contradictionsIn } from './layout.js';
 import { classesOf, holesOf, listsMissing, markersOf, missingClassesOf } from './missing.js';

@@ -2,11 +2,11 @@
 
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { BLOCK } from '../../data/formats/archives.js';
-import type { Decimal } from '../../data/formats/numbers.js';
-import type { Delimiter } from '../../data/formats/table-records.js';
-import { isImpossible } from '../../math/losses/ctc.js';
-import { packageRoot } from '../../util/root.js';
+import { BLOCK } from '../data/formats/archives.js';
+import type { Decimal } from '../data/formats/numbers.js';
+import type { Delimiter } from '../data/formats/table-records.js';
+import { isImpossible } from '../math/losses/ctc.js';
+import { packageRoot } from '../util/root.js';
 import { type Column, countsOf } from './columns.js';
 import { isVocabulary } from './kinds.js';
 import type { Layout } from './layout.js';

@@ -1,5 +1,5 @@
 /** Sample data that `init --template` writes. */
-import { RandomStream } from '../../util/random.js';
+import { RandomStream } from '../util/random.js';
 import { voices } from './voices.js';
 
 /** The name of the data, and its text, or the files of a folder. */

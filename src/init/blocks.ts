@@ -1,8 +1,8 @@
 /** Files whose sequences are separated by blank lines, such as words and tags in CoNLL. */
 
-import { NO_WORD } from '../../data/formats/archives.js';
-import type { Delimiter } from '../../data/formats/table-records.js';
-import { usageError } from '../../util/errors.js';
+import { NO_WORD } from '../data/formats/archives.js';
+import type { Delimiter } from '../data/formats/table-records.js';
+import { usageError } from '../util/errors.js';
 
 /** What is looked at of a large file. */
 const MAX_BYTES = 2 ** 20;

@@ -2,14 +2,13 @@
 
 import { basename, join } from 'node:path';
 import { glob } from 'tinyglobby';
-import { Problems } from '../../data/core/problems.js';
-import { unconverted, WavFile } from '../../data/formats/wav.js';
-import { AUDIO_NAME } from '../../data/reading/facts.js';
-import { RangedFile } from '../../data/reading/ranged-file.js';
-import { usageError } from '../../util/errors.js';
-import { grouped, rounded } from '../../util/numbers.js';
-import { counted } from '../../util/words.js';
-import { quoted } from '../command/command-line.js';
+import { Problems } from '../data/core/problems.js';
+import { unconverted, WavFile } from '../data/formats/wav.js';
+import { AUDIO_NAME } from '../data/reading/facts.js';
+import { RangedFile } from '../data/reading/ranged-file.js';
+import { usageError } from '../util/errors.js';
+import { grouped, rounded } from '../util/numbers.js';
+import { counted, quoted } from '../util/words.js';
 import { countsOf } from './columns.js';
 import { labelled, type OtherReading } from './description.js';
 import { MIN_SUBJECTS } from './names.js';

@@ -1,5 +1,5 @@
 /** Missing values of a reading: what means one, and which are filled. */
-import { isMissing, MARKERS } from '../../data/core/cells.js';
+import { isMissing, MARKERS } from '../data/core/cells.js';
 import { type Column, withoutValue } from './columns.js';
 import { areTagged, knownOf, type Reading } from './readings.js';
 

@@ -1,7 +1,7 @@
 /** Recordings that `init --template voice` writes: vowels that glide into another. */
 
-import { RandomStream } from '../../util/random.js';
-import { wavBytes } from '../../util/wav.js';
+import { RandomStream } from '../util/random.js';
+import { wavBytes } from '../util/wav.js';
 
 const RATE = 8000;
 /** First three formants of vowels, in hertz (Peterson and Barney, 1952). */

@@ -2,10 +2,10 @@
 
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join, relative } from 'node:path';
-import { TABLE_NAME } from '../../data/reading/facts.js';
-import { folderOf } from '../../data/reading/files.js';
-import { caught, damagedError, UserError, usageError } from '../../util/errors.js';
-import { quoted } from '../command/command-line.js';
+import { TABLE_NAME } from '../data/reading/facts.js';
+import { folderOf } from '../data/reading/files.js';
+import { caught, damagedError, UserError, usageError } from '../util/errors.js';
+import { quoted } from '../util/words.js';
 import { type Column, type Columns, type FileColumns, readColumns, readFile } from './columns.js';
 import { layoutOf } from './layout.js';
 import { isTarget, USUAL } from './names.js';

@@ -1,14 +1,14 @@
 /** Data that are no table: JSON Lines and NumPy archives. Guesses their input and target. */
 
-import { ArrayArchive, type FileArray, openArrays } from '../../data/arrays/files.js';
-import { MARKERS } from '../../data/core/cells.js';
-import { Problems } from '../../data/core/problems.js';
-import { IGNORED, withoutPadding } from '../../data/core/targets.js';
-import { type JsonRecord, jsonLines, type RecordLine } from '../../data/jsonl/records.js';
-import { RangedFile } from '../../data/reading/ranged-file.js';
-import { damagedErrors, usageError } from '../../util/errors.js';
-import { grouped } from '../../util/numbers.js';
-import { counted } from '../../util/words.js';
+import { ArrayArchive, type FileArray, openArrays } from '../data/arrays/files.js';
+import { MARKERS } from '../data/core/cells.js';
+import { Problems } from '../data/core/problems.js';
+import { IGNORED, withoutPadding } from '../data/core/targets.js';
+import { type JsonRecord, jsonLines, type RecordLine } from '../data/jsonl/records.js';
+import { RangedFile } from '../data/reading/ranged-file.js';
+import { damagedErrors, usageError } from '../util/errors.js';
+import { grouped } from '../util/numbers.js';
+import { counted } from '../util/words.js';
 import { type Column, type Columns, columnNamed, columnOf, isFactOf, isWhole } from './columns.js';
 import { FILLED, labelled, type OtherReading } from './description.js';
 import { isCode, isIdentifier, isLabel, isVocabulary, numbersKinds, textOf as sentencesOf } from './kinds.js';

@@ -1,6 +1,6 @@
 /** What the names of recordings say: the pattern that they match, and its fields. */
-import { damagedError, type UserError, usageError } from '../../util/errors.js';
-import { counted } from '../../util/words.js';
+import { damagedError, type UserError, usageError } from '../util/errors.js';
+import { counted } from '../util/words.js';
 import { countsOf } from './columns.js';
 
 /** A part of the names that differs between recordings. */

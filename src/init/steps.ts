@@ -1,7 +1,7 @@
 /** Series at regular times, in which some steps have no row. */
-import { everyOf } from '../../data/core/intervals.js';
-import { intervalOf, positionsOf, type Times } from '../../data/forecast/times.js';
-import { counted } from '../../util/words.js';
+import { everyOf } from '../data/core/intervals.js';
+import { intervalOf, positionsOf, type Times } from '../data/forecast/times.js';
+import { counted } from '../util/words.js';
 import { type Column, withoutValue } from './columns.js';
 import { isMeasure } from './kinds.js';
 import type { Layout } from './layout.js';

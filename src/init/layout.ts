@@ -1,7 +1,7 @@
 /** How the rows of a table belong together: which column groups them, and which orders them. */
-import { differences } from '../../data/forecast/times.js';
-import { usageError } from '../../util/errors.js';
-import { counted } from '../../util/words.js';
+import { differences } from '../data/forecast/times.js';
+import { usageError } from '../util/errors.js';
+import { counted } from '../util/words.js';
 import { type Column, type Columns, columnNamed, countsOf, isWhole, keysOf } from './columns.js';
 import {
   areOrdinals,

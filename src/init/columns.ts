@@ -1,25 +1,20 @@
 /** The columns of a table: types, dates and missing values, as found in their cells. */
 
-import { badNumber, cellNumber, isNumeric, missingTest, orderKey } from '../../data/core/cells.js';
-import { joinedText } from '../../data/core/columns.js';
-import { Problems } from '../../data/core/problems.js';
-import { likelyMarkers, MAY_BE_MEASURED } from '../../data/core/statistics.js';
-import { repeatedHeader } from '../../data/csv/columns.js';
-import { COMMA_NUMBER, type Decimal, decimalOf, NUMBER, plainNumber } from '../../data/formats/numbers.js';
-import { isParquet } from '../../data/formats/parquet.js';
-import {
-  type Delimiter,
-  type RowPlace,
-  rowName,
-  type TableHandlers,
-} from '../../data/formats/table-records.js';
-import { formatNamed, guessDelimiter, readTable } from '../../data/formats/tables.js';
-import { oneChunk } from '../../data/reading/byte-sources.js';
-import { TABLE_NAME } from '../../data/reading/facts.js';
-import { inputFiles, readContent, shortNames } from '../../data/reading/files.js';
-import { damagedError, damagedErrors, usageError } from '../../util/errors.js';
-import { nearest } from '../../util/nearest.js';
-import { counted } from '../../util/words.js';
+import { badNumber, cellNumber, isNumeric, missingTest, orderKey } from '../data/core/cells.js';
+import { joinedText } from '../data/core/columns.js';
+import { Problems } from '../data/core/problems.js';
+import { likelyMarkers, MAY_BE_MEASURED } from '../data/core/statistics.js';
+import { repeatedHeader } from '../data/csv/columns.js';
+import { COMMA_NUMBER, type Decimal, decimalOf, NUMBER, plainNumber } from '../data/formats/numbers.js';
+import { isParquet } from '../data/formats/parquet.js';
+import { type Delimiter, type RowPlace, rowName, type TableHandlers } from '../data/formats/table-records.js';
+import { formatNamed, guessDelimiter, readTable } from '../data/formats/tables.js';
+import { oneChunk } from '../data/reading/byte-sources.js';
+import { TABLE_NAME } from '../data/reading/facts.js';
+import { inputFiles, readContent, shortNames } from '../data/reading/files.js';
+import { damagedError, damagedErrors, usageError } from '../util/errors.js';
+import { nearest } from '../util/nearest.js';
+import { counted } from '../util/words.js';
 import { blocksIn } from './blocks.js';
 import { areDates, formsOf, timeReader } from './dates.js';
 import { refuseOddRows } from './odd-rows.js';

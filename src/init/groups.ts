@@ -1,5 +1,5 @@
 /** Rows that belong together: those of each value of a name, or of several names together. */
-import { joinedGroup } from '../../data/core/held-out.js';
+import { joinedGroup } from '../data/core/held-out.js';
 import { type Column, countsOf, isWhole, MAX_CLASSES } from './columns.js';
 import { isPartOfDate, isTarget, USUAL } from './names.js';
 

@@ -1,7 +1,7 @@
 /** Forms of dates in tables, as codes of strptime. */
-import { orderKey } from '../../data/core/cells.js';
-import { dateReader } from '../../data/formats/dates.js';
-import { damagedError } from '../../util/errors.js';
+import { orderKey } from '../data/core/cells.js';
+import { dateReader } from '../data/formats/dates.js';
+import { damagedError } from '../util/errors.js';
 
 const DAYS = [
   ...['/', '.', '-'].flatMap(mark => [['%d', '%m', '%Y'].join(mark), ['%m', '%d', '%Y'].join(mark)]),

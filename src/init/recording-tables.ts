@@ -2,12 +2,12 @@
 
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { symbolsOf } from '../../data/core/vocabulary.js';
-import { AUDIO_NAME, RECORDING_NAME } from '../../data/reading/facts.js';
-import { isImpossible } from '../../math/losses/ctc.js';
-import { usageError } from '../../util/errors.js';
-import { grouped } from '../../util/numbers.js';
-import { counted } from '../../util/words.js';
+import { symbolsOf } from '../data/core/vocabulary.js';
+import { AUDIO_NAME, RECORDING_NAME } from '../data/reading/facts.js';
+import { isImpossible } from '../math/losses/ctc.js';
+import { usageError } from '../util/errors.js';
+import { grouped } from '../util/numbers.js';
+import { counted } from '../util/words.js';
 import { tablesBeside } from './beside.js';
 import { type Column, type Columns, columnNamed, isFactOf, isWhole, readColumns } from './columns.js';
 import type { OtherReading } from './description.js';

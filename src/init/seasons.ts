@@ -1,6 +1,6 @@
 /** What the values of a series are like: their season, level and growth. */
-import type { Interval } from '../../data/core/record.js';
-import { differences, intervalOf } from '../../data/forecast/times.js';
+import type { Interval } from '../data/core/record.js';
+import { differences, intervalOf } from '../data/forecast/times.js';
 import { countsOf, keysOf } from './columns.js';
 import type { Reading } from './readings.js';
 import { timesIn } from './steps.js';
