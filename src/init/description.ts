@@ -5,6 +5,7 @@ import { BLOCK } from '../data/formats/archives.js';
 import { grouped } from '../util/numbers.js';
 import { counted } from '../util/words.js';
 import { type Column, isFactOf, withoutValue } from './columns.js';
+import { READINGS } from './evidence.js';
 import { areScattered, contradictionsIn } from './layout.js';
 import { classesOf, holesOf, listsMissing, markersOf, missingClassesOf } from './missing.js';
 import { columnsOf, levelOfTargets } from './plan.js';
@@ -12,7 +13,6 @@ import {
   type Choice,
   endingsOf,
   isEncoded,
-  isPlausible,
   isSequence,
   knownOf,
   lacksTargets,
@@ -285,22 +285,13 @@ export function nextBest(readings: readonly Reading[], { group, time }: Choice):
     one.target === chosen.target &&
     (one.kind === chosen.kind || [one, chosen].every(({ inputKind }) => inputKind === 'text'));
   return readings
-    .filter(one => !isSame(one) && isPlausible(one))
+    .filter(one => !isSame(one) && one.isPlausible)
     .toSorted((a, b) => isCut(a) - isCut(b))
     .filter(
       (one, i, all) => i === all.findIndex(other => other.kind === one.kind || other.target === one.target),
     )
     .map(({ kind, target, isClass }) => ({
       choice: { group, time, target: target.name, as: kind },
-      what: NAMES[kind](target.name, isClass),
+      what: READINGS[kind].noun(target.name, isClass),
     }));
 }
-
-const NAMES = {
-  sequences: (name, isClass) => `${isClass ? 'class' : 'number'} ${name} of each sequence`,
-  steps: (name, isClass) => `${isClass ? 'class' : 'number'} ${name} of each step`,
-  series: name => `a forecast of ${name}`,
-  texts: (name, isClass) => `${isClass ? 'class' : 'number'} ${name} of each text`,
-  rows: (name, isClass) => `${isClass ? 'class' : 'number'} ${name} of each row`,
-  pairs: name => `the sequence ${name} of each row`,
-} as const satisfies Record<Reading['kind'], (name: string, isClass: boolean) => string>;

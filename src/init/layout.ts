@@ -29,7 +29,7 @@ export interface NamedColumns {
   readonly time?: string | undefined;
 }
 
-interface Order {
+export interface Order {
   readonly columns: readonly Column[];
   /** By row; of dates, milliseconds since 1970. */
   readonly at: readonly number[];

@@ -7,58 +7,35 @@ import { differences, positionsOf } from '../data/forecast/times.js';
 import { BLOCK } from '../data/formats/archives.js';
 import { damagedError, usageError } from '../util/errors.js';
 import { counted, quoted } from '../util/words.js';
-import {
-  type Column,
-  type Columns,
-  columnNamed,
-  isFactOf,
-  isWhole,
-  MAX_CLASSES,
-  MERGED,
-  withoutValue,
-} from './columns.js';
+import { type Column, type Columns, columnNamed, isFactOf, MERGED, withoutValue } from './columns.js';
 import { refuseWide } from './dates.js';
-import { dependsOnPast, formsBlocks, isConstantWithin, smoothness, withJoined } from './groups.js';
 import {
-  areYears,
+  type Evidence,
+  factsOf,
+  KINDS,
+  READINGS,
+  type ReadingKind,
+  type Surroundings,
+  scoreOf,
+  unfit,
+  weighed,
+} from './evidence.js';
+import { isConstantWithin, withJoined } from './groups.js';
+import {
   clockOf,
-  isCode,
   isIdentifier,
   isLabel,
-  isMeasure,
   isName,
   isOwnCode,
   isVocabulary,
-  isWordy,
-  longestOf,
-  mayBeWritten,
   numbersGroups,
   numbersKinds,
   numbersRows,
-  textOf,
 } from './kinds.js';
-import {
-  areScattered,
-  contradictionsIn,
-  isPartOfOrder,
-  type Layout,
-  layoutOf,
-  type NamedColumns,
-  repeatsDate,
-  unevenAmong,
-} from './layout.js';
-import { ATTRIBUTE, isPartOfDate, isTarget, USUAL } from './names.js';
-import { aheadOf, mergedSeries, type RegularSteps, regularSteps, timesIn, untilLast } from './steps.js';
-import { coarsest, isNamed, namesOfRows, namesRows, subjectsOf } from './subjects.js';
-
-export const KINDS = ['sequences', 'steps', 'series', 'rows', 'texts', 'pairs'] as const;
-
-/**
- * `sequences`: one target for each. `steps`: a target for each step. `series`: forecasts. `rows`:
- * each row is a sequence of one step. `texts`: each row has a text. `pairs`: the target of each row
- * is a sequence, too.
- */
-export type ReadingKind = (typeof KINDS)[number];
+import { isPartOfOrder, type Layout, layoutOf, type NamedColumns, unevenAmong } from './layout.js';
+import { isTarget, USUAL } from './names.js';
+import { type RegularSteps, regularSteps, timesIn } from './steps.js';
+import { coarsest, namesRows, subjectsOf } from './subjects.js';
 
 export interface Reading {
   readonly kind: ReadingKind;
@@ -79,14 +56,30 @@ export interface Reading {
   readonly future?: readonly (readonly number[])[];
   /** Of a series, if some steps have no row: the config resamples them. */
   readonly regular?: RegularSteps | undefined;
-  /** Why this is the target, and why it is read so. */
-  readonly why: readonly string[];
+  /** False for a target that no one predicts, such as a name. */
+  readonly isPlausible: boolean;
+  /** What speaks for this target and this way to read it, and what against it. */
+  readonly evidence: readonly Evidence[];
   readonly score: number;
+  /** Why it is read so. */
+  readonly why: readonly string[];
 }
 
 /** A reading before its features are known. */
 interface Candidate
-  extends Pick<Reading, 'kind' | 'layout' | 'subject' | 'target' | 'isClass' | 'future' | 'why' | 'score'> {
+  extends Pick<
+    Reading,
+    | 'kind'
+    | 'layout'
+    | 'subject'
+    | 'target'
+    | 'isClass'
+    | 'isPlausible'
+    | 'future'
+    | 'evidence'
+    | 'why'
+    | 'score'
+  > {
   /** Why no config can be made for it. */
   readonly obstacle?: string | undefined;
 }
@@ -95,14 +88,8 @@ export interface Choice extends NamedColumns {
   readonly as?: ReadingKind | undefined;
 }
 
-const MIN_FORECAST_STEPS = 40;
-/** Whole numbers of more values are measured, if their name says so. */
-const MAX_GRADES = 5;
 /** Maximum fraction of missing values of a column that is used. */
 const MAX_MISSING = 0.95;
-/** Fewer sequences cannot be split into training, validation and test. */
-const MIN_SEQUENCES = 5;
-
 /** The best reading of a table, and the others, best first. */
 export function readingsOf(table: Columns, choice: Choice, path: string): readonly Reading[] {
   const layout = layoutOf(table, choice, path);
@@ -113,8 +100,9 @@ export function readingsOf(table: Columns, choice: Choice, path: string): readon
   const around = layout.group?.parts?.slice(0, -1) ?? [];
   const isKnown = (column: Column) => column === layout.group || around.includes(column.name);
   const targets = asked ? [asked] : table.columns.filter(column => !isKnown(column));
+  const surroundings = { columns: table.columns, layout, subjects, asRows: choice.as === 'rows' };
   const candidates = targets
-    .flatMap(target => candidatesFor(target, layout, subjects, table.columns, choice.as === 'rows'))
+    .flatMap(target => candidatesFor(target, surroundings))
     .filter(
       ({ kind, target }) =>
         (choice.as === undefined || kind === choice.as) &&
@@ -170,185 +158,32 @@ function isFit({ name, problem, distinct }: Column): boolean {
   return name !== '' && problem === undefined && distinct >= 2;
 }
 
-function unfit({ name, problem, gaps }: Column): string {
-  const invalid = problem ?? gaps;
-  return invalid ? `its target ${name} has invalid cells: ${invalid}` : `${name} cannot be such a target`;
-}
-
-function candidatesFor(
-  target: Column,
-  layout: Layout,
-  subjects: readonly Column[],
-  columns: readonly Column[],
-  asRows: boolean,
-): Candidate[] {
-  const { rows, order, group } = layout;
-  const { name, isNumber, distinct } = target;
-  const isMeasured = isMeasure(target);
-  const isAgain = repeatsDate(layout, target);
-  const isRare = 2 * target.missing > target.cells.length;
-  const isOutcome = isNumber && distinct > MAX_GRADES && USUAL.outcome.test(name);
-  const isClass = !isNumber || (distinct <= MAX_CLASSES && isWhole(target) && !isOutcome);
-  const isConstant = group !== undefined && isConstantWithin(rows, target);
-  const contradiction = group && contradictionsIn(rows, group, target);
-  const isSubjects = subjects.some(one => (target === one ? isNamed(one) : isFactOf(one, target)));
-  // whole classes in one split cannot be learned
-  const outermost = (all: readonly Column[]) => {
-    const possible = all.filter(one => one !== target && !(isClass && isFactOf(target, one)));
-    const subject = coarsest(possible);
-    const isNested = subject && subject !== possible[0];
-    const nested = isNested && `each ${possible[0].name} has one ${subject.name}, which is kept in one split`;
-    return { subject, nested: nested ? [nested] : [] };
-  };
-  const last = columns.at(-1);
-  const text = textOf(columns.filter(column => column !== target));
-  // chapters follow each other, speakers take turns
-  const takesTurns = (one: Column) => one !== target && isLabel(one) && !formsBlocks(one);
-  const isPlace = USUAL.chapter.test(name) || (text && formsBlocks(target) && columns.some(takesTurns));
-  const hints: readonly (readonly [is: boolean | undefined, score: number, why: string])[] = [
-    [isTarget(name), 3, `${name} is a usual name of a target`],
-    [target === last, 1, `${name} is the last column`],
-    [isOutcome, 1.5, `${name} is a usual name of an outcome`],
-    [isPlace, -3, `${name} is a place in a text`],
-    [isClass && isLabel(target), 1.5, `${name} has words of few kinds`],
-    [
-      isClass && isNumber && !isIdentifier(target),
-      0.5,
-      `${name} has whole numbers of few values, which are classes`,
-    ],
-    [target === last && isNumber && isCode(target) && !isOutcome, 1, `${name} numbers kinds`],
-    [isIdentifier(target), -6, `${name} identifies something`],
-    [numbersKinds(target), -3, `${name} has names with numbers`],
-    [isSubjects, -4, `${name} is a fact of ${subjects[0]?.name}`],
-    [ATTRIBUTE.test(name) || USUAL.place.test(name), -3, `${name} is a fact of someone`],
-    [isRare, -3, `most rows have no ${name}`],
-    [isPartOfDate(name) || isAgain, -6, `${name} is a part of a date`],
-    [isClass && !isLabel(target) && !isNumber, -6, `${name} has words of many kinds`],
-  ];
-  const holding = hints.filter(([is]) => is);
-  const hinted = holding.reduce((sum, [, score]) => sum + score, 0);
-  const reasons = holding.flatMap(([, score, why]) => (score > 0 ? [why] : []));
-  const found: Candidate[] = [];
-  const series = mergedSeries(layout);
-  const add = (kind: ReadingKind, score: number, why: readonly string[], obstacle?: string) => {
-    const alike = isSequence(kind) ? subjects : kind === 'rows' ? namesOfRows(layout, columns) : [];
-    const { subject, nested } = outermost(alike);
-    found.push({
-      kind,
-      target,
+/** All that a column may be predicted as. */
+function candidatesFor(target: Column, surroundings: Surroundings): Candidate[] {
+  const facts = factsOf(target, surroundings);
+  const { isClass } = facts;
+  return KINDS.filter(kind => READINGS[kind].isPossible(facts)).map(kind => {
+    const reading = READINGS[kind];
+    const evidence = weighed(reading.evidence, facts);
+    // whole classes in one split cannot be learned
+    const subjects = reading
+      .subjects(facts)
+      .filter(one => one !== target && !(isClass && isFactOf(target, one)));
+    const subject = coarsest(subjects);
+    const nested = `each ${subjects[0]?.name} has one ${subject?.name}, which is kept in one split`;
+    return {
+      ...{ kind, target, subject, evidence },
+      ...reading.rows(facts),
       isClass: isClass && kind !== 'pairs',
-      score,
-      obstacle,
-      ...(kind === 'series'
-        ? { why, ...untilLast(series, target) }
-        : { why: [...why, ...nested], layout: isSequence(kind) ? layout : alone(layout), subject }),
-    });
-  };
-  const bad = badTarget(target);
-  const unplaced = gapsIn(layout);
-  if (group !== undefined) {
-    const few = rows.length < MIN_SEQUENCES ? -4 : 0;
-    const areOver = isClass && distinct > 1 && order?.isDate && endApart(order.at, rows);
-    const recorded = areOver ? 5 : 0;
-    const held = `${name} is the same in all rows of each ${group.name}`;
-    const obstacle = bad ?? unplaced ?? contradiction;
-    if (isConstant || contradiction)
-      add('sequences', 3 + hinted + few + recorded, [...reasons, held], obstacle);
-    if (!isConstant) {
-      const value = isClass ? 0 : -1;
-      const differs = `${name} differs within ${group.name}`;
-      add('steps', 2 + hinted + few + value, [...reasons, differs], bad ?? unplaced);
-    }
-  }
-  if (order && isNumber && !isConstant && distinct > 1) {
-    const isUsual = USUAL.forecast.test(name);
-    const named = isUsual ? [`${name} is a usual name of what is forecast`] : [];
-    const dated = order.isDate ? [`${order.columns[0].name} has dates`] : [];
-    const { shortest } = untilLast(layout, target).layout;
-    const isShort = shortest < MIN_FORECAST_STEPS;
-    const ahead = aheadOf(layout, target, columns);
-    const which = group ? ` (the rows of each ${group.name})` : '';
-    const short = `its series${which} have ${shortest} steps, and a forecast needs ${MIN_FORECAST_STEPS}`;
-    const moves = isMeasured ? smoothness(target, rows) : -5;
-    const isScattered = areScattered(layout);
-    const isLastClass = last && last !== target && (isLabel(last) || last.distinct === 2);
-    const isChance = (isScattered || isLastClass) && !dependsOnPast(target, rows);
-    const isDated = order.isDate || areYears(order.columns[0]);
-    const score =
-      (isDated ? 4 : -1) +
-      (isUsual ? 3 : 0) +
-      (ahead ? 5 : 0) +
-      moves -
-      (isChance ? 8 : isScattered && isLastClass ? 4 : 0) -
-      (isShort ? 10 : 0) -
-      (isRare ? 3 : 0) -
-      (isAgain ? 6 : 0);
-    const files =
-      layout.perFile &&
-      'a forecast reads one table, in which a column names the series, and no files of one each';
-    const why = [...named, ...(ahead ? [ahead] : []), ...dated];
-    add('series', score, why, bad ?? gapsIn(series, true) ?? (isShort ? short : files || undefined));
-  }
-  if (text) add('texts', 4 + hinted - (isClass ? 0 : 0.5), [...reasons, `${text.name} has texts`], bad);
-  // rows of one sequence, each read alone, would be in several splits
-  const torn = asRows ? undefined : layout.parts && layout.obstacle;
-  add('rows', (group ? -1 : 1) + hinted - (isClass ? 0 : 0.5), reasons, bad ?? torn);
-  const hasNumbers = columns.some(column => column !== target && isMeasure(column));
-  // a name or a time beside measures or in a group is no text to write
-  const isKey = (group || hasNumbers) && (isName(target) || target.isTime);
-  if (mayBeWritten(target) && !isKey) {
-    const usual = hints.slice(0, 2).reduce((sum, [is, score]) => sum + (is ? score : 0), 0);
-    const isUnlikely = group || hasNumbers || 2 * distinct <= target.cells.length;
-    const different = `${name} has ${distinct} different texts`;
-    add('pairs', (isUnlikely ? -2 : 2) + usual, [...reasons, different]);
-  }
-  return found;
-}
-
-/** True if most groups end before the last quarter of the time, as recordings do, and no series. */
-function endApart(at: readonly number[], rows: Layout['rows']): boolean {
-  const [first, last] = [Math.min, Math.max].map(one =>
-    at.filter(time => !Number.isNaN(time)).reduce((a, b) => one(a, b)),
-  );
-  const over = rows.filter(list => at[list[list.length - 1]] < last - (last - first) / 4);
-  return 2 * over.length > rows.length;
-}
-
-/** Why some rows belong to no sequence, or have no place in it. */
-function gapsIn(layout: Layout, isSeries = false): string | undefined {
-  const { group, order, repeated, isMerged, obstacle, parts } = layout;
-  const ordering = order?.columns.find(({ gaps }) => gaps !== undefined);
-  if (parts) return obstacle;
-  if (group?.gaps) return `the rows of each ${group.name} belong together, and it has ${group.gaps}`;
-  if (ordering) return `${ordering.name} orders the rows, and it has ${ordering.gaps}`;
-  return repeated && !isMerged && (isSeries || order?.isColumn)
-    ? `${repeated}; sort the file by time if such rows are in order in it, keep one row of each time, or merge them with \`resample\``
-    : undefined;
-}
-
-/** The rows of a table, each a sequence. */
-function alone(layout: Layout): Layout {
-  const rows = layout.rows
-    .flat()
-    .sort((a, b) => a - b)
-    .map(row => [row]);
-  return {
-    ...layout,
-    group: undefined,
-    perFile: false,
-    why: undefined,
-    rows,
-    shortest: 1,
-  };
-}
-
-function badTarget(target: Column): string | undefined {
-  const { name, isNumber, problem, distinct, cells } = target;
-  // a few words among few numbers are names of classes
-  if (problem && distinct > MAX_CLASSES) return unfit(target);
-  if (distinct < 2) return `its target ${name} has the same value everywhere`;
-  const isName = !isNumber && 2 * distinct > cells.length;
-  return isName ? `its target ${name} has ${distinct} different words in ${cells.length} rows` : undefined;
+      isPlausible: reading.isPlausible(facts),
+      score: scoreOf(evidence),
+      why: [
+        ...evidence.flatMap(({ weight, says }) => (weight > 0 ? [says] : [])),
+        ...(subject === subjects[0] ? [] : [nested]),
+      ],
+      obstacle: reading.obstacles(facts).find(one => one) || undefined,
+    };
+  });
 }
 
 /**
@@ -365,14 +200,7 @@ function completed(
   const { order } = layout;
   const { features, statics, unused } = featuresOf(candidate, columns, grouping);
   const others = columns.filter(one => one !== target && one !== grouping && one.name !== '');
-  const words =
-    kind === 'texts'
-      ? textOf(others)
-      : kind === 'series' || (features.length > 0 && kind !== 'pairs')
-        ? undefined
-        : kind === 'pairs'
-          ? longestOf(others.filter(one => mayBeWritten(one) && !isName(one)))
-          : columnOfWords(layout, others);
+  const words = READINGS[kind].words(others, layout, features);
   if (kind !== 'series' && features.length === 0 && words === undefined)
     return 'no column has a number or a text in every row';
   const names = isSequence(kind)
@@ -492,31 +320,9 @@ function checkNumbers(
   });
 }
 
-/** The column of symbols of a table with groups, else that of texts: the longest one. */
-function columnOfWords({ group, order }: Layout, columns: readonly Column[]): Column | undefined {
-  const words = columns.filter(
-    column =>
-      !column.isNumber &&
-      !column.isTime &&
-      !column.problem &&
-      column.distinct > 1 &&
-      !isName(column) &&
-      // words that differ from row to row name the rows of a group
-      (group === undefined || (column.distinct < column.cells.length && !isWordy(column))) &&
-      !(order?.columns.includes(column) ?? false),
-  );
-  return group === undefined ? longestOf(words) : words[0];
-}
-
-/** False for names and times, which no one predicts. */
-export function isPlausible({ kind, target, layout: { order } }: Reading): boolean {
-  if (isIdentifier(target)) return false;
-  return kind !== 'pairs' || !(target.isTime || numbersKinds(target) || order?.columns.includes(target));
-}
-
 /** True if rows follow each other. */
 export function isSequence(kind: ReadingKind): boolean {
-  return kind === 'sequences' || kind === 'steps' || kind === 'series';
+  return READINGS[kind].isSequence;
 }
 
 /** True for words that are features beside numbers. */
@@ -573,7 +379,7 @@ export function knownOf({ layout: { order }, features, future = [] }: Reading): 
  * @param expected what helps, if it is none of them
  */
 function nothing(path: string, why: string, others: readonly Reading[] = [], expected?: string) {
-  const possible = others.filter(isPlausible).slice(0, 2);
+  const possible = others.filter(one => one.isPlausible).slice(0, 2);
   const flags = possible.map(({ target, kind }) => `--target ${quoted(target.name)} --as ${kind}`);
   const another =
     flags.length > 0

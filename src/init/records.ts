@@ -11,6 +11,7 @@ import { grouped } from '../util/numbers.js';
 import { counted } from '../util/words.js';
 import { type Column, type Columns, columnNamed, columnOf, isFactOf, isWhole } from './columns.js';
 import { FILLED, labelled, type OtherReading } from './description.js';
+import type { ReadingKind } from './evidence.js';
 import { isCode, isIdentifier, isLabel, isVocabulary, numbersKinds, textOf as sentencesOf } from './kinds.js';
 import { ATTRIBUTE, isPartOfDate, isTarget, MIN_SUBJECTS, USUAL } from './names.js';
 import {
@@ -27,7 +28,7 @@ import {
   type Task,
   taskPlan,
 } from './plan.js';
-import { type Choice, featuresOf, type ReadingKind } from './readings.js';
+import { type Choice, featuresOf } from './readings.js';
 import { coarsest, isNamed } from './subjects.js';
 
 /** A plan, and what `init` says of the data. */
