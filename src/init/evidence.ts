@@ -74,7 +74,7 @@ export function factsOf(target: Column, { columns, layout, subjects, asRows }: S
   const isClass = !isNumber || (distinct <= MAX_CLASSES && isWhole(target) && !isOutcome);
   const isConstant = group !== undefined && isConstantWithin(rows, target);
   const isShared = isConstant && distinct >= 2 && 2 * distinct <= rows.length;
-  /** A name, such as that of a speaker, that is a class as well: few values, with groups of each. */
+  /** A name that is a class as well, such as a speaker: few values, with groups of each. */
   const namesFew = isClass && isShared && distinct <= MAX_CLASSES && (isName(target) || isNamed(target));
   const text = textOf(columns.filter(column => column !== target));
   // chapters follow each other, speakers take turns
