@@ -1,4 +1,4 @@
-/** `init`: the evidence by which a table is read: one shape of tables with a label in many forms. */
+/** `init`: the evidence by which tables are read: one shape, with a label in many forms. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
