@@ -1,6 +1,6 @@
 /**
- * What a table can be read as: each reading is a row with the evidence for and against it, of which
- * the weights are added. The reading with the highest score is written.
+ * The readings of a table, with the evidence for and against each. Its weights add up to a score;
+ * the reading with the highest score is written.
  */
 
 import { counted } from '../util/words.js';
@@ -63,7 +63,7 @@ export interface Surroundings {
   readonly layout: Layout;
   /** Columns that tell who or what was recorded. */
   readonly subjects: readonly Column[];
-  /** True if rows are to be read alone, whatever they belong to. */
+  /** True if each row is read alone, even if a column groups rows. */
   readonly asRows: boolean;
 }
 

@@ -34,7 +34,7 @@ export interface Wish extends Choice {
   readonly decimal?: Decimal | undefined;
 }
 
-/** A file or folder, of which what is read is kept for other readings. */
+/** A file or folder. What is read is kept, so that other readings do not read it again. */
 export class Source {
   readonly isFolder: boolean;
   readonly #folder: string;

@@ -16,19 +16,11 @@ export class ClassReadout extends Readout {
     return this.targets.values.subarray(at, at + 1);
   }
 
-  targetDecimals(at: number, target: Numbers = this.target(at)): number[] {
-    return this.decimals(target, at);
-  }
-
   conformityScores(outputs: Float32Array, at: number): Float64Array {
     return Float64Array.of(1 - probabilityOf(outputs, this.target(at)[0]));
   }
 
-  interval(): undefined {
-    return undefined;
-  }
-
-  decided(outputs: Float32Array): Pick<Scored, 'thresholds' | 'set'> {
+  override decided(outputs: Float32Array): Pick<Scored, 'thresholds' | 'set'> {
     const { intervals, thresholds } = this;
     if (!intervals) return { thresholds };
     const [[quantile]] = intervals.quantiles;
@@ -38,9 +30,5 @@ export class ClassReadout extends Readout {
     const best = predictedClass(outputs);
     const set = Array.from(likely.keys()).filter(k => k === best || !(1 - likely[k] > most));
     return { thresholds, set };
-  }
-
-  protected scaling(): undefined {
-    return undefined;
   }
 }

@@ -37,7 +37,7 @@ function strayIn({ trainClasses, gap, foreign }: LabelFacts, needed: number): Di
 
 const MAX_NAMED = 5;
 
-/** Classes, or symbols of targets, that only held-out splits have. @param what their plural */
+/** Classes, or symbols of targets, that only held-out splits have. */
 export function* untrainedLabels(
   { data, places }: CheckedTask,
   [singular, plural]: readonly [singular: string, plural: string],

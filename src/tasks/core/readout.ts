@@ -42,15 +42,24 @@ export abstract class Readout {
    * both.
    * @param ahead step of the horizon, from 0
    */
-  abstract interval(outputs: Float32Array, at: number, ahead: number): Scored['interval'];
+  interval(_outputs: Float32Array, _at: number, _ahead: number): Scored['interval'] {
+    return undefined;
+  }
 
   /** What predicted classes and labels are decided by, and the set of classes. */
-  abstract decided(outputs: Float32Array): Pick<Scored, 'thresholds' | 'set'>;
+  decided(_outputs: Float32Array): Pick<Scored, 'thresholds' | 'set'> {
+    return { thresholds: this.thresholds };
+  }
 
-  /** The decimals of `target`, which is the one at `at`: those of the data. */
-  abstract targetDecimals(at: number, target?: Numbers): number[];
+  /** The decimals of `target`, which is that of prediction `at`, as in the data. */
+  targetDecimals(at: number, target: Numbers = this.target(at)): number[] {
+    return this.decimals(target, at);
+  }
 
-  protected abstract scaling(at: number): Scaling | undefined;
+  /** Of prediction `at`; undefined if its target is not scaled. */
+  protected scaling(_at: number): Scaling | undefined {
+    return undefined;
+  }
 
   /** A view of `outputs` unless they must be converted. */
   point(outputs: Float32Array, at: number): Numbers {

@@ -15,23 +15,7 @@ export class SequenceReadout extends Readout {
     return symbolsOfTarget(this.targets, at);
   }
 
-  targetDecimals(at: number, target: Numbers = this.target(at)): number[] {
-    return Array.from(target);
-  }
-
   conformityScores(): never {
     throw new Error('sequences of symbols have no intervals');
-  }
-
-  interval(): undefined {
-    return undefined;
-  }
-
-  decided(): Record<string, never> {
-    return {};
-  }
-
-  protected scaling(): undefined {
-    return undefined;
   }
 }

@@ -26,16 +26,12 @@ export class ValueReadout extends Readout {
     return inDataUnits(values.subarray(at * size, (at + 1) * size), this.scaling(at));
   }
 
-  targetDecimals(at: number, target: Numbers = this.target(at)): number[] {
+  override targetDecimals(at: number, target: Numbers = this.target(at)): number[] {
     const given = this.targets.given?.(at);
     return given ? Array.from(given, value => shortestDecimal(value)) : this.decimals(target, at);
   }
 
-  decided(): Pick<Scored, 'thresholds'> {
-    return { thresholds: this.thresholds };
-  }
-
-  interval(outputs: Float32Array, at: number, ahead: number): Scored['interval'] {
+  override interval(outputs: Float32Array, at: number, ahead: number): Scored['interval'] {
     const { intervals, bounds } = this;
     const scaling = this.scaling(at);
     if (!intervals && !bounds) return undefined;
@@ -63,7 +59,7 @@ export class ValueReadout extends Readout {
   }
 
   /** `index` is the sequence's: values with a scaling per sequence have one target per sequence. */
-  protected scaling(index: number): Scaling | undefined {
+  protected override scaling(index: number): Scaling | undefined {
     const { scaling } = this.targets;
     return typeof scaling === 'function' ? scaling(index) : scaling;
   }
