@@ -8,7 +8,8 @@ import type { Adapt, Readout, ReadoutModel } from './core/readout.js';
 import { SequenceReadout } from './sequences/readout.js';
 import { ValueReadout } from './values/readout.js';
 
-export { probabilities, probabilityOf, type Readout } from './core/readout.js';
+export { probabilities, probabilityOf } from './classes/readout.js';
+export type { Readout } from './core/readout.js';
 
 export function readoutOf(run: ReadoutModel, targets: Targets, adapt?: Adapt): Readout {
   switch (targets.kind) {

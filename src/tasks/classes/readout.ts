@@ -1,7 +1,7 @@
 /** From logits to classes: probabilities, and the set of classes that intervals do not exclude. */
 import type { ClassTargets } from '../../data/core/targets.js';
 import { type Numbers, predictedClass, type Scored } from '../../math/metrics/metric.js';
-import { type Adapt, probabilities, probabilityOf, Readout, type ReadoutModel } from '../core/readout.js';
+import { type Adapt, Readout, type ReadoutModel } from '../core/readout.js';
 
 export class ClassReadout extends Readout {
   constructor(
@@ -31,4 +31,24 @@ export class ClassReadout extends Readout {
     const set = Array.from(likely.keys()).filter(k => k === best || !(1 - likely[k] > most));
     return { thresholds, set };
   }
+}
+
+/**
+ * softmax(z)_k = e^(z_k - m) / sum over i of e^(z_i - m), m = max z, in float64; NaN if undefined.
+ */
+export function probabilityOf(logits: ArrayLike<number>, k: number): number {
+  return probabilities(logits)[k];
+}
+
+/** softmax(z) of all classes, [C], written to `values`. */
+export function probabilities(
+  logits: ArrayLike<number>,
+  values: Float64Array = new Float64Array(logits.length),
+): Float64Array {
+  values.set(logits);
+  const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  for (let k = 0; k < values.length; k++) values[k] = Math.exp(values[k] - most);
+  const sum = values.reduce((a, b) => a + b, 0);
+  for (let k = 0; k < values.length; k++) values[k] /= sum;
+  return values;
 }

@@ -22,9 +22,9 @@ import {
   weightProblems,
 } from '../core/label-checks.js';
 import type { TaskModel } from '../core/prediction.js';
-import { probabilityOf } from '../core/readout.js';
 import type { TaskChecks } from '../core/task.js';
 import { type ClassEvaluation, confusionOfLargest, type Mistake } from './facts.js';
+import { probabilityOf } from './readout.js';
 
 /** Maximum classes of a whole confusion matrix: its size grows with the square. */
 const MAX_CONFUSED = 100;

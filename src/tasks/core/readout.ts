@@ -94,23 +94,3 @@ export abstract class Readout {
     });
   }
 }
-
-/**
- * softmax(z)_k = e^(z_k - m) / sum over i of e^(z_i - m), m = max z, in float64; NaN if undefined.
- */
-export function probabilityOf(logits: ArrayLike<number>, k: number): number {
-  return probabilities(logits)[k];
-}
-
-/** softmax(z) of all classes, [C], written to `values`. */
-export function probabilities(
-  logits: ArrayLike<number>,
-  values: Float64Array = new Float64Array(logits.length),
-): Float64Array {
-  values.set(logits);
-  const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  for (let k = 0; k < values.length; k++) values[k] = Math.exp(values[k] - most);
-  const sum = values.reduce((a, b) => a + b, 0);
-  for (let k = 0; k < values.length; k++) values[k] /= sum;
-  return values;
-}
