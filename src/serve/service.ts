@@ -14,6 +14,7 @@ import { runsAt } from '../run/find.js';
 import { htmlPage, pageAsset } from '../view/report.js';
 import {
   type Address,
+  endResponse,
   GONE,
   listen,
   logRequest,
@@ -196,7 +197,7 @@ class Handler {
       if (route === undefined) return refuse(response, NOWHERE);
       await route[method](this, { request, response, signal: signalOf(response), session });
     } catch (error) {
-      this.fail(error, request, response);
+      this.fail(error, response);
     }
   }
 
@@ -351,8 +352,7 @@ class Handler {
       add(Promise.resolve(failed(index)(error)));
     }
     await written;
-    if (!request.complete) closeAfter(request, response);
-    response.end();
+    endResponse(response);
   }
 
   private async body(request: IncomingMessage): Promise<Buffer> {
@@ -386,7 +386,9 @@ class Handler {
     this.inProgress++;
     response.once('close', () => {
       this.inProgress--;
-      const status = response.writableFinished ? response.statusCode : GONE;
+      // a refusal counts, whether the client reads it or not
+      const isAnswered = response.writableFinished || response.statusCode >= 400;
+      const status = isAnswered ? response.statusCode : GONE;
       this.metrics.count('cellrun_requests_total', 'Requests by the status of their response.', {
         route,
         status,
@@ -398,12 +400,11 @@ class Handler {
     });
   }
 
-  private fail(error: unknown, request: IncomingMessage, response: ServerResponse): void {
+  private fail(error: unknown, response: ServerResponse): void {
     if (response.destroyed) return;
     const { status, ...told } = this.toldOf(error);
     if (response.headersSent) return void response.destroy();
     const headers = { ...(status === 503 && { 'Retry-After': '1' }) };
-    if (!request.complete) closeAfter(request, response);
     respond(response, status, 'application/json', JSON.stringify(told), headers);
   }
 
@@ -452,19 +453,6 @@ function signalOf(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
   response.once('close', () => controller.abort());
   return controller.signal;
-}
-
-/** Time to read the response, for a client whose body is not read to its end. */
-const LINGER_MS = 1000;
-
-/** Closes the connection after the response: what follows on it is the rest of the body. */
-function closeAfter(request: IncomingMessage, response: ServerResponse): void {
-  if (!response.headersSent) response.setHeader('Connection', 'close');
-  response.once('finish', () => {
-    // a connection that is closed with unread bytes in it can lose the response
-    request.resume();
-    setTimeout(() => request.socket.destroy(), LINGER_MS).unref();
-  });
 }
 
 const PAGE = htmlPage(

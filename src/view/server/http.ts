@@ -174,7 +174,28 @@ export function respond(
     'Content-Length': Buffer.byteLength(body),
     ...headers,
   });
-  response.end(body);
+  endResponse(response, body);
+}
+
+/** Time to read the response, for a client whose body is not read to its end. */
+const LINGER_MS = 1000;
+
+/**
+ * Ends a response, with what remains of it. A client that still sends its body has time to read it:
+ * Node.js closes many connections at the end of a response, and a connection that is closed with
+ * unread bytes in it loses the response.
+ */
+export function endResponse(response: ServerResponse, rest: string | Buffer = ''): void {
+  const { req } = response;
+  const hasBody = 'content-length' in req.headers || 'transfer-encoding' in req.headers;
+  if (req.complete || !hasBody) return void response.end(rest);
+  response.write(rest);
+  const late = setTimeout(() => response.end(() => req.socket.destroySoon()), LINGER_MS).unref();
+  req.once('end', () => {
+    clearTimeout(late);
+    response.end();
+  });
+  req.resume();
 }
 
 export function refuse(response: ServerResponse, { status, message, headers }: Refusal): void {
