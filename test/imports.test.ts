@@ -55,7 +55,7 @@ t.test('the imports follow the rules, and a planted violation of each rule is fo
     ['pino-in-host', 'src/run/planted-p.ts', 'pino'],
     ['bullmq-in-launchers', 'src/sweep/planted-r.ts', 'bullmq'],
     ['browser-packages-in-page', 'src/view/planted-u.ts', 'preact'],
-    ['page-is-bundled', 'src/cli/planted-v.ts', '../view/page/run-list.js'],
+    ['page-is-bundled', 'src/cli/planted-v.ts', '../view/components/run-list.js'],
     ['page-knows-documents', 'src/view/page/planted-w.ts', '../report.js'],
     ['tasks-are-columns', 'src/tasks/values/planted-ta.ts', '../../train/trainer.js'],
     ['tasks-siblings', 'src/tasks/values/planted-ts.ts', '../classes/readout.js'],

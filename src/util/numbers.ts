@@ -119,11 +119,11 @@ function withExponent(value: number): string {
     .replace('e+', 'e');
 }
 
+/** A measured number, or the name of one that JSON lacks; null if it was not measured. */
+export type Measured = number | 'nan' | 'inf' | '-inf' | null;
+
 /** A metric's value in its unit. */
-export function formatMetric(
-  metric: string,
-  value: number | 'nan' | 'inf' | '-inf' | null | undefined,
-): string {
+export function formatMetric(metric: string, value: Measured | undefined): string {
   if (value === null || value === undefined) return '–';
   if (typeof value === 'string') return { nan: 'NaN', inf: '∞', '-inf': '−∞' }[value];
   if (isFraction(metric)) return percent(value, 2);

@@ -15,21 +15,14 @@ import { Run } from '../run/run.js';
 import type { GateResult, SplitBaselines, Summary } from '../run/summary.js';
 import { endingOf, failuresOf, selectionCautions, shortfallsOf } from '../run/words.js';
 import { canonical, type Value } from '../sweep/search/space.js';
-import { confusionOfLargest, type MistakeContext } from '../tasks/classes/facts.js';
 import type { RecordingPicture } from '../tasks/core/document.js';
-import type {
-  ClassEvaluation,
-  LabelEvaluation,
-  SequenceEvaluation,
-  SplitEvaluation,
-  ValueEvaluation,
-} from '../tasks/facts.js';
+import { type Hear, scoresOf, visible } from '../tasks/core/report.js';
+import type { SplitEvaluation } from '../tasks/facts.js';
+import { shownSequences, taskReport } from '../tasks/reports.js';
+import type { Measured } from '../util/numbers.js';
 import { counted } from '../util/words.js';
 
 export type RunReport = ReturnType<typeof runReportOf>;
-
-/** A measured number, or the name of one that JSON lacks; null if it was not measured. */
-export type Measured = number | 'nan' | 'inf' | '-inf' | null;
 
 export interface Fact {
   readonly label: string;
@@ -225,139 +218,25 @@ function numberOrNull(value: unknown): number | null {
 }
 
 /** The sequence `index` of the latest evaluation, if its recording is known. */
-export function recordedAt({ evaluation }: Run, index: number) {
-  if (evaluation?.kind !== 'class' && evaluation?.kind !== 'sequence') return undefined;
-  const shown =
-    evaluation.kind === 'class'
-      ? evaluation.mistakes
-      : [...evaluation.misread, ...(evaluation.alignments ?? [])];
-  const recording = shown.find(one => one.index === index)?.recording;
+export function recordedAt({ evaluation }: Run, index: number): Recorded | undefined {
+  if (evaluation === undefined) return undefined;
+  const recording = shownSequences(evaluation).find(shown => shown.index === index)?.recording;
   return recording && { split: evaluation.split, index, recording };
 }
 
-type Heard = ReturnType<typeof hearing>;
-
-/** Adds the audio to the recordings of an evaluation. */
-function hearing(run: Run, split: Recorded['split'], audioOf: AudioOf) {
-  return ({
-    index,
-    recording,
-  }: {
-    readonly index: number;
-    readonly recording?: RecordingPicture | undefined;
-  }) => (recording ? { ...recording, audio: audioOf(run, { split, index, recording }) } : null);
-}
+const COVERAGES = ['predictions', 'coverage', 'width'] as const;
 
 function evaluationOf(run: Run, written: SplitEvaluation, audioOf: AudioOf) {
   const { split, step, epoch, predictions, example = null } = written;
   const { reliability = null, coverage = null } = { reliability: null, coverage: null, ...written };
-  const nothing = { classes: null, values: null, forecasts: null, sequences: null, scores: null };
-  const details = detailsOf(written, hearing(run, split, audioOf));
-  const confidence = {
-    reliability,
-    coverage: scoresOf('group', COVERAGES, coverage, coverage?.map(({ group }) => group) ?? null),
-  };
-  return { split, step, epoch, predictions, example, ...confidence, ...nothing, ...details };
-}
-
-function detailsOf(written: SplitEvaluation, heard: Heard) {
-  switch (written.kind) {
-    case 'class': {
-      const scores = scoresOf('class', CLASS_SCORES, written.per_class, namesOf(written));
-      return { classes: classesOf(written, heard), scores };
-    }
-    case 'value': {
-      const scores = scoresOf('target', OUTPUT_SCORES, written.per_output, written.target_names);
-      return {
-        values: valuesOf(written, pairsOf(written.sample)),
-        forecasts: written.forecasts ?? null,
-        scores,
-      };
-    }
-    case 'label': {
-      const scores = scoresOf('label', CLASS_SCORES, written.per_label, written.target_names);
-      return { values: valuesOf(written, []), scores };
-    }
-    case 'sequence':
-      return { sequences: sequencesOf(written, heard) };
-  }
-}
-
-/** Rows of a table before those that the reader asks for. */
-const MAX_SHOWN = 20;
-
-const CLASS_SCORES = ['precision', 'recall', 'f1', 'support'] as const;
-const COVERAGES = ['predictions', 'coverage', 'width'] as const;
-const OUTPUT_SCORES = ['mean_absolute_error', 'rmse', 'r2'] as const;
-
-/** @param names of the rows; their numbers if absent */
-function scoresOf<C extends string>(
-  of: 'class' | 'label' | 'target' | 'group',
-  columns: readonly C[],
-  rows: readonly { readonly [K in C]?: number }[] | null | undefined,
-  names: readonly string[] | null,
-) {
-  if (!rows) return null;
-  const told = rows.map((row, i) => ({
-    name: names?.[i] ?? String(i),
-    cases: Reflect.get(row, 'support') ?? 0,
-    values: columns.map((column): Measured => row[column] ?? nameIn(row, column) ?? null),
-  }));
-  // of many, the most frequent ones first
-  const order = told.length > MAX_SHOWN ? told.toSorted((a, b) => b.cases - a.cases) : told;
-  const shown = order.map(({ name, values }) => ({ name, values }));
-  return { of, columns: columns as readonly string[], rows: shown };
-}
-
-/** The name of a number that JSON lacks, beside its key. */
-function nameIn(record: object, key: string) {
-  return Reflect.get(record, `${key}_nonfinite`) as Exclude<Measured, number>;
-}
-
-function namesOf({ class_names: names, classes }: ClassEvaluation): readonly string[] {
-  return names?.map(visible) ?? Array.from({ length: classes }, (_, i) => String(i));
-}
-
-const SIGNS: Readonly<Record<string, string>> = { ' ': '␣', '\n': '↵', '\r': '␍', '\t': '⇥' };
-
-/** A text with its line ends, tabs and outer spaces as signs. */
-function visible(text: string): string {
-  return text.replaceAll(/^ +| +$|[\n\r\t]/g, found => Array.from(found, one => SIGNS[one]).join(''));
-}
-
-function classesOf(written: ClassEvaluation, heard: Heard) {
-  const { accuracy, predictions, undecided, mistakes, images } = written;
+  const groups = coverage?.map(({ group }) => group) ?? null;
+  const hear: Hear = ({ index, recording }) =>
+    recording ? { ...recording, audio: audioOf(run, { split, index, recording }) } : null;
   return {
-    names: namesOf(written),
-    ...confusionsOf(written),
-    right: Math.round((accuracy ?? 0) * predictions),
-    undecided,
-    mistakes: mistakes.map(({ loss: _, context, ...mistake }) => ({
-      ...{ id: null, step_in_sequence: null, image: null, over_time: null },
-      ...mistake,
-      context: context ? contextOf(context) : null,
-      recording: heard(mistake),
-    })),
-    images: images && { width: images.width, height: images.height },
+    ...{ split, step, epoch, predictions, example, reliability },
+    coverage: scoresOf('group', COVERAGES, coverage, groups),
+    task: taskReport(written, hear),
   };
-}
-
-/** Spaces between words stay; the place of the mistake is visible even if it is a space. */
-function contextOf({ before, at, after }: MistakeContext): MistakeContext {
-  const inText = (text: string) => text.replaceAll(/[\n\r\t]/g, one => SIGNS[one]);
-  return { before: inText(before), at: visible(at), after: inText(after) };
-}
-
-/** The confusion matrix to show, and the whole one if that leaves out classes. */
-function confusionsOf(written: ClassEvaluation) {
-  const { confusion, confusion_of_largest: given } = written;
-  const names = namesOf(written);
-  const whole = confusion && { names, counts: confusion, others: 0 };
-  const largest = given ?? (confusion ? confusionOfLargest(confusion) : undefined);
-  if (largest === undefined) return { confusion: whole, whole: null };
-  const others = names.length - largest.classes.length;
-  const shown = [...largest.classes.map(k => names[k]), `${others} others`];
-  return { confusion: { names: shown, counts: largest.counts, others }, whole };
 }
 
 /** More features than this are a picture without names, in the order of the data. */
@@ -421,68 +300,6 @@ function explanationOf({ split, step, scores, features, parts, attributions }: E
       },
     ),
   };
-}
-
-function valuesOf({ target_names, worst }: ValueEvaluation | LabelEvaluation, pairs: readonly Pair[][]) {
-  const apart = worst.map(({ index, id = null, target, prediction, absolute_error: error }, i) => ({
-    ...{ index, id, target, prediction },
-    absolute_error: error ?? nameIn(worst[i], 'absolute_error'),
-  }));
-  return { names: target_names, pairs, worst: apart };
-}
-
-function sequencesOf(
-  { inputs, sequence_accuracy, symbol_names, edits, ...written }: SequenceEvaluation,
-  heard: Heard,
-) {
-  const { alignments = [] } = written;
-  const errors = new Map(written.misread.map(one => [one.index, counted(one.errors, 'error')]));
-  const nameOf = (symbol: number) => visible(symbol_names?.[symbol] ?? String(symbol));
-  const shown = <T extends SymbolPair>({ target, predicted, ...more }: T) => ({
-    ...more,
-    target: target === null ? null : nameOf(target),
-    predicted: predicted === null ? null : nameOf(predicted),
-  });
-  return {
-    inputs,
-    right: Math.round((sequence_accuracy ?? 0) * inputs),
-    edits,
-    alignments: alignments.map(({ id = null, input, predicted, ...one }) => ({
-      ...one,
-      id,
-      errors: errors.get(one.index) ?? null,
-      input: input?.map(visible) ?? null,
-      recording: heard(one),
-      predicted: predicted.map(nameOf),
-    })),
-    confusions: written.confusions.map(shown),
-    misread: written.misread.map(({ id = null, input = null, alignment, ...one }) => ({
-      ...one,
-      id,
-      input: input === null ? null : visible(input),
-      recording: heard(one),
-      alignment: alignment.map(shown),
-    })),
-  };
-}
-
-interface SymbolPair {
-  readonly target: number | null;
-  readonly predicted: number | null;
-}
-
-type Pair = readonly [target: number, prediction: number];
-
-/** By target, without values that are not finite, which are spelled out. */
-function pairsOf(sample: ValueEvaluation['sample']): readonly Pair[][] {
-  const numbers = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [value]);
-  const targets = Math.max(0, ...sample.map(({ target }) => numbers(target).length));
-  return Array.from({ length: targets }, (_, k) =>
-    sample.flatMap(({ target, prediction }): Pair[] => {
-      const [y, z] = [numbers(target)[k], numbers(prediction)[k]];
-      return typeof y === 'number' && typeof z === 'number' ? [[y, z]] : [];
-    }),
-  );
 }
 
 function environmentOf(manifest: Manifest | undefined): readonly Fact[] {

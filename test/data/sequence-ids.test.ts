@@ -7,6 +7,7 @@ import { buildRunReport } from '../../src/view/run-report.js';
 import { floats, integers, jsonLines, npz } from '../support/cli.js';
 import { complaints, fixture, open, sequence } from '../support/data-files.js';
 import { config } from '../support/prediction-cases.js';
+import { taskReportOf } from '../support/report-runs.js';
 import { work } from '../support/work.js';
 
 /** `rec01` to `rec12` of two rows each. */
@@ -51,10 +52,10 @@ t.test('predictions, mistakes and worst values have the names of the groups', as
     test,
   );
   t.same(
-    buildRunReport(directory).evaluation?.values?.worst.map(({ id }) => id),
+    taskReportOf(buildRunReport(directory), 'value').worst.map(({ id }) => id),
     worst.map(({ id }: { id: string }) => id),
   );
-  const mistakes = buildRunReport(classes.summary.directory).evaluation?.classes?.mistakes ?? [];
+  const mistakes = taskReportOf(buildRunReport(classes.summary.directory), 'class').mistakes;
   t.ok(mistakes.length > 0, 'an untrained model is wrong somewhere');
   const stratified = await ids(classes.summary.directory, 'test');
   for (const { id, index } of mistakes) t.equal(id, stratified[index]);

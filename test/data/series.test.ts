@@ -13,6 +13,7 @@ import { packageRoot } from '../../src/util/root.js';
 import { buildRunReport } from '../../src/view/run-report.js';
 import { asInput, closeTo, complaints, line, open, sequence } from '../support/data-files.js';
 import { config, linesOf } from '../support/prediction-cases.js';
+import { taskReportOf } from '../support/report-runs.js';
 import { train } from '../support/runs.js';
 import { work } from '../support/work.js';
 
@@ -479,6 +480,6 @@ t.test('evaluation.json has the forecasts that `predict` prints', async t => {
         })),
       ),
     );
-    t.same(buildRunReport(summary.directory).evaluation?.forecasts, forecasts);
+    t.same(taskReportOf(buildRunReport(summary.directory), 'value').forecasts, forecasts);
   }
 });

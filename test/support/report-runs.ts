@@ -1,5 +1,7 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { TaskReport } from '../../src/tasks/reports.js';
+import type { RunReport } from '../../src/view/run-report.js';
 import { floats, npz, type RunSummary, type Workplace } from './cli.js';
 import { randomDataset } from './runs.js';
 import { sweepInProcess } from './sweeps.js';
@@ -185,4 +187,10 @@ export function withEvaluation(work: Workplace, directory: string, evaluation: o
 
 export function readJson<T>(...path: string[]): T {
   return JSON.parse(readFileSync(join(...path), 'utf8'));
+}
+
+/** What a report shows of the evaluation of a task. */
+export function taskReportOf<K extends TaskReport['kind']>({ evaluation }: RunReport, kind: K) {
+  if (evaluation?.task.kind !== kind) throw new Error(`the report has no evaluation of a ${kind}`);
+  return evaluation.task as Extract<TaskReport, { readonly kind: K }>;
 }

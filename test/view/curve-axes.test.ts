@@ -15,7 +15,7 @@ import {
   ticksOf,
   tickText,
   X_AXES,
-} from '../../src/view/page/scales.js';
+} from '../../src/view/components/scales.js';
 
 interface Case {
   readonly steps: readonly number[];

@@ -4,10 +4,13 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import t from 'tap';
 import { audioOf } from '../../src/cli/command/recorded-audio.js';
+import type { ClassReport } from '../../src/tasks/classes/report.js';
+import type { SequenceReport } from '../../src/tasks/sequences/report.js';
 import type { RunReport } from '../../src/view/run-report.js';
 import { chromiumMissing, openPage, startChromium } from '../support/browser.js';
 import { withDashboard } from '../support/dashboard.js';
 import { distance, linesOf, unlabelled } from '../support/prediction-cases.js';
+import { taskReportOf } from '../support/report-runs.js';
 import { tone, wav } from '../support/wav.js';
 import { work } from '../support/work.js';
 
@@ -43,19 +46,18 @@ const symbols = await trained(
   { target_kind: 'sequence', target_level: 'character' },
 );
 
-type Evaluation = NonNullable<RunReport['evaluation']>;
-type Shown = NonNullable<Evaluation['sequences']>['misread'][number] | Mistake;
-type Mistake = NonNullable<Evaluation['classes']>['mistakes'][number];
+type Mistake = ClassReport['mistakes'][number];
+type Shown = SequenceReport['misread'][number] | Mistake;
 
-async function reportOf(directory: string): Promise<Evaluation> {
+async function reportOf(directory: string): Promise<RunReport> {
   const { stdout } = await work.cellrun('report', directory, '--json');
-  return JSON.parse(stdout).evaluation;
+  return JSON.parse(stdout);
 }
 
 t.test('a report has the recordings that were mistaken', async t => {
-  const { classes: ofClasses } = await reportOf(classes.directory);
-  const { sequences } = await reportOf(symbols.directory);
-  const shown: Shown[] = [...(ofClasses?.mistakes ?? []), ...(sequences?.misread ?? [])];
+  const { mistakes } = taskReportOf(await reportOf(classes.directory), 'class');
+  const { misread } = taskReportOf(await reportOf(symbols.directory), 'sequence');
+  const shown: Shown[] = [...mistakes, ...misread];
   t.same(new Set(shown.map(({ id }) => id)), new Set(['ab_0.wav', 'ab_14.wav', 'ba_1.wav', 'ba_15.wav']));
   for (const { id, recording } of shown) {
     const bytes = bytesOf.get(id ?? '') as Buffer;
@@ -70,16 +72,18 @@ t.test('a report has the recordings that were mistaken', async t => {
   }
   const file = join(folder, 'ab_0.wav');
   renameSync(file, `${file}.gone`);
-  const gone = (await reportOf(symbols.directory)).sequences?.misread.find(({ id }) => id === 'ab_0.wav');
+  const gone = taskReportOf(await reportOf(symbols.directory), 'sequence').misread.find(
+    ({ id }) => id === 'ab_0.wav',
+  );
   renameSync(`${file}.gone`, file);
   t.match(gone?.recording, { file: 'ab_0.wav', audio: null });
 });
 
 t.test('a mistake has the predictions of the recording cut at each time', async t => {
-  const { classes: found } = await reportOf(classes.directory);
+  const { mistakes } = taskReportOf(await reportOf(classes.directory), 'class');
   const cut = work.folder();
   const expected = new Map<string, readonly [predicted: unknown, label: unknown]>();
-  for (const { id, recording, over_time: times, predicted } of found?.mistakes ?? []) {
+  for (const { id, recording, over_time: times, predicted } of mistakes) {
     const samples = Math.round((recording?.seconds ?? 0) * RATE);
     const [window, hop] = [0.025 * RATE, 0.1 * RATE];
     const steps = 1 + Math.floor((samples - window) / hop);
@@ -111,8 +115,8 @@ t.test('the dashboard serves the recordings that a run shows', async t => {
     async ({ url }) => {
       const json = async (address: string) => JSON.parse(await (await fetch(url + address)).text());
       const [{ path }] = (await json('api/list')).runs;
-      const { evaluation } = (await json(`api/runs/${path}`)) as RunReport;
-      for (const { id, recording } of evaluation?.sequences?.misread ?? []) {
+      const { misread } = taskReportOf(await json(`api/runs/${path}`), 'sequence');
+      for (const { id, recording } of misread) {
         const response = await fetch(new URL(recording?.audio ?? '', url));
         t.equal(response.headers.get('content-type'), 'audio/wav');
         t.ok(bytesOf.get(id ?? '')?.equals(Buffer.from(await response.arrayBuffer())), `${id}`);

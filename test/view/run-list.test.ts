@@ -6,7 +6,7 @@ import '../support/quick.js';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { RunLine } from '../../src/view/page/run-list.js';
+import type { RunLine } from '../../src/view/components/run-list.js';
 import {
   differingKeys,
   distinguishingKeys,
@@ -14,7 +14,7 @@ import {
   searchFor,
   summarize,
   titleOf,
-} from '../../src/view/page/run-list.js';
+} from '../../src/view/components/run-list.js';
 import { Catalog } from '../../src/view/server/catalog.js';
 import { makeRun } from '../support/dashboard.js';
 import { work } from '../support/work.js';

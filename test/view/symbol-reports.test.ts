@@ -11,6 +11,7 @@ import type { ClassEvaluation } from '../../src/tasks/facts.js';
 import { buildReport } from '../../src/view/report.js';
 import type { RunReport } from '../../src/view/run-report.js';
 import { jsonLines } from '../support/cli.js';
+import { taskReportOf } from '../support/report-runs.js';
 import { train } from '../support/runs.js';
 import { work } from '../support/work.js';
 
@@ -129,9 +130,9 @@ t.test('mistakes in context, and the confusion of the largest of many classes', 
     t.equal(context?.at, words[step]);
     t.equal(`${context?.before}${context?.at}${context?.after}`, text);
   }
-  const { classes: told } = reportOf(directory).evaluation ?? {};
-  t.same(told?.confusion?.names, [...classes.map(k => class_names?.[k]), `${TAGS - 15} others`]);
-  t.equal(told?.right, pairs.filter(([label, predicted]) => label === predicted).length);
+  const report = taskReportOf(reportOf(directory), 'class');
+  t.same(report.confusion?.names, [...classes.map(k => class_names?.[k]), `${TAGS - 15} others`]);
+  t.equal(report.right, pairs.filter(([label, predicted]) => label === predicted).length);
 });
 
 t.test('spaces and line ends are visible; a language model tells what comes next', async t => {
@@ -160,13 +161,13 @@ t.test('spaces and line ends are visible; a language model tells what comes next
     t.equal(context?.before, stream.slice(10 * index, at));
     t.equal(context?.after, stream.slice(at + 1, Math.min(10 * index + 10, stream.length - 1)));
   }
-  const { names, mistakes: told = [] } = reportOf(directory).evaluation?.classes ?? {};
-  t.same(names?.toSorted(), [...'<unk>'.split(' '), ...new Set('awhlendsip␣↵⇥')].toSorted());
+  const report = taskReportOf(reportOf(directory), 'class');
+  t.same(report.names.toSorted(), [...'<unk>'.split(' '), ...new Set('awhlendsip␣↵⇥')].toSorted());
   const reported = await work.cellrun('report', directory, '--json');
   const { sample } = JSON.parse(reported.stdout) as RunReport;
   const words = ['--generate', '--length', '500', '--temperature', '0.8', '--seed', '0'];
   const generated = await work.cellrun('predict', directory, ...words, ...webasm);
   t.equal(`${sample?.text}\n`, generated.stdout, 'the report has a sample');
   t.equal(sample?.text.length, 500);
-  t.notMatch(JSON.stringify(told.map(({ context }) => context)), /\\n|\\t/);
+  t.notMatch(JSON.stringify(report.mistakes.map(({ context }) => context)), /\\n|\\t/);
 });

@@ -13,9 +13,9 @@ import {
   Toggle,
   useHeading,
   Value,
-} from './components.js';
-import { dotsOf, type Frame, Plot, pathOf, type Range, useDrag } from './plot.js';
-import { distinct } from './run-list.js';
+} from '../components/components.js';
+import { dotsOf, type Frame, Plot, pathOf, type Range, useDrag } from '../components/plot.js';
+import { distinct } from '../components/run-list.js';
 import {
   extentOf,
   hasAxis,
@@ -34,7 +34,7 @@ import {
   withMargin,
   X_AXES,
   type XAxis,
-} from './scales.js';
+} from '../components/scales.js';
 
 export interface ChartPlan {
   readonly title: string;

@@ -1,8 +1,8 @@
 /** What the predictions of a run rest on: importance of features and parts, contributions. */
 import { formatMetric, formatNumber, words } from '../../util/numbers.js';
+import { type Column, Section, TableSection } from '../components/components.js';
+import { Heat, Shades } from '../components/recordings.js';
 import type { RunReport } from '../run-report.js';
-import { type Column, Section, TableSection } from './components.js';
-import { Heat, Shades } from './recording-view.js';
 import { type Sequence, StatesView } from './states-view.js';
 
 type Explained = NonNullable<RunReport['explanation']>;

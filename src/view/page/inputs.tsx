@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { formatNumber } from '../../util/numbers.js';
 import { wavBytes } from '../../util/wav.js';
-import { Select } from './components.js';
+import { Select } from '../components/components.js';
 
 interface InputProps {
   readonly text: string;

@@ -1,9 +1,10 @@
 /** The model in a report: one changes an input and sees the prediction move. */
 import { useEffect, useState } from 'preact/hooks';
 import type * as served from '../../interop/js/served.js';
+import { recordingsIn } from '../../tasks/views.js';
 import type { UserError } from '../../util/errors.js';
+import { Section } from '../components/components.js';
 import type { RunReport } from '../run-report.js';
-import { Section } from './components.js';
 import { tableIn } from './inputs.js';
 import { Predictor, type PredictorProps, problemOf, type Sound } from './predictor.js';
 
@@ -70,16 +71,9 @@ function propsOf({ module, factsOf, predictedLine }: Live, report: RunReport): P
 
 /** The recordings that the report has. */
 function soundsOf({ evaluation }: RunReport): readonly Sound[] {
-  const { classes, sequences } = evaluation ?? {};
-  const shown = [
-    ...(classes?.mistakes ?? []),
-    ...(sequences?.alignments ?? []),
-    ...(sequences?.misread ?? []),
-  ];
-  const sounds = shown.flatMap(({ recording }): Sound[] =>
-    recording?.audio ? [{ name: recording.file, audio: recording.audio }] : [],
-  );
-  return [...new Map(sounds.map(one => [one.name, one])).values()];
+  const recordings = evaluation === null ? [] : recordingsIn(evaluation.task);
+  const sounds = recordings.flatMap(({ file: name, audio }): Sound[] => (audio ? [{ name, audio }] : []));
+  return [...new Map(sounds.map(sound => [sound.name, sound])).values()];
 }
 
 /** Where a WAV file without other chunks has its samples. */

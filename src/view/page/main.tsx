@@ -8,11 +8,6 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { isFraction } from '../../util/numbers.js';
 import type { Cell } from '../../util/table.js';
 import type { Block } from '../blocks.js';
-import type { IndexReport, Report } from '../report.js';
-import type { RunReport } from '../run-report.js';
-import type { ListDocument } from '../server/catalog.js';
-import type { ComparisonReport } from '../server/dashboard.js';
-import { type ChartPlan, type ChartSeries, Charts, curveTitle } from './chart.js';
 import {
   Breakable,
   type Column,
@@ -23,7 +18,7 @@ import {
   Status,
   TableSection,
   Value,
-} from './components.js';
+} from '../components/components.js';
 import {
   byImportance,
   distinct,
@@ -35,10 +30,15 @@ import {
   pathHash,
   type Route,
   statusOf,
-} from './run-list.js';
+} from '../components/run-list.js';
+import { isConstantRate } from '../components/scales.js';
+import type { IndexReport, Report } from '../report.js';
+import type { RunReport } from '../run-report.js';
+import type { ListDocument } from '../server/catalog.js';
+import type { ComparisonReport } from '../server/dashboard.js';
+import { type ChartPlan, type ChartSeries, Charts, curveTitle } from './chart.js';
 import { RunLists } from './run-lists.js';
 import { RunView } from './run-view.js';
-import { isConstantRate } from './scales.js';
 import { SweepView } from './sweep-view.js';
 
 const CONNECTIONS = { connecting: 'connecting', live: 'live', lost: 'connection lost, trying again' };

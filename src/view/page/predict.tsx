@@ -2,7 +2,7 @@
 import { render } from 'preact';
 import { useCallback, useState } from 'preact/hooks';
 import type { ServedModel } from '../../serve/service.js';
-import { Select } from './components.js';
+import { Select } from '../components/components.js';
 import { type Predict, Predictor, problemOf } from './predictor.js';
 
 function Page({ models }: { readonly models: readonly ServedModel[] }) {

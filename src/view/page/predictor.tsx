@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { ModelFacts } from '../../interop/js/served.js';
 import { formatNumber } from '../../util/numbers.js';
-import { Table } from './components.js';
+import { Table } from '../components/components.js';
 import { Drawing, type Image, Microphone, Shift, tableIn } from './inputs.js';
 
 /** A line of `predict`; its fields depend on the model. */

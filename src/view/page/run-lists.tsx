@@ -2,7 +2,6 @@
 
 import { useContext, useMemo, useState } from 'preact/hooks';
 import { counted, formatMetric, formatSeconds, formatTime, isFraction, words } from '../../util/numbers.js';
-import type { IndexReport } from '../report.js';
 import {
   Badge,
   type Column,
@@ -16,8 +15,8 @@ import {
   Tags,
   Toggle,
   Value,
-} from './components.js';
-import { Sparkline } from './plot.js';
+} from '../components/components.js';
+import { Sparkline } from '../components/plot.js';
 import {
   byImportance,
   differingKeys,
@@ -35,7 +34,8 @@ import {
   statusOf,
   summarize,
   titleOf,
-} from './run-list.js';
+} from '../components/run-list.js';
+import type { IndexReport } from '../report.js';
 
 const MOST = 100;
 

@@ -11,8 +11,6 @@ import {
   titleOf,
   words,
 } from '../../util/numbers.js';
-import type { RunReport, Sample } from '../run-report.js';
-import { type ChartPlan, type ChartSeries, Charts, curveTitle } from './chart.js';
 import {
   Badge,
   Breakable,
@@ -26,12 +24,15 @@ import {
   Toggle,
   useHeading,
   Value,
-} from './components.js';
-import { EvaluationView, MeasuredTable } from './evaluation-view.js';
+} from '../components/components.js';
+import { MeasuredTable } from '../components/measured.js';
+import { byImportance, distinct } from '../components/run-list.js';
+import { isConstantRate, type Places } from '../components/scales.js';
+import type { RunReport, Sample } from '../run-report.js';
+import { type ChartPlan, type ChartSeries, Charts, curveTitle } from './chart.js';
+import { EvaluationView } from './evaluation-view.js';
 import { ExplanationView } from './explanation-view.js';
 import { LiveModel } from './live-model.js';
-import { byImportance, distinct } from './run-list.js';
-import { isConstantRate, type Places } from './scales.js';
 
 export function RunView({ report }: { readonly report: RunReport }) {
   const { curves, steps_per_epoch, elapsed } = report;

@@ -1,9 +1,9 @@
 /** What the recurrent layers compute for a sequence: their states and gates, step by step. */
 import { useState } from 'preact/hooks';
 import { formatNumber } from '../../util/numbers.js';
+import { Scroll, Section } from '../components/components.js';
+import { Shades } from '../components/recordings.js';
 import type { RunReport } from '../run-report.js';
-import { Scroll, Section } from './components.js';
-import { Shades } from './recording-view.js';
 
 export type Sequence = NonNullable<RunReport['explanation']>['sequences'][number];
 

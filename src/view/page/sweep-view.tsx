@@ -2,7 +2,6 @@
 
 import { useContext, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { counted, formatNumber, formatSeconds, formatTime, linearTicks, words } from '../../util/numbers.js';
-import type { SweepReport, TrialReport } from '../sweep-report.js';
 import {
   Badge,
   type Column,
@@ -17,11 +16,19 @@ import {
   TableSection,
   useWidth,
   Value,
-} from './components.js';
-import { LINE, Mark, Plot, pathOf, type Range, useDrag } from './plot.js';
-import { MAX_COMPARED } from './run-list.js';
+} from '../components/components.js';
+import { LINE, Mark, Plot, pathOf, type Range, useDrag } from '../components/plot.js';
+import { MAX_COMPARED } from '../components/run-list.js';
+import {
+  measuredScale,
+  NO_VALUE,
+  numeric,
+  parameterScale,
+  type Scale,
+  spaced,
+} from '../components/scales.js';
+import type { SweepReport, TrialReport } from '../sweep-report.js';
 import { GATES } from './run-view.js';
-import { measuredScale, NO_VALUE, numeric, parameterScale, type Scale, spaced } from './scales.js';
 
 const STATES = ['completed', 'pruned', 'paused', 'running', 'stopped', 'diverged', 'failed'] as const;
 

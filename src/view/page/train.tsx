@@ -8,8 +8,8 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Completions } from '../../config/completion.js';
 import { formatBytes } from '../../util/numbers.js';
 import type { Problem, Reply, Request, Site, Slider, State } from '../../web/messages.js';
+import { InParts, Section } from '../components/components.js';
 import type { RunReport } from '../run-report.js';
-import { InParts, Section } from './components.js';
 import { RunView } from './run-view.js';
 
 interface Shown {

@@ -1,7 +1,7 @@
 import { type ComponentChildren, createContext } from 'preact';
 import { useContext, useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { capital, counted, formatMetric } from '../../util/numbers.js';
-import type { Fact, Measured, RunReport } from '../run-report.js';
+import { capital, counted, formatMetric, type Measured } from '../../util/numbers.js';
+import type { Fact, RunReport } from '../run-report.js';
 import type { SweepReport } from '../sweep-report.js';
 import { type Group, type linksFrom, type Standing, statusOf } from './run-list.js';
 

@@ -1,9 +1,10 @@
 /**
  * Lists of runs as data: fields, search and groups, and the config keys that distinguish the runs.
  */
+
+import type { Measured } from '../../util/numbers.js';
 import { momentsOf } from '../../util/numbers.js';
 import type { RunRow } from '../report.js';
-import type { Measured } from '../run-report.js';
 
 /** What sweeps lack. */
 type OfRuns = 'seed' | 'steps' | 'epochs' | 'main' | 'gates' | 'sparkline';

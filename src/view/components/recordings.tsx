@@ -1,11 +1,8 @@
 /** Pictures of numbers; recordings with their spectrograms. */
 import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import type { RunReport } from '../run-report.js';
-import { Scroll } from './components.js';
-
-type Classes = NonNullable<NonNullable<RunReport['evaluation']>['classes']>;
-export type RecordingReport = NonNullable<Classes['mistakes'][number]['recording']>;
+import type { RecordingReport } from '../../tasks/core/report.js';
+import { type Column, Scroll } from './components.js';
 
 interface ShadesProps {
   /** Base64 of one unsigned byte per cell, row by row. */
@@ -95,5 +92,35 @@ export function Audio({ recording, name }: RecordingProps) {
   return (
     // biome-ignore lint/a11y/useMediaCaption: the page has what is known of the recording beside it
     <audio controls preload="metadata" src={recording.audio} aria-label={name} />
+  );
+}
+
+interface Recorded {
+  readonly id: string | null;
+  readonly index: number;
+  readonly recording: RecordingReport | null;
+}
+
+/** Of a list with recordings that cannot be heard; empty for others. */
+export function unheard(list: readonly Recorded[]): string {
+  const isUnheard = list.some(({ recording }) => recording?.audio === null);
+  return isUnheard ? ' Recordings over 128 KiB are not in a report; `serve` plays them.' : '';
+}
+
+export const RECORDING: Column<Recorded> = {
+  name: 'recording',
+  isText: true,
+  show: sequence => <Heard of={sequence} />,
+};
+
+export function Heard({ of: { id, index, recording } }: { readonly of: Recorded }) {
+  const name = id ?? `#${index}`;
+  return (
+    recording && (
+      <div class="recording">
+        <Spectrogram recording={recording} name={name} />
+        <Audio recording={recording} name={name} />
+      </div>
+    )
   );
 }
