@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, normalize } from 'node:path';
 import { packageRoot } from '../src/util/root.js';
+import { placesAskingForKinds } from './kinds.js';
 
 /** A file that lists the members of a family is not the only user that a member will have. */
 const REGISTRY = /^(index|table|registry|program)\.tsx?$/;
@@ -12,6 +13,11 @@ const IMPORT = /(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g;
 /** An import that is gone at run time, or waits until it is called. */
 const NOT_LOADED =
   /^(?:import|export) type [^;]*;|^import \{(?:\s*type \w+(?: as \w+)?,?)+\s*\} [^;]*;|import\(/gm;
+
+/** What everything else is built on; the other folders of `src` are rooms of their own. */
+const CORE =
+  /^src\/(cli|config|data|engine|host|index|judge|math|predict|run|sweep|tasks|train|util)(\/|\.ts$)/;
+const roomOf = (file: string): string => (CORE.test(file) ? 'core' : (file.split('/')[1] as string));
 
 /** Verbs that only read files, so that their start is all that a user waits for. */
 const PROGRAM = ['main', 'call', 'program'];
@@ -52,6 +58,8 @@ function loadedLines(texts: ReadonlyMap<string, string>, files: readonly string[
   return [...loaded].reduce((total, file) => total + linesOf(texts.get(file) ?? ''), 0);
 }
 
+const kindPlaces = placesAskingForKinds();
+
 function figures() {
   const texts = textsIn('src');
   const importers = new Map<string, Set<string>>();
@@ -64,8 +72,14 @@ function figures() {
   const all = [...texts.values()];
   const sum = (texts: Iterable<string>, measure: (text: string) => number): number =>
     [...texts].reduce((total, text) => total + measure(text), 0);
+  const rooms: Record<string, number> = {};
+  for (const [file, text] of texts) {
+    const room = `lines_of_${roomOf(file)}`;
+    rooms[room] = (rooms[room] ?? 0) + linesOf(text);
+  }
   return {
     lines: sum(all, linesOf),
+    ...rooms,
     code_lines: sum(all, codeLinesOf),
     files: all.length,
     files_with_one_importer: [...importers.values()].filter(
@@ -79,6 +93,7 @@ function figures() {
       ...QUICK_VERBS.map(verb => loadedLines(texts, [...PROGRAM, `verbs/${verb}`])),
     ),
     test_lines: sum(textsIn('test').values(), linesOf),
+    places_asking_for_a_kind: kindPlaces.length,
   };
 }
 
@@ -89,4 +104,6 @@ for (const [name, figure] of Object.entries(figures())) {
   const isAbove = figure > ceilings[name];
   process.stdout.write(`${name} ${figure}${isAbove ? `, above its ceiling ${ceilings[name]}` : ''}\n`);
   if (isAbove) process.exitCode = 1;
+  if (isAbove && name === 'places_asking_for_a_kind')
+    for (const { place, text } of kindPlaces) process.stdout.write(`  ${place}: ${text}\n`);
 }

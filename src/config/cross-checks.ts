@@ -135,7 +135,7 @@ function* checkSymbols({ model, loss, decode }: PartialExperiment, locator: Loca
     const more = { expected: '`head: { from: every }`', got: model.head.from };
     yield locator.atKey(['model', 'head', 'from'], 'config/ctc-head', message, more);
   }
-  if (loss && decode && taskOf(lossFor(loss, model)) !== 'sequences') {
+  if (loss && decode && !taskFacts[taskOf(lossFor(loss, model))].isDecoded) {
     const message = `loss ${loss.kind} predicts no sequences of symbols to decode`;
     const expected = 'loss ctc, `model.decoder`, or no `decode`';
     yield locator.atKey(['decode'], 'config/decode', message, { expected });
@@ -263,7 +263,7 @@ function* checkConfidence(experiment: PartialExperiment, locator: Locator): Foun
     const expected = '`dataset.validation`, such as `validation: { fraction: 0.2 }`';
     yield locator.atKey([key], 'config/confidence', message, { expected });
   }
-  if (intervals?.adapt !== undefined && dataset !== undefined && dataset.kind !== 'forecast') {
+  if (intervals?.adapt !== undefined && dataset !== undefined && !kindOf(dataset).isSeries) {
     const message = `\`adapt\` follows a series in time, but \`dataset.kind\` is ${dataset.kind}`;
     yield locator.atKey(['intervals', 'adapt'], 'config/confidence', message, { expected: 'no `adapt`' });
   }
@@ -498,7 +498,7 @@ function* checkFolds(experiment: PartialExperiment, locator: Locator): Found {
   if (!canFold(dataset)) {
     const message = `\`dataset.kind: ${dataset.kind}\` cannot be divided into folds`;
     yield locator.atKey(['folds'], code, message, { expected: 'a table, arrays, recordings or series' });
-  } else if (dataset.kind === 'forecast') {
+  } else if (kindOf(dataset).isSeries) {
     const key = by !== undefined && by !== 'time' ? 'by' : group === undefined ? undefined : 'group';
     const message = 'the folds of a series follow each other in time';
     if (key) yield locator.atKey(['folds', key], code, message, { expected: '`by: time`, without `group`' });
@@ -523,9 +523,10 @@ function* checkSplits(dataset: DatasetConfig, locator: Locator): Iterable<Diagno
   });
   const [first, second] = given.flatMap(([key, value]) => (value === undefined ? [] : [key]));
   if (second !== undefined) yield locator.atBoth(['dataset', second], 'config/two-test-splits', first);
-  const { keys } = kindOf(dataset).settings;
+  const { settings, isSeries } = kindOf(dataset);
+  const { keys } = settings;
   // arrays of a test split may be in the files
-  if (('test_path' in keys || dataset.kind === 'forecast') && first === undefined && test === undefined) {
+  if (('test_path' in keys || isSeries) && first === undefined && test === undefined) {
     const file = 'test_path' in keys ? '`test_path`: a second file, or ' : '';
     const expected = `${file}\`test_fraction\`, such as 0.2, or \`test\``;
     yield locator.atKey(['dataset'], 'config/no-test-split', 'the dataset has no test split', { expected });

@@ -4,7 +4,7 @@
  */
 
 import { type Dataset, inputWidth, numberCount, type Split } from '../data/core/dataset.js';
-import { IGNORED } from '../data/core/targets.js';
+import { classesOf, isIgnoredNumber, numbersOfTarget, targetsPerStep } from '../data/core/targets.js';
 import type { Diagnostic } from '../util/errors.js';
 import { correlation, rounded } from '../util/numbers.js';
 import type { Locator } from './yaml/tree.js';
@@ -49,7 +49,9 @@ export function* checkFeatures(data: Dataset, locator: Locator): Iterable<Diagno
     return `${words.join(', ')}${found.size > words.length ? ` and ${found.size - words.length} more` : ''}`;
   };
   // what a recording sounds like is not made from its label
-  const deciding = train.recording ? { found: new Map(), measure: '' } : decidingFeatures(data);
+  // and no single feature decides a whole sequence of symbols
+  const canDecide = !train.recording && targetsPerStep(train.targets) !== undefined;
+  const deciding = canDecide ? decidingFeatures(data) : { found: new Map(), measure: '' };
   if (deciding.found.size > 0) {
     const which = named(deciding.found, deciding.measure);
     const message = `a feature alone nearly decides the target: ${which}`;
@@ -86,7 +88,7 @@ interface Rows {
 function decidingFeatures(data: Dataset) {
   const { targets } = data.train;
   const isClass = (known: readonly number[]) =>
-    targets.kind === 'class' || known.every(value => value === 0 || value === 1);
+    classesOf(targets) > 0 || known.every(value => value === 0 || value === 1);
   const decidingIn = ({ features, targets: all }: Rows, isEach: readonly boolean[]) => {
     const found = new Map<number, number>();
     for (const [t, known] of all.entries())
@@ -120,7 +122,7 @@ function rowsOf(data: Dataset, withoutTrend = false): Rows {
   const { train, sequenceLength, firstPrediction = 0 } = data;
   const { targets } = train;
   const width = inputWidth(data.input);
-  const size = targets.kind === 'value' ? targets.size : 1;
+  const size = numbersOfTarget(targets);
   const lists = Array.from({ length: numberCount(data.input) }, (): number[] => []);
   const known = Array.from({ length: Math.min(size, MAX_TARGETS) }, (): number[] => []);
   const stride = strideOf(train, data);
@@ -128,7 +130,7 @@ function rowsOf(data: Dataset, withoutTrend = false): Rows {
   const every = Math.ceil(rows / MAX_ROWS);
   let place = 0;
   const lasts = lists.map((): number[] => []);
-  const isDifference = withoutTrend && targets.perStep && targets.kind === 'value';
+  const isDifference = withoutTrend && targets.perStep && classesOf(targets) === 0;
   const add = (
     at: number,
     featureOf: (feature: number) => number,
@@ -136,8 +138,7 @@ function rowsOf(data: Dataset, withoutTrend = false): Rows {
   ): void => {
     const own = targets.values.subarray(at * size, at * size + known.length);
     const before = isDifference ? targets.values.subarray((at - 1) * size, at * size) : undefined;
-    const hasTarget = targets.kind === 'class' ? own[0] !== IGNORED : !Number.isNaN(own[0]);
-    if (!hasTarget || place++ % every > 0) return;
+    if (isIgnoredNumber(targets, own[0]) || place++ % every > 0) return;
     for (const [t, list] of known.entries()) list.push(own[t] - (before?.[t] ?? 0));
     for (const [feature, list] of lists.entries()) list.push(featureOf(feature));
     for (const [feature, list] of lasts.entries()) list.push(last(feature));

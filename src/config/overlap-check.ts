@@ -4,7 +4,8 @@ import type { Dataset, Split } from '../data/core/dataset.js';
 import { range } from '../data/core/drawing.js';
 import { type GroupColumns, joinedGroup } from '../data/core/held-out.js';
 import { groupsIn } from '../data/core/selection.js';
-import type { Targets } from '../data/core/targets.js';
+import { longestTarget, type Targets } from '../data/core/targets.js';
+import { kindOf } from '../data/kinds.js';
 import type { Diagnostic } from '../util/errors.js';
 import { mix } from '../util/random.js';
 import { counted } from '../util/words.js';
@@ -33,7 +34,8 @@ export function checkOverlap(
   if (copied.length > 0) return copied;
   const shared = [...sharedNames(dataset, all, locator)];
   if (shared.length > 0) return shared;
-  const overlapping = dataset.kind === 'forecast' || dataset.kind === 'audio' ? [] : all;
+  const mayOverlap = kindOf(dataset).isSeries || all.some(([, split]) => split.recording);
+  const overlapping = mayOverlap ? [] : all;
   return [...equalSequences(dataset, all, shape, locator), ...overlaps(dataset, overlapping, shape, locator)];
 }
 
@@ -175,8 +177,8 @@ function* overlaps(
 }
 
 /** If equal inputs may have several right targets, they are a leak whatever their targets are. */
-function hasAlternatives({ kind }: Targets): boolean {
-  return kind === 'sequence';
+function hasAlternatives(targets: Targets): boolean {
+  return longestTarget(targets) !== undefined;
 }
 
 /** Files that may be identical, such as labels of balanced classes in order. */

@@ -1,7 +1,15 @@
 /** Writes batches in the form that shards need: time-major, in float32, with loss weights. */
 
 import type { Split } from '../data/core/dataset.js';
-import { IGNORED, symbolsOfTarget } from '../data/core/targets.js';
+import {
+  IGNORED,
+  isIgnoredNumber,
+  lengthOfTarget,
+  numbersOfTarget,
+  symbolsOfTarget,
+  type Targets,
+  targetsOfKind,
+} from '../data/core/targets.js';
 import { type LossSettings, lossOf } from '../math/losses/index.js';
 import { isOfSequences, type Loss } from '../math/losses/loss.js';
 import { heads, predictsEachStep } from '../math/model/heads.js';
@@ -92,7 +100,7 @@ export class BatchWriter {
     const total = this.totalWeight(split, indices);
     const { lengths, shape, spec } = this;
     const steps = shortest(lengths, indices, index => this.lengthOf(split, index)) ?? shape.sequenceLength;
-    const targetLength = shortest(this.targetLengths, indices, index => targetLengthOf(split, index));
+    const targetLength = shortest(this.targetLengths, indices, index => lengthOfTarget(split.targets, index));
     const predictions = predictionsOf(spec, steps, targetLength);
     const weight = total === 0 ? 0 : 1 / total;
     shards.forEach((shard, s) => {
@@ -116,13 +124,9 @@ export class BatchWriter {
   }
 
   private targetsOf({ targets }: Split, index: number): Int32Array | Float32Array {
-    if (targets.kind === 'sequence' && this.spec.decoder) {
-      return this.withBoundary(symbolsOfTarget(targets, index));
-    }
-    const width =
-      targets.kind === 'sequence'
-        ? targets.size
-        : this.losses * (targets.kind === 'value' ? targets.size : 1);
+    if (this.spec.decoder)
+      return this.withBoundary(symbolsOfTarget(targetsOfKind('sequence', targets), index));
+    const width = this.losses * numbersOfTarget(targets);
     return targets.values.subarray(index * width, (index + 1) * width);
   }
 
@@ -154,7 +158,12 @@ export class BatchWriter {
   private counts({ targets }: Split, values: Int32Array | Float32Array, length: number, t: number): boolean {
     if (isOfSequences(this.loss)) return true;
     if (predictsEachStep(this.spec.head) && !this.spec.decoder && t >= length) return false;
-    return targets.kind === 'value' ? !Number.isNaN(values[t * targets.size]) : values[t] !== IGNORED;
+    return !isIgnoredNumber(targets, values[t * this.numbersEach(targets)]);
+  }
+
+  /** Numbers of the data for each prediction; a decoder predicts one symbol at a time. */
+  private numbersEach(targets: Targets): number {
+    return this.spec.decoder ? 1 : numbersOfTarget(targets);
   }
 
   private writeRow({ inputs }: ShardBatch, row: Row): void {
@@ -210,12 +219,12 @@ export class BatchWriter {
       }
       for (let t = 0; t < this.losses; t++) {
         // repeat each number of the data for every output that predicts it
-        const own = targets.kind === 'value' ? targets.size : 1;
-        const from = t * own;
+        const numbers = this.numbersEach(targets);
+        const from = t * numbers;
         const at = (t * this.shape.batch + row) * width;
         // an ignored target has weight 0 but must not be NaN
         for (let c = 0; c < width; c++) {
-          const value = given[from + Math.floor((c * own) / width)];
+          const value = given[from + Math.floor((c * numbers) / width)];
           values[at + c] = Number.isNaN(value) ? 0 : value;
         }
       }
@@ -261,8 +270,4 @@ function shortest(
 ): number | undefined {
   const longest = indices.reduce((most, index) => Math.max(most, lengthOf(index)), 1);
   return lengths.find(length => length >= longest);
-}
-
-function targetLengthOf({ targets }: Split, index: number): number {
-  return targets.kind === 'sequence' ? symbolsOfTarget(targets, index).length : 0;
 }

@@ -8,6 +8,7 @@ import {
   measuredMetrics,
   refuseRepeatedFiles,
 } from '../config/index.js';
+import { targetsOfKind } from '../data/core/targets.js';
 import { type Dataset, type DatasetContext, openDataset, type Split } from '../data/index.js';
 import type { Arithmetic } from '../engine/arithmetic.js';
 import { chooseBackend, usableCores } from '../engine/backend.js';
@@ -24,6 +25,7 @@ import { optimizerOf } from '../math/optimizers/index.js';
 import { type Baseline, parseBaseline, readBaselineText } from '../run/baseline.js';
 import type { WrittenGate } from '../run/gates.js';
 import { countsOf } from '../tasks/classes/baselines.js';
+import { taskFacts } from '../tasks/facts.js';
 import { caught, forAll, UserError, usageError, usageErrors } from '../util/errors.js';
 import { checkGroups, parameterGroups } from './groups.js';
 import { inheritedBy } from './initial-weights.js';
@@ -161,7 +163,7 @@ export async function openData(
 ): Promise<Dataset> {
   await refuseRepeatedFiles(dataset);
   const isNew = (preparation ?? scaling ?? vocabulary) === undefined;
-  const hasLabelTargets = taskOf(loss) === 'labels';
+  const { hasLabelTargets } = taskFacts[taskOf(loss)];
   return openDataset(dataset, {
     seed,
     threads,
@@ -200,7 +202,7 @@ function lossSettings(
  * scikit-learn's `compute_class_weight`; 1 for a class that does not occur.
  */
 export function balancedWeights({ targets }: Split, classes: number): number[] {
-  const counts = targets.kind === 'class' ? countsOf(targets.values) : new Map<number, number>();
+  const counts = countsOf(targetsOfKind('class', targets).values);
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
   return Array.from({ length: classes }, (_, label) => {
     const count = counts.get(label);

@@ -15,6 +15,7 @@ import {
 } from '../../data/index.js';
 import { checkedData } from '../../library/validate.js';
 import { taskOf } from '../../math/losses/index.js';
+import { taskFacts } from '../../tasks/facts.js';
 import { EXIT, UserError } from '../../util/errors.js';
 import { percent as fractionText, grouped, rounded } from '../../util/numbers.js';
 import { aligned } from '../../util/table.js';
@@ -33,7 +34,7 @@ export const verb = defineVerb({
       const loaded = loadExperiment(file, { set });
       const { data: dataset, diagnostics, warnings } = await checkedData(loaded);
       const { experiment } = loaded;
-      const summary = summarize(dataset, taskOf(experiment.loss) === 'labels');
+      const summary = summarize(dataset, taskFacts[taskOf(experiment.loss)].hasLabelTargets);
       const valid = diagnostics.length === 0;
       if (json) document({ valid, diagnostics, warnings, kind: experiment.dataset.kind, ...summary });
       else {

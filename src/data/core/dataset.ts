@@ -22,7 +22,7 @@ import type {
   Transform,
   Vocabulary,
 } from './record.js';
-import { type LabelFacts, type PlacedLabel, symbolsOfTarget, type Targets } from './targets.js';
+import { type LabelFacts, lengthOfTarget, longestTarget, type PlacedLabel, type Targets } from './targets.js';
 
 /**
  * `last_value`: the last value that a window reads; `season`: the mean of the values that it reads
@@ -87,8 +87,8 @@ export interface Column {
 
 /** The number of symbols of each target; undefined unless targets are sequences. */
 export function targetLengthsOf({ targets, count }: Split): Int32Array | undefined {
-  if (targets.kind !== 'sequence') return undefined;
-  return Int32Array.from({ length: count }, (_, index) => symbolsOfTarget(targets, index).length);
+  if (longestTarget(targets) === undefined) return undefined;
+  return Int32Array.from({ length: count }, (_, index) => lengthOfTarget(targets, index));
 }
 
 /**
@@ -510,6 +510,8 @@ export interface DatasetKind<Config, Settings extends Shape = Shape> {
    * itself, since the data must be divided before they become sequences.
    */
   readonly dividesItself: boolean;
+  /** True for series, whose windows follow each other in time. */
+  readonly isSeries?: boolean;
   /**
    * If each path may be a folder or a pattern, which `inputFiles` expands: the usual names of the
    * files of a folder. Otherwise null.

@@ -89,21 +89,33 @@ export function longestTarget(targets: Targets): number | undefined {
   return targets.kind === 'sequence' ? targets.size : undefined;
 }
 
+/** True for the first number of a target that is excluded from the loss and from metrics. */
+export function isIgnoredNumber({ kind }: Pick<Targets, 'kind'>, value: number): boolean {
+  return kind === 'value' ? Number.isNaN(value) : value === IGNORED;
+}
+
 /** True if no target counts: the loss and metrics of such a split are undefined. */
-export function areAllIgnored({ kind, values }: Targets): boolean {
-  if (kind === 'sequence') return false;
-  for (const value of values) if (kind === 'class' ? value !== IGNORED : !Number.isNaN(value)) return false;
+export function areAllIgnored(targets: Targets): boolean {
+  if (targets.kind === 'sequence') return false;
+  for (const value of targets.values) if (!isIgnoredNumber(targets, value)) return false;
   return true;
 }
 
 /** True if target `at` of a sequence or step is excluded from the loss and from metrics. */
 export function isIgnored(targets: Targets, at: number): boolean {
-  if (targets.kind === 'value') return Number.isNaN(targets.values[at * targets.size]);
-  return targets.kind === 'class' && targets.values.subarray(at, at + 1)[0] === IGNORED;
+  // a target without symbols counts
+  if (targets.kind === 'sequence') return false;
+  const first = at * numbersOfTarget(targets);
+  return isIgnoredNumber(targets, targets.values.subarray(first, first + 1)[0]);
 }
 
 export function symbolsOfTarget({ values, size }: SequenceTargets, index: number): Int32Array {
   return withoutPadding(values.subarray(index * size, (index + 1) * size));
+}
+
+/** Symbols of the target of a sequence; 0 unless targets are sequences. */
+export function lengthOfTarget(targets: Targets, index: number): number {
+  return targets.kind === 'sequence' ? symbolsOfTarget(targets, index).length : 0;
 }
 
 /** A view of `symbols` before the first {@link IGNORED}. */

@@ -143,6 +143,7 @@ export const forecast: DatasetKind<ForecastConfig, typeof settings> = {
   leaks,
   symbols: null,
   dividesItself: true,
+  isSeries: true,
   fileNames: TABLE_NAME,
 };
 

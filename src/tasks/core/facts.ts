@@ -15,6 +15,10 @@ export interface TaskFacts {
   /** The usual loss of such targets. */
   readonly usualLoss: LossConfig['kind'];
   readonly fits: readonly Fit[];
+  /** True if values are labels of 0 and 1. */
+  readonly hasLabelTargets?: boolean;
+  /** True if a prediction is decoded, symbol by symbol. */
+  readonly isDecoded?: boolean;
   /** What makes outputs probabilities; null if they are values. */
   readonly activation: 'softmax' | 'sigmoid' | null;
 }

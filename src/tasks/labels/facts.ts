@@ -29,5 +29,6 @@ export const labels = {
   selects: 'loss',
   usualLoss: 'binary_cross_entropy',
   fits: ['calibrate', 'threshold'],
+  hasLabelTargets: true,
   activation: 'sigmoid',
 } as const satisfies TaskFacts;

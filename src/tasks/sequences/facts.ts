@@ -81,5 +81,6 @@ export const sequences = {
   selects: 'token_error_rate',
   usualLoss: 'ctc',
   fits: [],
+  isDecoded: true,
   activation: 'softmax',
 } as const satisfies TaskFacts;
