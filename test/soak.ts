@@ -1,5 +1,5 @@
 /**
- * `npm run soak`: the long form of the tests of faults, fuzz, kills and invariants. One table on
+ * `npm run soak`: the long form of the tests of faults, fuzz, kills, invariants and kernels. One table on
  * stdout, failures on stderr. Exit codes: 0, 1 on any failure, 2 for wrong arguments.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -27,6 +27,7 @@ import { tryModelsOfSequences } from './soak/sequences.js';
 import { compareSignals } from './soak/signals.js';
 import { killsAtEveryStep, killsAtSeams, manyKills, manySignals } from './soak/stops.js';
 import { manySweepKills } from './soak/sweep-kills.js';
+import { longTests } from './soak/tests.js';
 import { Workplace } from './support/cli.js';
 
 interface Given extends Extent {
@@ -120,6 +121,7 @@ const PARTS: Readonly<Record<string, Part>> = {
       yield { what: 'webgpu', cases: choice ? cases : 0, failures, ...(note !== undefined && { note }) };
     },
   },
+  tests: { cases: 0, run: () => longTests(new AbortController().signal) },
   sequences: { cases: 200, run: ({ cases, seed, work }) => tryModelsOfSequences(work, cases, seed) },
   memory: {
     cases: 0,

@@ -4,8 +4,11 @@
  */
 import t from 'tap';
 import type { OptimizerConfig } from '../../src/config/index.js';
+import type { Backend } from '../../src/engine/backend-names.js';
 import { Engine } from '../../src/engine/index.js';
 import { KernelMachine } from '../../src/engine/linked-executable.js';
+import { makePlan } from '../../src/engine/plan.js';
+import type { Node, Program } from '../../src/math/graph/node.js';
 import { predictsEachStep } from '../../src/math/model/heads.js';
 import { ParameterLayout } from '../../src/math/model/parameters.js';
 import { optimizerOf } from '../../src/math/optimizers/index.js';
@@ -13,14 +16,71 @@ import { passOn, ShardComputer } from '../../src/train/shards.js';
 import { createUpdater } from '../../src/train/trainer.js';
 import { testedEngines } from '../support/backends.js';
 import { GOLDENS, type Golden, golden, relativeError } from '../support/goldens.js';
+import { isLong } from '../support/long.js';
 import { batchMajor, goldenShard, initialParameters, lossOf } from '../support/shards.js';
 import { placed, update } from '../support/updates.js';
 
 /**
  * Goldens of more steps than a block of the walk has. The walk is the same for every backend, so
- * all of them run where it is fast, and the two with most kinds of input and target elsewhere.
+ * all of them run where it is fast, and at most the two with most kinds of input and target
+ * elsewhere.
  */
 const LONG = /(?<!facts_every|ctc)_long/;
+
+/**
+ * Those that other backends than webasm compute, unless they compute all. A driver of webgpu
+ * compiles each kernel for seconds. The kernels of these have every form that others have, and need
+ * few shaders.
+ */
+const FEW = new Set([
+  'lstm_odd',
+  'breadth/binary',
+  'breadth/facts_alone',
+  'breadth/gru_max_lengths',
+  'breadth/huber',
+  'breadth/label_smoothing',
+  'breadth/layer_norm_lstm',
+  'breadth/mae',
+  'breadth/min_lstm',
+  // what else a step has: all optimizers, clipping, states that are carried, a loss that is computed
+  // outside the graph, a decoder
+  'lstm_base',
+  'lstm_clip',
+  'breadth/carried',
+  'sequences/ctc_lstm',
+  'sequences/decoder_plain',
+]);
+
+function computes(backend: Backend, golden: string): boolean {
+  if (backend === 'webasm') return true;
+  return isLong ? !LONG.test(golden) : FEW.has(golden);
+}
+
+/** Which op reads which in one kernel. `ops.test` has each op alone, and what is only an index. */
+function formsOf(program: Program): string[] {
+  return makePlan(program).steps.flatMap(({ node, operands }) => {
+    const fused = (reader: Node): string[] =>
+      reader.inputs.flatMap(input => {
+        if (!input.op || operands.includes(input)) return [];
+        const isIndex = [reader, input].some(({ op }) => op?.kind === 'view');
+        return [...(isIndex ? [] : [`${reader.op?.name} of ${input.op.name}`]), ...fused(input)];
+      });
+    return fused(node);
+  });
+}
+
+/** Of the kernels of each golden. */
+const forms = new Map<string, Set<string>>();
+
+/** Adds the forms of all that `engine` compiles for `golden` from now on. */
+function collectForms(engine: Engine, golden: string): void {
+  const found = new Set<string>();
+  forms.set(golden, found);
+  engine.compile = program => {
+    for (const form of formsOf(program)) found.add(form);
+    return Engine.prototype.compile.call(engine, program);
+  };
+}
 
 /** Logits [B, S, C] without those past the end of a sequence, which mean nothing. */
 function withinSequences({ spec, steps, split }: Golden, logits: ArrayLike<number>): number[] {
@@ -52,7 +112,8 @@ for (const { name, backend, width, skip } of testedEngines) {
       if (engine.narrowed !== undefined) throw new Error(engine.narrowed);
     });
     const { arrays } = engine;
-    for (const name of GOLDENS.filter(one => backend === 'webasm' || !LONG.test(one))) {
+    for (const name of GOLDENS.filter(one => computes(backend, one))) {
+      if (width === 128) collectForms(engine, name);
       const expected = golden(name);
       const { spec, batch, values } = expected;
       const layout = new ParameterLayout(spec);
@@ -114,3 +175,10 @@ for (const { name, backend, width, skip } of testedEngines) {
     }
   });
 }
+
+t.test('every backend computes every form of kernel', async t => {
+  const few = [...forms].filter(([name]) => FEW.has(name)).flatMap(([, found]) => [...found]);
+  const missing = [...forms.values()].flatMap(found => [...found].filter(form => !few.includes(form)));
+  t.same(new Set(missing), new Set());
+  t.ok(new Set(few).size > 40, `${new Set(few).size} forms`);
+});

@@ -5,7 +5,6 @@ import { packageRoot } from '../../src/util/root.js';
 
 /** Time limit of a test, unless its file sets another. The test then fails. */
 const TIMEOUT_S = 600;
-const KILL_AFTER_S = TIMEOUT_S + 60;
 
 export interface FileResult {
   readonly file: string;
@@ -23,16 +22,17 @@ export function runFile(
   file: string,
   signal: AbortSignal,
   env: Readonly<Record<string, string>> = {},
+  timeoutS = TIMEOUT_S,
 ): Promise<FileResult> {
   // biome-ignore lint/plugin: how long each file took is shown, not judged
   const now = () => performance.now();
   const start = now();
   const child = spawn(process.execPath, [...process.execArgv, file], {
     cwd: packageRoot,
-    env: { ...process.env, TAP_TIMEOUT: String(TIMEOUT_S), ...env },
+    env: { ...process.env, TAP_TIMEOUT: String(timeoutS), ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
     signal,
-    timeout: KILL_AFTER_S * 1000,
+    timeout: (timeoutS + 60) * 1000,
     killSignal: 'SIGKILL',
   });
   let output = '';
