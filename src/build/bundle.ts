@@ -191,7 +191,7 @@ function without(left: readonly string[]): Plugin {
     setup({ onLoad }) {
       onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, ({ path }) => {
         const name = relative(sources, path).split(sep).join('/');
-        const entry = left.find(one => (one.endsWith('/') ? name.startsWith(one) : name === one));
+        const entry = left.find(kept => (kept.endsWith('/') ? name.startsWith(kept) : name === kept));
         if (entry === undefined) return undefined;
         unseen.delete(entry);
         return emptied(path, name === SCHEMA ? '' : LEFT_OUT);
@@ -213,9 +213,9 @@ const moduleOptions = {
 } as const;
 
 for (const [form, abilities] of Object.entries(FORMS)) {
-  const parts = abilities.filter(one => !(one in DECODERS)).join(', ');
+  const parts = abilities.filter(ability => !(ability in DECODERS)).join(', ');
   const decoders = Object.entries(DECODERS).flatMap(([name, files]) =>
-    abilities.some(one => one === name) ? [] : files,
+    abilities.some(ability => ability === name) ? [] : files,
   );
   await build({
     ...moduleOptions,
@@ -356,7 +356,9 @@ function moduleDeclarations(): string {
     // a declaration ends at the next one or its comment
     const all = text.split(/^(?=\/\*\*|export |type |interface )/m);
     return names.map(name => {
-      const at = all.findIndex(one => new RegExp(`^(export )?(type|interface) ${name}\\b`).test(one));
+      const at = all.findIndex(statement =>
+        new RegExp(`^(export )?(type|interface) ${name}\\b`).test(statement),
+      );
       if (at < 0) throw new Error(`${file} does not declare ${name}`);
       const isComment = /^\/\*\*.*\*\/\s*$/s.test(all[at - 1]);
       return `${isComment ? all[at - 1] : ''}${all[at].replace(/^(?!export )/, 'export ')}`;
@@ -416,9 +418,11 @@ function licences(inputs: Metafile['inputs']): string {
 
 /** The text of a package's licence, from the package or, if it has none, from `licences`. */
 function licenceIn(folder: string, name: string): string {
-  const own = readdirSync(folder).find(file => /^licen[cs]e/i.test(file));
+  const licence = readdirSync(folder).find(file => /^licen[cs]e/i.test(file));
   const file =
-    own === undefined ? join(packageRoot, 'src', 'build', 'licences', `${name}.txt`) : join(folder, own);
+    licence === undefined
+      ? join(packageRoot, 'src', 'build', 'licences', `${name}.txt`)
+      : join(folder, licence);
   const text = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
   if (text === '') throw new Error(`${name} has no text of its licence: write it into ${file}`);
   return `${text}\n`;

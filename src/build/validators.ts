@@ -100,7 +100,10 @@ function compact(schema: Schema, ajv: Ajv): object {
     const kept = Object.entries(part).filter(([keyword]) => !ANNOTATION.test(keyword));
     const each = (parts: Readonly<Record<string, Part>>) =>
       Object.fromEntries(
-        Object.entries(parts).map(([key, one]) => [key, key === tag ? bare(one) : shared(one)]),
+        Object.entries(parts).map(([key, subschema]) => [
+          key,
+          key === tag ? bare(subschema) : shared(subschema),
+        ]),
       );
     const { properties, patternProperties, additionalProperties, items, oneOf, allOf } = part;
     const conditions = (['if', 'then', 'else'] as const).flatMap(keyword =>
@@ -114,7 +117,7 @@ function compact(schema: Schema, ajv: Ajv): object {
       // without their type, ajv compares all pairs
       ...(items && { items: part.uniqueItems ? bare(items) : shared(items) }),
       ...(oneOf && { oneOf: oneOf.map(form => shared(form, part.discriminator?.propertyName)) }),
-      ...(allOf && { allOf: allOf.map(one => bare(one)) }),
+      ...(allOf && { allOf: allOf.map(subschema => bare(subschema)) }),
     };
   };
 

@@ -232,7 +232,9 @@ function unknownWord(command: Command, word: string): Correction {
 
 function unexpectedArgument(command: Command): Correction {
   const { registeredArguments, args } = command;
-  const usage = registeredArguments.map(one => (one.required ? `<${one.name()}>` : `[${one.name()}]`));
+  const usage = registeredArguments.map(registeredArgument =>
+    registeredArgument.required ? `<${registeredArgument.name()}>` : `[${registeredArgument.name()}]`,
+  );
   return {
     message: `unexpected argument '${args[registeredArguments.length]}'`,
     expected: [command.name(), ...usage].join(' '),

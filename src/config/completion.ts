@@ -32,13 +32,13 @@ export function completionsAt(text: string, at: number): Completions {
   const [, before, word] = /^(.*?)([\w.+-]*)$/.exec(line) as unknown as [string, string, string];
   const path = pathTo(lines);
   if (/(?:^|\s)#/.test(before)) return { from: at, items: [] };
-  const own = /(?:^|[\s{,])([\w-]+):\s*(?:\[(?:[^[\]]*,\s*)?)?$/.exec(before)?.[1];
+  const key = /(?:^|[\s{,])([\w-]+):\s*(?:\[(?:[^[\]]*,\s*)?)?$/.exec(before)?.[1];
   const [after, ...below] = text.slice(at).split('\n');
   // the line may not be complete
   const config = [before + after, `${before}}`, '']
     .map(rest => parsed([...lines.slice(0, -1), rest, ...below].join('\n')))
     .find(value => value !== undefined);
-  const all = own === undefined ? keysAt(path, config) : valuesAt([...path, own], config);
+  const all = key === undefined ? keysAt(path, config) : valuesAt([...path, key], config);
   const items = all.filter(item => item.text.startsWith(word) && item.text !== word);
   return { from: at - word.length, items };
 }
@@ -110,14 +110,14 @@ function valuesAt(path: readonly string[], config: unknown): Completion[] {
 function tagsOf(schema: Schema, key: string): Completion[] {
   const union = branchesOf(schema);
   if (union === undefined) return (schema.oneOf ?? []).flatMap(form => tagsOf(form, key));
-  const of = ({ tag, schema: { description } }: Branch) => ({ text: tag, description });
-  return union.key === key ? union.branches.map(of) : [];
+  const choiceOf = ({ tag, schema: { description } }: Branch) => ({ text: tag, description });
+  return union.key === key ? union.branches.map(choiceOf) : [];
 }
 
 function valuesOf(schema: Schema): Completion[] {
   const { description, oneOf = [], items } = schema;
-  const own = schema.enum ?? (schema.type === 'boolean' ? [true, false] : (schema.examples ?? []));
-  const values = schema.const === undefined ? own : [schema.const];
+  const literals = schema.enum ?? (schema.type === 'boolean' ? [true, false] : (schema.examples ?? []));
+  const values = schema.const === undefined ? literals : [schema.const];
   const texts = values.filter(value => typeof value !== 'object');
   return [
     ...texts.map(value => ({ text: String(value), description })),

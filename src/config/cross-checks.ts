@@ -90,7 +90,7 @@ function* checkFloats(experiment: PartialExperiment, locator: Locator): Found {
 function numbersIn(value: unknown, at: Path = []): (readonly [Path, number])[] {
   if (typeof value === 'number') return [[at, value]];
   if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([key, one]) => numbersIn(one, [...at, key]));
+  return Object.entries(value).flatMap(([key, item]) => numbersIn(item, [...at, key]));
 }
 
 function* checkLayers({ model, training }: PartialExperiment, locator: Locator): Found {
@@ -435,7 +435,7 @@ function* checkGate(
   }
   const loss = judged(config);
   const [split, name] = metric.split('.');
-  const hasBaseline = (one: string) => loss === undefined || hasTrivial(taskOf(loss), one);
+  const hasBaseline = (metricName: string) => loss === undefined || hasTrivial(taskOf(loss), metricName);
   if (beats !== undefined && !(/^(validation|test)$/.test(split) && hasBaseline(name))) {
     const message = `trivial baselines do not have ${metric}`;
     const metrics = ['loss', ...(loss ? metricsOfLoss(loss, config.intervals) : [])].filter(hasBaseline);
@@ -561,12 +561,12 @@ function* checkHeldOut(
     yield locator.atKey(path, code, `the ${split} split has no size`, { expected });
   }
   if (second !== undefined) yield locator.atBoth([...path, second], code, first);
-  const { fold, of } = config;
-  if (of !== undefined && fold === undefined)
+  const { fold, of: outOf } = config;
+  if (outOf !== undefined && fold === undefined)
     yield locator.atKey([...path, 'of'], code, '`of` needs the number of a fold', { expected: '`fold: 1`' });
-  else if (of !== undefined && fold !== undefined && fold > of) {
-    const more = { expected: `1 to ${of}`, got: String(fold) };
-    yield locator.atValue([...path, 'fold'], code, `there are only ${of} folds`, more);
+  else if (outOf !== undefined && fold !== undefined && fold > outOf) {
+    const more = { expected: `1 to ${outOf}`, got: String(fold) };
+    yield locator.atValue([...path, 'fold'], code, `there are only ${outOf} folds`, more);
   }
   if (is === undefined) {
     if (column === undefined) return;

@@ -226,7 +226,7 @@ function* columnWarnings(
   if (found.length > 0) {
     const which = named(
       found,
-      one => `mean ${rounded(one.mean, 3)}, standard deviation ${rounded(one.deviation, 3)}`,
+      column => `mean ${rounded(column.mean, 3)}, standard deviation ${rounded(column.deviation, 3)}`,
     );
     const message = `columns far from mean 0 and variance 1 slow down or prevent learning: ${which}`;
     const expected = '`normalize: standard` or `min_max` in `dataset`, or `none` if intended';
@@ -242,7 +242,7 @@ function* columnWarnings(
   }
   const coarse = columns.filter(isCoarse);
   if (coarse.length === 0) return;
-  const which = named(coarse, one => `steps of ${rounded(stepOfFloat32(one), 3)} near ${one.max}`);
+  const which = named(coarse, column => `steps of ${rounded(stepOfFloat32(column), 3)} near ${column.max}`);
   const message = `float32 cannot distinguish nearby values of these columns: ${which}`;
   const expected = 'smaller numbers, such as differences from the first value';
   yield locator.atValue(place, 'data/coarse-column', message, { expected });
@@ -303,7 +303,8 @@ const MAX_UNKNOWN = 0.05;
  */
 function* unknownWarnings({ unknownFractions = {} }: Dataset, locator: Locator): Iterable<Diagnostic> {
   const { train = 0, ...others } = unknownFractions;
-  const percent = (of: number): string => `${of < 0.001 ? '< 0.1' : (100 * of).toFixed(1)} %`;
+  const percent = (fraction: number): string =>
+    `${fraction < 0.001 ? '< 0.1' : (100 * fraction).toFixed(1)} %`;
   const high = Object.entries(others).filter(
     ([, fraction = 0]) => fraction > (train === 0 ? 0 : Math.max(MAX_UNKNOWN, 2 * train)),
   );

@@ -51,10 +51,12 @@ export type ConfigDifference = ReturnType<typeof configDifferences>[number];
 
 /** Sorted by key. `1e-2` equals `0.01`, and defaults are filled in. */
 export function configDifferences(a: LoadedExperiment, b: LoadedExperiment) {
-  const [inA, inB] = [a, b].map(one => new Map(explainValues(one).map(({ key, ...value }) => [key, value])));
-  const keys = [...new Set([...inA.keys(), ...inB.keys()])].sort((one, other) =>
+  const [inA, inB] = [a, b].map(
+    config => new Map(explainValues(config).map(({ key, ...value }) => [key, value])),
+  );
+  const keys = [...new Set([...inA.keys(), ...inB.keys()])].sort((key, other) =>
     // items of lists by number, `gates.10` after `gates.9`
-    one.localeCompare(other, 'en', { numeric: true }),
+    key.localeCompare(other, 'en', { numeric: true }),
   );
   return keys
     .map(key => ({ key, a: valueIn(inA, inB, key), b: valueIn(inB, inA, key) }))
@@ -64,8 +66,8 @@ export function configDifferences(a: LoadedExperiment, b: LoadedExperiment) {
 type Values = ReadonlyMap<string, Omit<ExplainedValue, 'key'>>;
 
 /** An empty list has no value if the other side has items: then the items differ. */
-function valueIn(own: Values, other: Values, key: string) {
-  const found = own.get(key);
+function valueIn(values: Values, other: Values, key: string) {
+  const found = values.get(key);
   const isEmpty = Array.isArray(found?.value) && found.value.length === 0;
   return isEmpty && [...other.keys()].some(longer => longer.startsWith(`${key}.`)) ? undefined : found;
 }

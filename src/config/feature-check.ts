@@ -136,10 +136,10 @@ function rowsOf(data: Dataset, withoutTrend = false): Rows {
     featureOf: (feature: number) => number,
     last: (feature: number) => number,
   ): void => {
-    const own = targets.values.subarray(at * size, at * size + known.length);
+    const target = targets.values.subarray(at * size, at * size + known.length);
     const before = isDifference ? targets.values.subarray((at - 1) * size, at * size) : undefined;
-    if (isIgnoredNumber(targets, own[0]) || place++ % every > 0) return;
-    for (const [t, list] of known.entries()) list.push(own[t] - (before?.[t] ?? 0));
+    if (isIgnoredNumber(targets, target[0]) || place++ % every > 0) return;
+    for (const [t, list] of known.entries()) list.push(target[t] - (before?.[t] ?? 0));
     for (const [feature, list] of lists.entries()) list.push(featureOf(feature));
     for (const [feature, list] of lasts.entries()) list.push(last(feature));
   };
@@ -190,16 +190,16 @@ function meanOf(row: Float32Array, feature: number, length: number, width: numbe
 function separation(values: Float32Array, labels: readonly number[]): number {
   const byClass = new Map<number, number[]>();
   for (const [i, label] of labels.entries()) {
-    const own = byClass.get(label);
-    if (own) own.push(values[i]);
+    const members = byClass.get(label);
+    if (members) members.push(values[i]);
     else byClass.set(label, [values[i]]);
   }
   const classes = [...byClass.values()].filter(({ length }) => length >= MIN_ROWS);
   const pairs = (classes.length * (classes.length - 1)) / 2;
   let lost = 0;
-  for (const [i, own] of classes.entries())
+  for (const [i, inClass] of classes.entries())
     for (const other of classes.slice(0, i)) {
-      const area = areaOf(own, other);
+      const area = areaOf(inClass, other);
       lost += 1 - Math.max(area, 1 - area);
       if (lost > pairs * (1 - MIN_AREA)) return 0;
     }
@@ -240,7 +240,7 @@ function numberingFeatures(data: Dataset): number[] {
   });
   if (count < 2 * MIN_ROWS) return [];
   return [...numbering].filter(feature => {
-    const [least, most] = [Math.min, Math.max].map(of => of(...values[feature]));
+    const [least, most] = [Math.min, Math.max].map(extreme => extreme(...values[feature]));
     return most - least < MAX_GAPS * train.count;
   });
 }
@@ -256,10 +256,10 @@ function movedFeatures(data: Dataset, splits: readonly [Split, Split]): Readonly
     return means.map(list => Float32Array.from(list).sort());
   });
   const found = new Map<number, number>();
-  for (const [feature, own] of trained.entries()) {
+  for (const [feature, sorted] of trained.entries()) {
     const other = tested[feature];
-    const distance = distanceOf(own, other);
-    const sizes = (own.length + other.length) / (own.length * other.length);
+    const distance = distanceOf(sorted, other);
+    const sizes = (sorted.length + other.length) / (sorted.length * other.length);
     // the usual critical value of the two-sample test, for `width` tests
     const critical = Math.sqrt((Math.log((2 * width) / FALSE_ALARM) / 2) * sizes);
     if (distance > Math.max(MIN_DISTANCE, critical)) found.set(feature, distance);

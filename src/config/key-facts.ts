@@ -32,9 +32,9 @@ function factsOf(key: string): readonly KeyFacts[] {
   const earlier = known.get(plain);
   if (earlier) return earlier;
   all ??= factsByKey(experiment);
-  const own = all.filter(([path]) => path === plain);
-  const found = own.length > 0 ? own : all.filter(([path]) => path.startsWith(`${plain}.`));
-  const facts = found.map(([, one]) => one);
+  const exact = all.filter(([path]) => path === plain);
+  const found = exact.length > 0 ? exact : all.filter(([path]) => path.startsWith(`${plain}.`));
+  const facts = found.map(([, keyFacts]) => keyFacts);
   known.set(plain, facts);
   return facts;
 }
@@ -67,7 +67,8 @@ export function onResume(key: string, change: ValueChange, config: object): OnRe
   const asked = factsOf(key).map(({ resume }) => {
     return (typeof resume === 'function' ? resume(change, config as FactsContext) : resume) ?? usual;
   });
-  const rank = (one: OnResume) => (typeof one === 'object' && 'never' in one ? 0 : one === 'safe' ? 2 : 1);
+  const rank = (effect: OnResume) =>
+    typeof effect === 'object' && 'never' in effect ? 0 : effect === 'safe' ? 2 : 1;
   return asked.sort((a, b) => rank(a) - rank(b))[0] ?? 'unsafe';
 }
 

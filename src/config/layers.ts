@@ -48,8 +48,8 @@ export function readLayers(given: string | SourceText, asked?: Place) {
     files.push(chain[chain.length - 1]);
     if (root === undefined) return undefined;
     // a malformed `extends` stays in the tree for the schema check
-    const own = without(root, bases.length === 0 ? [] : ['extends']);
-    return [...trees, own].reduce((below, tree) => below && tree && mergeTrees(below, tree));
+    const local = without(root, bases.length === 0 ? [] : ['extends']);
+    return [...trees, local].reduce((below, tree) => below && tree && mergeTrees(below, tree));
   };
   const readBase = (from: SourceText, { file, place }: Base, chain: readonly string[]) => {
     const path = resolve(from.folder, file);
@@ -161,8 +161,8 @@ interface Change {
  */
 export function applyOverrides(tree: MapNode, set: readonly string[], folder: string) {
   const parsed = set.map(argument => caught(() => parseArgument(argument, folder)));
-  const changes = parsed.flatMap(one => (one instanceof UserError ? [] : [one]));
-  const unread = parsed.flatMap(one => (one instanceof UserError ? one.diagnostics : []));
+  const changes = parsed.flatMap(change => (change instanceof UserError ? [] : [change]));
+  const unread = parsed.flatMap(change => (change instanceof UserError ? change.diagnostics : []));
   const applied = applyChanges(tree, changes);
   return { tree: applied.tree, problems: [...unread, ...applied.problems] };
 }

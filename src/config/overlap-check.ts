@@ -42,7 +42,7 @@ export function checkOverlap(
 /** The key that makes a held-out split. */
 function keyOf(dataset: DatasetConfig, split: string): Path {
   const keys = [`${split}_path`, `${split}_images`, `x_${split}`, `${split}_fraction`, split];
-  const key = keys.find(one => Object.hasOwn(dataset, one));
+  const key = keys.find(name => Object.hasOwn(dataset, name));
   return ['dataset', ...(key === undefined ? [] : [key])];
 }
 
@@ -63,8 +63,8 @@ export function* groupsInTwoSplits(
         const shared = [...groupsIn(columns, split)].filter(group => known.has(group));
         if (shared.length === 0) continue;
         const path = ['dataset', name, 'group'];
-        const own = valueAt({ dataset }, path) as GroupColumns | undefined;
-        const isBroken = own !== undefined && joinedGroup(own) === joinedGroup(columns);
+        const groupColumns = valueAt({ dataset }, path) as GroupColumns | undefined;
+        const isBroken = groupColumns !== undefined && joinedGroup(groupColumns) === joinedGroup(columns);
         const message = `${counted(shared.length, `value`)} of ${JSON.stringify(joinedGroup(columns))} ${shared.length === 1 ? 'is' : 'are'} in both the ${other} and the ${name} split: ${listed(shared)}`;
         const expected = isBroken
           ? 'each group in one split'
@@ -145,12 +145,12 @@ function equalSequences(
     const ids = [of.id(example.of), among.id(example.among)];
     // one of several files is named already
     const isVague = ids[0] === ids[1] || ids.some(id => /^(?:line|row) \d+$/.test(id));
-    const [one, other] = [of, among].map(({ name }, i) =>
+    const [first, other] = [of, among].map(({ name }, i) =>
       isVague && fileOf(of.name) !== fileOf(among.name) ? `${ids[i]} of ${fileOf(name)}` : ids[i],
     );
     const key = Object.hasOwn(dataset, `${of.name}_path`) ? `${of.name}_path` : 'path';
     const same = hasAlternatives(of.targets) ? '' : ', with the same target';
-    const message = `${counted(count, 'sequence')} of the ${of.name} split ${count === 1 ? 'is' : 'are'} also in the ${among.name} split${same}: ${one} equals ${other}`;
+    const message = `${counted(count, 'sequence')} of the ${of.name} split ${count === 1 ? 'is' : 'are'} also in the ${among.name} split${same}: ${first} equals ${other}`;
     messages.set(key, [...(messages.get(key) ?? []), message]);
   }
   const expected = 'each sequence in only one split';
@@ -194,10 +194,10 @@ function* copies(
   const files = digests.filter(({ name }) => !often.includes(name));
   for (const split of ['validation', 'test']) {
     const isCopy = (a: (typeof files)[number], b: typeof a) => a.sha256 === b.sha256 && a.split !== b.split;
-    const own = files.find(file => file.split === split && files.some(one => isCopy(file, one)));
-    const other = own && files.find(one => isCopy(own, one));
+    const splitFile = files.find(file => file.split === split && files.some(copy => isCopy(file, copy)));
+    const other = splitFile && files.find(file => isCopy(splitFile, file));
     if (!other) continue;
-    const message = `a file of the ${split} split is identical to one of the ${other.split} split: ${own.name} and ${other.name}`;
+    const message = `a file of the ${split} split is identical to one of the ${other.split} split: ${splitFile.name} and ${other.name}`;
     const expected = 'different sequences in each split';
     yield locator.atValue(keyOf(dataset, split), 'data/same-file', message, { expected });
   }
@@ -228,10 +228,10 @@ export function sharedSequences<Split extends ComparedSequences>(
   splits: readonly Split[],
   shape: SequenceShape,
 ) {
-  const found = splits.flatMap((of, later) => {
+  const found = splits.flatMap((split, later) => {
     if (later === 0) return [];
     const known = new Map<number, { readonly index: number; count: number }>();
-    for (const [index, hash] of hashes(of, shape, { most: MAX_HASHED })) {
+    for (const [index, hash] of hashes(split, shape, { most: MAX_HASHED })) {
       const same = known.get(hash);
       if (same) same.count++;
       else known.set(hash, { index, count: 1 });
@@ -247,7 +247,7 @@ export function sharedSequences<Split extends ComparedSequences>(
         count += match.count;
         example ??= { of: match.index, among: index };
       }
-      return example ? [{ of, among, count, example }] : [];
+      return example ? [{ of: split, among, count, example }] : [];
     });
   });
   return found.length > 0 && isRepetitive(splits[0], shape) ? [] : found;
@@ -267,10 +267,10 @@ export function overlappingSequences<Split extends ComparedSequences>(
 ) {
   if (steps <= OVERLAP) return [];
   const readers = splits.map(split => stepReader(split, { steps, width }));
-  return splits.flatMap((of, later) => {
+  return splits.flatMap((split, later) => {
     if (later === 0) return [];
     const beginnings = new Map<number, number>();
-    for (let index = 0; index < Math.min(of.count, MAX_HASHED); index++) {
+    for (let index = 0; index < Math.min(split.count, MAX_HASHED); index++) {
       const hashes = readers[later](index).subarray(0, OVERLAP);
       if (new Set(hashes).size === OVERLAP) beginnings.set(windowHash(hashes, 0), index);
     }
@@ -289,7 +289,7 @@ export function overlappingSequences<Split extends ComparedSequences>(
         }
       }
       const [first] = found;
-      return first ? [{ of, among, count: found.size, example: { of: first[0], ...first[1] } }] : [];
+      return first ? [{ of: split, among, count: found.size, example: { of: first[0], ...first[1] } }] : [];
     });
   });
 }

@@ -112,7 +112,7 @@ class Explainer {
    */
   private conflictOf({ schemaPath }: Violation): string | undefined {
     const rule = this.errors.find(
-      one => one.keyword === 'if' && schemaPath.startsWith(one.schemaPath.replace(/if$/, '')),
+      error => error.keyword === 'if' && schemaPath.startsWith(error.schemaPath.replace(/if$/, '')),
     );
     const { if: condition } = Object(rule?.parentSchema) as { if?: Schema };
     const keys = new Set([...(condition?.required ?? []), ...Object.keys(condition?.properties ?? {})]);
@@ -188,17 +188,19 @@ class Explainer {
       // it may have another name, such as `type`, or `kind` instead of `cell`
       const names = ['kind', 'type', 'name', 'class', 'cell', '_target_'].filter(name => name !== key);
       const misnamed = names.filter(name => nodeAt(this.tree, [...path, name]) !== undefined).slice(0, 1);
-      const forms = decidingKeys(schemaAt(path, undefined, this.root) ?? {}).filter(one => one !== key);
+      const forms = decidingKeys(schemaAt(path, undefined, this.root) ?? {}).filter(
+        decidingKey => decidingKey !== key,
+      );
       const tags = `\`${key}\`: ${union.branches.map(branch => branch.tag).join(' | ')}`;
       return this.locator.atKey([...path, ...misnamed], 'config/missing-key', message, {
-        expected: [tags, ...forms.map(one => `or \`${one}\``)].join(', '),
+        expected: [tags, ...forms.map(form => `or \`${form}\``)].join(', '),
         suggestion: misnamed.length > 0 ? key : undefined,
       });
     }
     // an unknown key that probably means the missing one is reported itself
     const properties = this.propertiesAt(path);
-    const given = Object.keys(valueAt(this.config, path) ?? {}).filter(one => !properties.has(one));
-    if (given.some(one => meantKey(one, properties) === key)) return undefined;
+    const given = Object.keys(valueAt(this.config, path) ?? {}).filter(word => !properties.has(word));
+    if (given.some(name => meantKey(name, properties) === key)) return undefined;
     const schema = schemaAt([...path, key], this.config, this.root);
     const expected = schema && `\`${key}\`: ${describeExpected(schema)}`;
     return this.locator.atKey(path, 'config/missing-key', message, { expected });

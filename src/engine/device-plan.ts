@@ -41,8 +41,8 @@ function link(plan: Plan): LinkedPlan<DeviceCode> {
   const steps: Step[] = [];
   const batches = new Map<string, Unit[]>();
   for (const isEarly of [true, false]) {
-    const own = units.filter(unit => unit.isEarly === isEarly).sort((a, b) => a.level - b.level);
-    for (const unit of own) {
+    const early = units.filter(unit => unit.isEarly === isEarly).sort((a, b) => a.level - b.level);
+    for (const unit of early) {
       const code = [...unit.steps.map(({ kernel }) => kernel.name)].join();
       const words = unit.steps.reduce((sum, { operands }) => sum + operands.length + 1, 0);
       let key = `${isEarly} ${unit.level} ${code}`;
@@ -108,21 +108,21 @@ function joins(step: Step, ir: KernelIr, { steps, isOpen }: Unit): boolean {
   if (!isOpen) return false;
   const { x, y, z } = ir.extents;
   const extents = steps.map(({ kernel }) => extentsOf(kernel));
-  if (extents.some(one => one.x !== x || one.y !== y)) return false;
-  const isFlat = extents.every(one => one.z === z);
-  if (!isFlat && [z, ...extents.map(one => one.z)].some(depth => depth > MAX_DEPTH)) return false;
+  if (extents.some(extent => extent.x !== x || extent.y !== y)) return false;
+  const isFlat = extents.every(extent => extent.z === z);
+  if (!isFlat && [z, ...extents.map(extent => extent.z)].some(depth => depth > MAX_DEPTH)) return false;
   const words = [...steps, step].reduce((sum, { operands }) => sum + operands.length + 1, 0);
   if (words > MAX_WORDS) return false;
   const written = new Set<Step['operands'][number]>(steps.map(({ node }) => node));
-  const own = new Set(
+  const fromSteps = new Set(
     step.kernel.text.arguments.filter((_, i) => written.has(step.operands[i])).map(({ name }) => name),
   );
   const plane = x * y;
   return valuesOf(ir.body, ir.result)
     .flatMap(loadsOf)
     .every(({ array, element, gathered }) => {
-      if (gathered.some(({ index }) => own.has(index.array))) return false;
-      if (!own.has(array)) return true;
+      if (gathered.some(({ index }) => fromSteps.has(index.array))) return false;
+      if (!fromSteps.has(array)) return true;
       const [depth, rest] = [coefficient(element, 'z'), element.constant % plane];
       const isHere = coefficient(element, 'x') === 1 && (y === 1 || coefficient(element, 'y') === x);
       const known = ['x', 'y', 'z'];

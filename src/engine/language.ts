@@ -185,7 +185,7 @@ class Reader {
   }
 
   private block(node: EsNode): Statement[] {
-    return this.expect(node, 'BlockStatement', '{').body.map(one => this.statement(one));
+    return this.expect(node, 'BlockStatement', '{').body.map(statement => this.statement(statement));
   }
 
   private expression(node: EsNode): Expression {

@@ -72,9 +72,9 @@ export function linkDispatches<C extends Copies>(
   const fixed = new Set<Node | number>(plan.inputs.filter(({ isParameter }) => isParameter));
   let next = 0;
   const linked = dispatches.map(({ code, steps }) => {
-    const own = plan.steps.slice(next, next + steps).map(({ node }, i) => [...operands[next + i], node]);
+    const nodes = plan.steps.slice(next, next + steps).map(({ node }, i) => [...operands[next + i], node]);
     const [{ node, operands: read }] = plan.steps.slice(next, next + 1);
-    const isFixed = read.every(one => typeof one === 'number' || fixed.has(one));
+    const isFixed = read.every(operand => typeof operand === 'number' || fixed.has(operand));
     if (isFixed) fixed.add(node);
     const isKept = isFixed && steps === 1 && code.spareBytes === 0 && !results.has(node);
     next += steps;
@@ -82,7 +82,7 @@ export function linkDispatches<C extends Copies>(
       /** Index in `codes`. */
       code: codes.indexOf(code),
       /** For each of its steps those of the operands, then that of the result. */
-      slots: own.flat().map(slotOf),
+      slots: nodes.flat().map(slotOf),
       /** The size of a result that depends on parameters alone; undefined of others. */
       kept: isKept ? sizeOf(node.shape) : undefined,
     };

@@ -126,8 +126,8 @@ export class LinkedRuntime<C = KernelModule> {
     codes.forEach((code, i) => {
       functionOf(heap, code)(...operands, base + outputs[i], base + spare, PACKS);
     });
-    const [one, other] = outputs.map(at => heap.open({ at: base + at, length: size }));
-    return one.every((value, i) => Object.is(value, other[i]));
+    const [first, other] = outputs.map(at => heap.open({ at: base + at, length: size }));
+    return first.every((value, i) => Object.is(value, other[i]));
   }
 }
 
@@ -203,15 +203,15 @@ export class LinkedExecutable<C = KernelModule> implements Executable {
     const times = this.profile?.times;
     const [from, to] = part?.isFirst ? [0, plan.first] : [part ? plan.first : 0, steps.length];
     for (let step = from; step < to; step++) {
-      const { run, slots: own, copiedBy, operands, kept } = steps[step];
+      const { run, slots: inHeap, copiedBy, operands, kept } = steps[step];
       if (kept !== undefined) {
-        const read = own.slice(0, -1).map(slot => slots[slot]);
-        slots[own[read.length]] = runtime.keptAt(run, read, kept);
+        const read = inHeap.slice(0, -1).map(slot => slots[slot]);
+        slots[inHeap[read.length]] = runtime.keptAt(run, read, kept);
         continue;
       }
-      for (let i = 0; i < own.length; i++) operands[i] = slots[own[i]];
+      for (let i = 0; i < inHeap.length; i++) operands[i] = slots[inHeap[i]];
       // another plan may have run between the two parts
-      operands[own.length + 1] = copiedBy < from ? PACKS : 0;
+      operands[inHeap.length + 1] = copiedBy < from ? PACKS : 0;
       const began = times ? performance.now() : 0;
       run.apply(undefined, operands);
       if (times) times[step] = Math.min(times[step], performance.now() - began);

@@ -84,7 +84,7 @@ export class Addresses {
 
   /** What `load` reads in a tile of `vectors`: its array, or a copy. */
   of(load: Load, vectors: number): Address {
-    const pack = this.packs.find(one => one.load === load);
+    const pack = this.packs.find(known => known.load === load);
     return pack ? this.copy(pack, vectors) : this.original(load);
   }
 
@@ -117,7 +117,7 @@ export class Addresses {
   /** A loop that contains others: its variable is in a register. */
   loop({ variable, from, to }: Loop, body: () => void): void {
     const { x86, counters } = this;
-    const counter = COUNTERS.find(one => ![...counters.values()].includes(one));
+    const counter = COUNTERS.find(register => ![...counters.values()].includes(register));
     if (counter === undefined) throw new Unsuitable();
     counters.set(variable, counter);
     x86.set(counter, from);
@@ -200,7 +200,7 @@ export class Addresses {
     x86.load32(pointer, { base: WORDS, offset: word * FLOAT_BYTES });
     x86.add(pointer, HEAP);
     for (const [name, factor] of element.terms) {
-      const isArgument = given.some(one => one.name === name && one.type === 'integer');
+      const isArgument = given.some(parameter => parameter.name === name && parameter.type === 'integer');
       const register = isArgument ? RAX : counters.get(name);
       if (register === undefined) continue;
       if (isArgument) x86.load32(RAX, this.operand(name));

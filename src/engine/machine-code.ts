@@ -91,10 +91,10 @@ export function machineFunction(memory: WasmMemory, { address, floats }: Machine
   const addressOf = (buffer: SharedArrayBuffer) => Number(koffi.address(new Uint8Array(buffer)));
   const words = new SharedArrayBuffer(WORDS_BYTES);
   const [integers, numbers] = [new Uint32Array(words), new Float32Array(words)];
-  const [heap, own] = [addressOf(memory.buffer), addressOf(words)];
+  const [heap, scratch] = [addressOf(memory.buffer), addressOf(words)];
   return (operands: readonly number[]): void => {
     for (let i = 0; i < operands.length; i++) integers[i] = operands[i];
     for (const i of floats) numbers[i] = operands[i];
-    call(heap, own);
+    call(heap, scratch);
   };
 }

@@ -56,13 +56,15 @@ export function assembleProduct(ir: KernelIr, given: readonly Parameter[]): Mach
 }
 
 function isProduct({ body, result }: KernelIr): boolean {
-  const loops = body.filter(one => one.kind === 'loop');
-  const adds = valuesOf(loops, result).some(one => one.kind === 'multiply-add');
+  const loops = body.filter(instruction => instruction.kind === 'loop');
+  const adds = valuesOf(loops, result).some(value => value.kind === 'multiply-add');
   return adds && body.every(isPlain) && valuesOf(body, result).every(isKnown);
 }
 
-function isPlain(one: Instruction): boolean {
-  return one.kind === 'loop' ? one.to > one.from && one.body.every(isPlain) : one.kind === 'set';
+function isPlain(instruction: Instruction): boolean {
+  return instruction.kind === 'loop'
+    ? instruction.to > instruction.from && instruction.body.every(isPlain)
+    : instruction.kind === 'set';
 }
 
 class Product {
@@ -142,8 +144,8 @@ class Product {
   /** Whether tiles follow one another along x, not along y. */
   private get isByRows(): boolean {
     const { body, extents } = this.ir;
-    const loops = body.filter(one => one.kind === 'loop');
-    const isFlat = loops.every(loop => loop.body.every(one => one.kind === 'set'));
+    const loops = body.filter(instruction => instruction.kind === 'loop');
+    const isFlat = loops.every(loop => loop.body.every(instruction => instruction.kind === 'set'));
     const rounds = loops.reduce((sum, { from, to }) => sum + to - from, 0);
     const isSmall = rounds * extents.x * FLOAT_BYTES <= SHARED_BYTES;
     return isFlat && isSmall && this.rowTiles(this.pieces[0].size) >= MANY_TILES;

@@ -115,7 +115,7 @@ export class MachineTile {
   /** Whether an assignment copies a local that is not used any more, so that it only renames it. */
   private isRename({ local, value }: Set, rest: readonly Instruction[]): boolean {
     if (value.kind !== 'local' || this.sizeOf(value.local) !== this.sizeOf(local)) return false;
-    const isUsed = (one: Value) => one.kind === 'local' && one.local === value.local;
+    const isUsed = (node: Value) => node.kind === 'local' && node.local === value.local;
     return !valuesOf(rest, this.ir.result).some(isUsed);
   }
 
@@ -127,11 +127,11 @@ export class MachineTile {
       });
     } else if (instruction.kind === 'loop') {
       const { body } = instruction;
-      const sets = body.filter(one => one.kind === 'set');
+      const sets = body.filter(inner => inner.kind === 'set');
       if (sets.length === body.length) this.innermost(instruction, sets);
       else
         this.addresses.loop(instruction, () => {
-          for (const one of body) this.instruction(one);
+          for (const inner of body) this.instruction(inner);
         });
     }
   }

@@ -243,18 +243,19 @@ function fuse(program: Program): Fusion {
 /** Takes nodes out of `inlined` until no kernel reads more than MAX_ARRAY_ARGUMENTS arrays. */
 function boundOperands(nodes: readonly Node[], inlined: Set<Node>): void {
   const operands = new Map<Node, Set<Node>>();
-  const of = (node: Node) => (inlined.has(node) ? (operands.get(node) ?? new Set([node])) : new Set([node]));
+  const operandsOf = (node: Node) =>
+    inlined.has(node) ? (operands.get(node) ?? new Set([node])) : new Set([node]);
   for (const node of nodes) {
     if (!node.op) continue;
     for (;;) {
       const all = new Set(
-        node.inputs.flatMap(input => [...of(input)]).filter(operand => operand.shape.length > 0),
+        node.inputs.flatMap(input => [...operandsOf(input)]).filter(operand => operand.shape.length > 0),
       );
       operands.set(node, all);
       if (all.size <= MAX_ARRAY_ARGUMENTS) break;
       const [heaviest] = node.inputs
-        .filter(input => inlined.has(input) && input.op?.kind !== 'view' && of(input).size > 1)
-        .sort((a, b) => of(b).size - of(a).size);
+        .filter(input => inlined.has(input) && input.op?.kind !== 'view' && operandsOf(input).size > 1)
+        .sort((a, b) => operandsOf(b).size - operandsOf(a).size);
       if (!heaviest)
         throw new Error(`${node.op.name} reads ${all.size} arrays, more than ${MAX_ARRAY_ARGUMENTS}`);
       inlined.delete(heaviest);

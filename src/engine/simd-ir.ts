@@ -148,17 +148,17 @@ function nested(value: Value): readonly Value[] {
 
 /** Every load in `value`, except those of gathered indices. */
 export function loadsOf(value: Value): readonly Load[] {
-  return nested(value).filter(one => one.kind === 'load');
+  return nested(value).filter(node => node.kind === 'load');
 }
 
 /** Every assignment of a local, in order. */
 export function assignments(
   instructions: readonly Instruction[],
 ): readonly Extract<Instruction, { kind: 'set' }>[] {
-  return instructions.flatMap(one => {
-    if (one.kind === 'set') return [one];
-    if (one.kind === 'loop') return assignments(one.body);
-    return [...one.cases.map(({ body }) => body), one.otherwise].flatMap(assignments);
+  return instructions.flatMap(instruction => {
+    if (instruction.kind === 'set') return [instruction];
+    if (instruction.kind === 'loop') return assignments(instruction.body);
+    return [...instruction.cases.map(({ body }) => body), instruction.otherwise].flatMap(assignments);
   });
 }
 
@@ -184,7 +184,7 @@ function fuseInInstruction(instruction: Instruction): Instruction {
     case 'branch':
       return {
         ...instruction,
-        cases: instruction.cases.map(one => ({ ...one, body: one.body.map(fuseInInstruction) })),
+        cases: instruction.cases.map(branch => ({ ...branch, body: branch.body.map(fuseInInstruction) })),
         otherwise: instruction.otherwise.map(fuseInInstruction),
       };
   }
@@ -236,13 +236,13 @@ const FUNCTIONS: ReadonlySet<string> = new Set(['exp', 'log', 'tanh']);
 export function splitAfterSums(
   ir: KernelIr,
   isSlow = (values: readonly Value[]) =>
-    values.some(one => one.kind === 'unary' && FUNCTIONS.has(one.operation)),
+    values.some(value => value.kind === 'unary' && FUNCTIONS.has(value.operation)),
 ): { sums: KernelIr; finish?: KernelIr } {
   const last = ir.body.findLastIndex(instruction => instruction.kind === 'loop');
   const [head, tail] = [ir.body.slice(0, last + 1), ir.body.slice(last + 1)];
   const values = valuesOf(tail, ir.result);
   if (last < 0 || !isSlow(values)) return { sums: ir };
-  const read = new Set(values.flatMap(one => (one.kind === 'local' ? [one.local] : [])));
+  const read = new Set(values.flatMap(node => (node.kind === 'local' ? [node.local] : [])));
   const carried = new Set(assignments(head).flatMap(({ local }) => (read.has(local) ? [local] : [])));
   if (carried.size !== 1) return { sums: ir };
   const [local] = carried;

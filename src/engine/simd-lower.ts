@@ -82,7 +82,7 @@ class Lowering {
     private readonly extents: Extents,
     private readonly isChecked = false,
   ) {
-    this.parameters = new Map(parameters.map(one => [one.name, one]));
+    this.parameters = new Map(parameters.map(parameter => [parameter.name, parameter]));
   }
 
   /**
@@ -218,10 +218,11 @@ class Lowering {
     let element: Affine = { constant: 0, terms: new Map() };
     const gathered: GatheredIndex[] = [];
     let stride = 1;
-    [...index].reverse().forEach((one, axis) => {
+    [...index].reverse().forEach((expression, axis) => {
       const name = `index ${index.length - 1 - axis} of '${array}'`;
-      if (one.kind === 'read') gathered.push({ index: this.gatheredIndex(name, one, extents[axis]), stride });
-      else element = addAffine(element, this.index(name, one, extents[axis]), stride);
+      if (expression.kind === 'read')
+        gathered.push({ index: this.gatheredIndex(name, expression, extents[axis]), stride });
+      else element = addAffine(element, this.index(name, expression, extents[axis]), stride);
       stride *= parameter.extents[axis];
     });
     const varies = gathered.reduce(
@@ -338,8 +339,8 @@ function limitsOf(expression: Expression): Interval {
   const pick = expression.kind === 'call' && (expression.function === 'min' || expression.function === 'max');
   if (!pick) return [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
   const [a, b] = expression.operands.map(limitsOf);
-  const of = Math[expression.function as 'min' | 'max'];
-  return [of(a[0], b[0]), of(a[1], b[1])];
+  const extreme = Math[expression.function as 'min' | 'max'];
+  return [extreme(a[0], b[0]), extreme(a[1], b[1])];
 }
 
 function binary(operation: BinaryOperation, left: Value, right: Value): Value {

@@ -127,14 +127,14 @@ export function cutColumns(extent: number, vectors: number): Piece[] {
 
 /** Whether a load goes along y where the output goes along x, as in a transposition. */
 function readsAcross({ body, result }: KernelIr): boolean {
-  return valuesOf(body, result).some(one => one.kind === 'load' && coefficient(one.element, 'x') > 1);
+  return valuesOf(body, result).some(value => value.kind === 'load' && coefficient(value.element, 'x') > 1);
 }
 
 function branchesAlong(instructions: readonly Instruction[], axis: string): boolean {
   return instructions.some(instruction => {
     if (instruction.kind === 'set') return false;
     if (instruction.kind === 'loop') return branchesAlong(instruction.body, axis);
-    const bodies = [...instruction.cases.map(one => one.body), instruction.otherwise];
+    const bodies = [...instruction.cases.map(branch => branch.body), instruction.otherwise];
     return instruction.selector.terms.has(axis) || bodies.some(body => branchesAlong(body, axis));
   });
 }
@@ -185,14 +185,14 @@ export function planPacks(
       if (instruction.kind === 'loop') walk(instruction.body, [...loops, instruction]);
       if (instruction.kind !== 'set') continue;
       for (const load of loadsOf(instruction.value)) {
-        const own = loops.filter(loop => coefficient(load.element, loop.variable) !== 0);
-        const rounds = own.reduce((product, { to }) => product * to, 1);
+        const moving = loops.filter(loop => coefficient(load.element, loop.variable) !== 0);
+        const rounds = moving.reduce((product, { to }) => product * to, 1);
         const columns = Math.ceil(ir.extents.x / lanes) * lanes;
         const depth = coefficient(load.element, 'z') === 0 ? 1 : ir.extents.z;
         const bytes = rounds * columns * depth * FLOAT_BYTES;
         const fits = rounds * vectors * lanes * FLOAT_BYTES <= MAX_COLUMN_BYTES && next + bytes <= MAX_BYTES;
-        if (!isWorthPacking(load, own) || !fits) continue;
-        packs.push({ load, loops: own, columns, depth, at: next });
+        if (!isWorthPacking(load, moving) || !fits) continue;
+        packs.push({ load, loops: moving, columns, depth, at: next });
         next += bytes;
       }
     }

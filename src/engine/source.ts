@@ -123,7 +123,7 @@ class SourceWriter implements KernelWriter {
     }
     this.line(`let ${result} = 0;`);
     branches.forEach(({ selected, lines }, i) => {
-      const condition = selected.map(one => `${selector} === ${one}`).join(' || ');
+      const condition = selected.map(label => `${selector} === ${label}`).join(' || ');
       const last = i === branches.length - 1;
       this.line(`${i === 0 ? '' : '} else '}${last ? '' : `if (${condition}) `}{`);
       for (const line of lines) this.line(`  ${line}`);
@@ -169,9 +169,9 @@ class SourceWriter implements KernelWriter {
     const branches = new Map<string, { selected: number[]; lines: string[] }>();
     const start = this.variables;
     let end = start;
-    cases.forEach((one, number) => {
+    cases.forEach((switchCase, number) => {
       this.variables = start; // equal cases get equal names, so that they are seen to be equal
-      const lines = this.within(() => this.line(`${result} = ${one()};`));
+      const lines = this.within(() => this.line(`${result} = ${switchCase()};`));
       end = Math.max(end, this.variables);
       const text = lines.join('\n');
       const branch = branches.get(text);

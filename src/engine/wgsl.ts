@@ -144,19 +144,20 @@ class ElementCode {
   }
 
   instructions(all: readonly Instruction[]): string[] {
-    return all.flatMap(one => {
-      if (one.kind === 'set') return [`${this.local(one.local)} = ${this.value(one.value)};`];
-      if (one.kind === 'loop') {
-        const { variable, from, to, body } = one;
+    return all.flatMap(instruction => {
+      if (instruction.kind === 'set')
+        return [`${this.local(instruction.local)} = ${this.value(instruction.value)};`];
+      if (instruction.kind === 'loop') {
+        const { variable, from, to, body } = instruction;
         const head = `for (var ${variable} = ${from}; ${variable} < ${to}; ${variable}++) {`;
         return [head, ...this.instructions(body), '}'];
       }
-      const selector = `(${this.affine(one.selector)})`;
-      const cases = one.cases.flatMap(({ numbers, body }, i) => [
+      const selector = `(${this.affine(instruction.selector)})`;
+      const cases = instruction.cases.flatMap(({ numbers, body }, i) => [
         `${i === 0 ? '' : '} else '}if (${numbers.map(number => `${selector} == ${number}`).join(' || ')}) {`,
         ...this.instructions(body),
       ]);
-      return [...cases, '} else {', ...this.instructions(one.otherwise), '}'];
+      return [...cases, '} else {', ...this.instructions(instruction.otherwise), '}'];
     });
   }
 
@@ -253,9 +254,10 @@ function productsOf(ir: KernelIr): ReadonlyMap<Instruction, ProductLoop> | undef
 }
 
 export function hasLoop(instructions: readonly Instruction[]): boolean {
-  return instructions.some(one => {
-    if (one.kind === 'branch') return hasLoop([...one.cases.flatMap(({ body }) => body), ...one.otherwise]);
-    return one.kind === 'loop';
+  return instructions.some(instruction => {
+    if (instruction.kind === 'branch')
+      return hasLoop([...instruction.cases.flatMap(({ body }) => body), ...instruction.otherwise]);
+    return instruction.kind === 'loop';
   });
 }
 
@@ -275,7 +277,7 @@ function productOf(outermost: Extract<Instruction, { kind: 'loop' }>): ProductLo
     if (sum.kind !== 'local' || sum.local !== only.local) return undefined;
     if (term.kind !== 'binary' || term.operation !== 'multiply') return undefined;
     const { left, right } = term;
-    const reads = [left, right].every(one => one.kind === 'load');
+    const reads = [left, right].every(value => value.kind === 'load');
     if (!reads) return undefined;
     const { local } = only;
     if (!left.varies.x && !right.varies.y) return { loops, local, row: left, column: right };

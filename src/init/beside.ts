@@ -64,16 +64,16 @@ async function labelsApart(
     ({ name }) => isTarget(name) || (order?.isDate && USUAL.forecast.test(name)),
   );
   if (isTold || hasTarget) return undefined;
-  const own = group ?? columns.find(({ name, cells }) => USUAL.group.test(name) && isUnique(cells));
+  const column = group ?? columns.find(({ name, cells }) => USUAL.group.test(name) && isUnique(cells));
   const namings = table.files
     ? namingsOf(path, table.files)
-    : own
-      ? [new Set(own.cells.filter(own.isValue))]
+    : column
+      ? [new Set(column.cells.filter(column.isValue))]
       : [];
   const known = new Set(columns.map(({ name }) => name));
   const tables = candidates ?? (odd ? [odd] : namings.length > 0 ? await tablesBeside(path, others) : []);
-  const found = tables.flatMap(one => labelsIn(one, namings, known) ?? []);
-  return found.length > 0 ? apart(recordings, found, own) : undefined;
+  const found = tables.flatMap(fileColumns => labelsIn(fileColumns, namings, known) ?? []);
+  return found.length > 0 ? apart(recordings, found, column) : undefined;
 }
 
 /** How a table may name the recordings: with and without folder and ending. */
@@ -121,7 +121,8 @@ function labelsIn(
   for (const [i, key] of names.entries()) {
     const countOf = (one: ReadonlySet<string>) => cells[i].filter(cell => one.has(cell)).length;
     const naming = namings.find(
-      one => isUnique(cells[i]) && 2 * countOf(one) >= Math.max(one.size, cells[i].length),
+      candidates =>
+        isUnique(cells[i]) && 2 * countOf(candidates) >= Math.max(candidates.size, cells[i].length),
     );
     const labels = names.filter((name, k) => k !== i && !known.has(name) && new Set(cells[k]).size > 1);
     const label = labels.find(isTarget) ?? labels.at(-1);
@@ -135,21 +136,24 @@ function labelsIn(
 function apart(
   { path, table }: Recordings,
   found: readonly LabelTable[],
-  own: Column | undefined,
+  column: Column | undefined,
 ): UserError {
   const whole = found.filter(({ isWhole }) => isWhole);
   const likely = whole.length > 0 ? whole : found;
-  const others = found.filter(one => !likely.includes(one)).map(one => relative('', one.path));
+  const others = found
+    .filter(labelTable => !likely.includes(labelTable))
+    .map(labelTable => relative('', labelTable.path));
   const [{ key, label, ...labels }] = likely;
   const file = relative('', labels.path);
-  const target = table.columns.findLast(one => one.isNumber && one !== own)?.name ?? 'COLUMN';
-  const named = table.files ? 'names these files' : `has the values of ${own?.name}`;
+  const target =
+    table.columns.findLast(candidate => candidate.isNumber && candidate !== column)?.name ?? 'COLUMN';
+  const named = table.files ? 'names these files' : `has the values of ${column?.name}`;
   const all = others.length > 0 ? `; ${others.join(', ')}: only some of them` : '';
   const message =
     likely.length === 1
       ? `the target seems to be in another table: ${label} of ${file}, whose column ${key} ${named}${all}`
-      : `the target may be in several tables: ${likely.map(one => `${one.label} of ${relative('', one.path)}`).join(', ')}`;
-  const group = table.files ? key : own?.name;
+      : `the target may be in several tables: ${likely.map(labelTable => `${labelTable.label} of ${relative('', labelTable.path)}`).join(', ')}`;
+  const group = table.files ? key : column?.name;
   const on = group === key ? `on=${python(key)}` : `left_on=${python(group)}, right_on=${python(key)}`;
   const rows = table.files ? `the rows of all files, with their ${key},` : 'its rows';
   const options = ['--group', group ?? key, '--target', label].map(quoted).join(' ');
@@ -192,11 +196,15 @@ export function filesNamedIn(
   path: string,
 ): { readonly folder: string; readonly message: string } | undefined {
   const beside = readdirSync(around(path), { withFileTypes: true });
-  const folders = beside.flatMap(one => (one.isDirectory() && !one.name.startsWith('.') ? [one.name] : []));
-  const own = beside.flatMap(one => (one.isFile() && one.name !== basename(path) ? [one.name] : []));
+  const folders = beside.flatMap(entry =>
+    entry.isDirectory() && !entry.name.startsWith('.') ? [entry.name] : [],
+  );
+  const others = beside.flatMap(entry =>
+    entry.isFile() && entry.name !== basename(path) ? [entry.name] : [],
+  );
   const words = columns.filter(({ isNumber, isTime, distinct }) => !isNumber && !isTime && distinct > 1);
   for (const folder of words.length > 0 ? ['', ...folders] : []) {
-    const files = folder === '' ? own : namesIn(join(around(path), folder));
+    const files = folder === '' ? others : namesIn(join(around(path), folder));
     const names = new Set(
       files
         .flatMap(file => [file, file.replace(/(\.\w+)(\.gz)?$/, '')])

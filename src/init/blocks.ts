@@ -41,8 +41,8 @@ export function blocksIn(path: string, bytes: Buffer): Blocks | undefined {
     : found;
   const lines = blocks.flat();
   if (blocks.length < MIN_BLOCKS || lines.length < MIN_LINES * blocks.length) return undefined;
-  const separator = SEPARATORS.find(one => {
-    const [{ length }, ...others] = lines.map(line => fieldsOf(line, one));
+  const separator = SEPARATORS.find(candidate => {
+    const [{ length }, ...others] = lines.map(line => fieldsOf(line, candidate));
     return length > 1 && others.every(fields => fields.length === length);
   });
   if (separator === undefined) return undefined;

@@ -68,12 +68,12 @@ export async function readColumns(path: string, { dateForm, decimal, others }: S
   for (const file of await inputFiles(path, TABLE_NAME))
     all.push(inOrderOf(all[0], await readFile(file, { columnNames: all[0]?.columnNames, decimal })));
   const odd = oddOne(all);
-  const tables = all.filter(one => one !== odd);
-  const files = tables.map(one => one.path);
+  const tables = all.filter(fileColumns => fileColumns !== odd);
+  const files = tables.map(table => table.path);
   const [first] = tables;
   const beside: FileColumns[] = [];
   for (const file of others) beside.push(await readFile(file, { columnNames: first.columnNames, decimal }));
-  const other = tables.find(one => headerOf(one) !== headerOf(first));
+  const other = tables.find(table => headerOf(table) !== headerOf(first));
   if (other)
     throw damagedError('init/folder', 'the files of this folder have different columns', {
       file: other.path,
@@ -85,7 +85,7 @@ export async function readColumns(path: string, { dateForm, decimal, others }: S
   const read = (parts: readonly string[], facts: Partial<ColumnFacts>, i?: number) => {
     const having = beside.filter(({ names }) => parts.every(name => names.includes(name)));
     const cellsIn = ({ names, cells, places }: FileColumns, at = parts.map(name => names.indexOf(name))) =>
-      at.length === 1 ? cells[at[0]] : places.map((_, row) => joinedText(at.map(one => cells[one][row])));
+      at.length === 1 ? cells[at[0]] : places.map((_, row) => joinedText(at.map(place => cells[place][row])));
     const cells = tables.flatMap(table => cellsIn(table, i === undefined ? undefined : [i]));
     return columnOf(parts.join(' '), cells, {
       beside: having.flatMap(table => cellsIn(table)),
@@ -99,7 +99,7 @@ export async function readColumns(path: string, { dateForm, decimal, others }: S
   const alone = first.names.map((name, i) => read([name], {}, i));
   const known = new Set(alone.flatMap(({ markers }) => markers));
   const columns = alone
-    .map((one, i) => (one.hasNumbers && !one.isNumber ? read([one.name], { known }, i) : one))
+    .map((column, i) => (column.hasNumbers && !column.isNumber ? read([column.name], { known }, i) : column))
     .filter(({ name }) => wanted.includes(name));
   const names = shortNames(files);
   const fileOfRow = tables.flatMap((table, i) => table.places.map(() => names.get(files[i]) as string));
@@ -107,12 +107,12 @@ export async function readColumns(path: string, { dateForm, decimal, others }: S
     columns,
     joined(parts, form = dateForm) {
       const whole = read(parts, { dateForm: form });
-      const forms = whole.forms.filter(one => one.startsWith(form ?? ''));
+      const forms = whole.forms.filter(possible => possible.startsWith(form ?? ''));
       return { ...whole, parts, forms: forms.length > 0 ? forms : whole.forms };
     },
     delimiter: first.delimiter,
-    decimal: tables.find(one => one.decimal)?.decimal,
-    doubtful: tables.find(one => one.doubtful)?.doubtful,
+    decimal: tables.find(table => table.decimal)?.decimal,
+    doubtful: tables.find(table => table.doubtful)?.doubtful,
     columnNames: first.columnNames,
     format: first.format,
     odd,
@@ -141,7 +141,7 @@ function headerOf({ names }: FileColumns): string {
 /** The only one of at least three tables that has other columns. */
 function oddOne(tables: readonly FileColumns[]): FileColumns | undefined {
   const headers = countsOf(tables.map(headerOf));
-  const odd = tables.filter(one => headers.get(headerOf(one)) === 1);
+  const odd = tables.filter(table => headers.get(headerOf(table)) === 1);
   return headers.size === 2 && odd.length === 1 && tables.length > 2 ? odd[0] : undefined;
 }
 
@@ -247,7 +247,7 @@ function decimalIn(
     const marked = thousandsIn(columns);
     return marked === undefined ? {} : { decimal: ',', doubtful: marked };
   }
-  const numbers = found.flatMap(one => one.numbers);
+  const numbers = found.flatMap(cell => cell.numbers);
   const decimal = decimalOf(numbers, usual);
   const commas = numbers.filter(cell => COMMA_NUMBER.test(cell));
   const isFraction = (cell: string) => /^[+-]?0/.test(cell);
@@ -318,10 +318,10 @@ export function columnOf(
   const present = all.filter(cell => !isMissing(cell));
   const words = present.filter(cell => cellNumber(cell) === undefined);
   const kinds = [...new Set(words)];
-  const own = kinds.filter(word => !known.has(word));
+  const unknown = kinds.filter(word => !known.has(word));
   const areFew =
     words.length <= MAX_RARE * present.length ||
-    (words.length <= MAX_BAD * present.length && own.length <= MAX_MARKERS);
+    (words.length <= MAX_BAD * present.length && unknown.length <= MAX_MARKERS);
   const isNumber = words.length < present.length && areFew;
   const markers = isNumber ? [...kinds, ...markersAmong(present)] : [];
   const filled = present.filter(cell => !markers.includes(cell));
@@ -455,9 +455,9 @@ export function keysOf({ cells, isValue, isTime, forms }: Column): number[] {
 }
 
 /** True if each value of `of` has one value of `column`. */
-export function isFactOf(of: Column, column: Column): boolean {
+export function isFactOf(fact: Column, column: Column): boolean {
   const seen = new Map<string, string>();
-  return of.cells.every((cell, row) => {
+  return fact.cells.every((cell, row) => {
     const known = seen.get(cell) ?? column.cells[row];
     seen.set(cell, known);
     return known === column.cells[row];

@@ -40,9 +40,10 @@ export function described(reading: Reading): string[] {
   const names = order?.columns.map(({ name }) => name) ?? [];
   const known = isSeries ? knownOf(reading) : [];
   const ahead = (reading.future ?? []).reduce((sum, rows) => sum + rows.length, 0);
-  const read = features.filter(one => !known.includes(one));
+  const read = features.filter(feature => !known.includes(feature));
   const listed = (columns: readonly Column[]) =>
-    columns.map(one => `${one.name}${isEncoded(reading, one) ? ' (words)' : ''}`).join(', ') || undefined;
+    columns.map(column => `${column.name}${isEncoded(reading, column) ? ' (words)' : ''}`).join(', ') ||
+    undefined;
   const uneven = unevenTimes(reading);
   const endings = endingsOf(reading);
   const apart = endings ? `, and its last ${endings} characters` : '';
@@ -243,9 +244,11 @@ const MAX_SHOWN = 10;
 function missingIn(reading: Reading): string | undefined {
   const { kind, features, statics } = reading;
   const numbers = holesOf(reading);
-  const words = [...features, ...statics].filter(one => isEncoded(reading, one) && one.missing > 0);
+  const words = [...features, ...statics].filter(
+    feature => isEncoded(reading, feature) && feature.missing > 0,
+  );
   const holes = [...numbers, ...words.map(({ missing }) => missing)];
-  const count = holes.reduce((sum, one) => sum + one, 0);
+  const count = holes.reduce((sum, hole) => sum + hole, 0);
   const filled = FILLED[isSequence(kind) ? 'sequence' : 'row'];
   const done = [
     ...(numbers.length > 0 ? [filled] : []),
@@ -280,15 +283,16 @@ export interface OtherReading {
 export function nextBest(readings: readonly Reading[], { group, time }: Choice): OtherReading[] {
   const [chosen] = readings;
   // rows that belong together are rarely read better alone
-  const isCut = (one: Reading) => Number(one.target === chosen.target && !isSequence(one.kind));
-  const isSame = (one: Reading) =>
-    one.target === chosen.target &&
-    (one.kind === chosen.kind || [one, chosen].every(({ inputKind }) => inputKind === 'text'));
+  const isCut = (reading: Reading) => Number(reading.target === chosen.target && !isSequence(reading.kind));
+  const isSame = (candidate: Reading) =>
+    candidate.target === chosen.target &&
+    (candidate.kind === chosen.kind || [candidate, chosen].every(({ inputKind }) => inputKind === 'text'));
   return readings
-    .filter(one => !isSame(one) && one.isPlausible)
+    .filter(reading => !isSame(reading) && reading.isPlausible)
     .toSorted((a, b) => isCut(a) - isCut(b))
     .filter(
-      (one, i, all) => i === all.findIndex(other => other.kind === one.kind || other.target === one.target),
+      (reading, i, all) =>
+        i === all.findIndex(other => other.kind === reading.kind || other.target === reading.target),
     )
     .map(({ kind, target, isClass }) => ({
       choice: { group, time, target: target.name, as: kind },

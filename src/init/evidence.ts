@@ -78,11 +78,11 @@ export function factsOf(target: Column, { columns, layout, subjects, asRows }: S
   const namesFew = isClass && isShared && distinct <= MAX_CLASSES && (isName(target) || isNamed(target));
   const text = textOf(columns.filter(column => column !== target));
   // chapters follow each other, speakers take turns
-  const takesTurns = (one: Column) => one !== target && isLabel(one) && !formsBlocks(one);
+  const takesTurns = (column: Column) => column !== target && isLabel(column) && !formsBlocks(column);
   const last = columns.at(-1);
   const hasNumbers = columns.some(column => column !== target && isMeasure(column));
   const [, stem] = /^(.*\D)\d+$/.exec(name) ?? [];
-  const isAlike = (one: Column) => isMeasure(one) && /^(.*\D)\d+$/.exec(one.name)?.[1] === stem;
+  const isAlike = (column: Column) => isMeasure(column) && /^(.*\D)\d+$/.exec(column.name)?.[1] === stem;
   return {
     ...{ name, target, columns, layout, group, order, rows, subjects, text, isOutcome, isClass, isConstant },
     ...{ namesFew, hasNumbers, last },
@@ -90,7 +90,8 @@ export function factsOf(target: Column, { columns, layout, subjects, asRows }: S
     isMeasured: isMeasure(target),
     identifies: isIdentifier(target) && !namesFew,
     isFactOfSubject:
-      !namesFew && subjects.some(one => (target === one ? isNamed(one) : isFactOf(one, target))),
+      !namesFew &&
+      subjects.some(subject => (target === subject ? isNamed(subject) : isFactOf(subject, target))),
     isRare: 2 * target.missing > cells.length,
     isAgain: repeatsDate(layout, target),
     isPlace: USUAL.chapter.test(name) || (text && formsBlocks(target) && columns.some(takesTurns)),
@@ -314,7 +315,7 @@ export const READINGS: Readonly<Record<ReadingKind, ReadingRow>> = {
     subjects: () => [],
     isPlausible: f =>
       !f.identifies && !(f.target.isTime || numbersKinds(f.target) || f.order?.columns.includes(f.target)),
-    words: columns => longestOf(columns.filter(one => mayBeWritten(one) && !isName(one))),
+    words: columns => longestOf(columns.filter(column => mayBeWritten(column) && !isName(column))),
   },
 };
 
@@ -324,8 +325,8 @@ function isShort({ series }: Facts): boolean {
 
 /** True if most groups end before the last quarter of the time, as recordings do, and no series. */
 function endApart(at: readonly number[], rows: Layout['rows']): boolean {
-  const [first, last] = [Math.min, Math.max].map(one =>
-    at.filter(time => !Number.isNaN(time)).reduce((a, b) => one(a, b)),
+  const [first, last] = [Math.min, Math.max].map(extreme =>
+    at.filter(time => !Number.isNaN(time)).reduce((a, b) => extreme(a, b)),
   );
   const over = rows.filter(list => at[list[list.length - 1]] < last - (last - first) / 4);
   return 2 * over.length > rows.length;

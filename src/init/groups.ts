@@ -45,14 +45,17 @@ const MAX_NAMES = 6;
 export function namesAmong(columns: readonly Column[]): Column[] {
   return columns
     .filter(({ name }) => !isTarget(name) && !isPartOfDate(name))
-    .filter(one => !one.isNumber || USUAL.group.test(one.name) || formsBlocks(one) || areOrdinals(one))
+    .filter(
+      column =>
+        !column.isNumber || USUAL.group.test(column.name) || formsBlocks(column) || areOrdinals(column),
+    )
     .slice(0, MAX_NAMES);
 }
 
 /** True for all whole numbers from 0 or 1 to the largest one. */
 export function areOrdinals({ cells, isValue, distinct }: Column): boolean {
   const numbers = cells.filter(isValue).map(Number);
-  const [least, most] = [Math.min, Math.max].map(one => numbers.reduce((a, b) => one(a, b)));
+  const [least, most] = [Math.min, Math.max].map(extreme => numbers.reduce((a, b) => extreme(a, b)));
   return distinct > 2 && (least === 0 || least === 1) && most - least + 1 === distinct;
 }
 
@@ -70,9 +73,9 @@ export function setsOf(names: readonly Column[]): Column[][] {
 /** By what the names say, then as the rows are sorted, if they are, else as in the table. */
 function outermostFirst(names: readonly Column[]): Column[] {
   const level = ({ name }: Column) => (USUAL.place.test(name) ? 0 : USUAL.recording.test(name) ? 2 : 1);
-  const blocks = new Map(names.map(one => [one, blocksOf(one.cells)]));
+  const blocks = new Map(names.map(column => [column, blocksOf(column.cells)]));
   const areSorted = Math.min(...blocks.values()) <= names[0].cells.length / 4;
-  const blocksIn = (one: Column) => (areSorted ? Number(blocks.get(one)) : 0);
+  const blocksIn = (column: Column) => (areSorted ? Number(blocks.get(column)) : 0);
   return names.toSorted((a, b) => level(a) - level(b) || blocksIn(a) - blocksIn(b));
 }
 
@@ -105,7 +108,7 @@ function alikeAfter(lag: number, { cells, isValue }: Column, rows: Rows) {
     .slice(0, 1000)
     .filter(([a, b]) => isValue(cells[a]) && isValue(cells[b]))
     .map(([a, b]) => [Number(cells[a]), Number(cells[b])]);
-  const mean = (values: readonly number[]) => values.reduce((sum, one) => sum + one, 0) / values.length;
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const centre = mean(pairs.map(([a]) => a));
   const variance = mean(pairs.map(([a]) => (a - centre) ** 2));
   if (!(variance > 0)) return { alike: 0, count: pairs.length };
@@ -165,30 +168,30 @@ export function recordingsWithin(
   for (const set of setsOf(names)) {
     const rows = rowsOfParts(set);
     if (rows.length < MIN_RECORDINGS || 2 * rows.length > at.length) continue;
-    if (group && (set.every(one => one === group) || !isConstantWithin(rows, group))) continue;
+    if (group && (set.every(column => column === group) || !isConstantWithin(rows, group))) continue;
     const others = set.length > 1 ? setsOf(set).slice(0, -1) : [];
     const coarser = [...others, ...(group ? [[group]] : [])].map(rowsOfParts);
     // fewer names tell the same rows, so another one is a fact of them
     if (coarser.some(({ length }) => length === rows.length)) continue;
     const fact = facts.find(
-      one =>
-        !set.includes(one) &&
-        one !== group &&
-        isKind(one) &&
-        isConstantWithin(rows, one) &&
-        !coarser.some(list => isConstantWithin(list, one)),
+      column =>
+        !set.includes(column) &&
+        column !== group &&
+        isKind(column) &&
+        isConstantWithin(rows, column) &&
+        !coarser.some(list => isConstantWithin(list, column)),
     );
     if (!fact) continue;
     const around = (parts: readonly Column[], inner: Column) => {
-      const others = parts.filter(one => one !== inner);
+      const others = parts.filter(part => part !== inner);
       return others.length > 0 ? rowsOfParts(others) : group ? rowsOfEach(group) : whole;
     };
     const isInner = (parts: readonly Column[], inner = parts[parts.length - 1]) =>
       follow(rows, around(parts, inner), at);
-    const levels = names.filter(one => one !== fact && !set.includes(one) && isConstantWithin(rows, one));
+    const levels = names.filter(name => name !== fact && !set.includes(name) && isConstantWithin(rows, name));
     const finer =
       set.length === 2
-        ? levels.map(one => outermostFirst(names.filter(name => name === one || set.includes(name))))
+        ? levels.map(level => outermostFirst(names.filter(name => name === level || set.includes(name))))
         : [];
     // between both, such as machines of a plant whose runs overlap, or that have the same names
     const isBetween = ([outer, level, inner]: readonly Column[]) =>
@@ -198,10 +201,10 @@ export function recordingsWithin(
           !set.includes(level) &&
           !isConstantWithin(rowsOfEach(level), outer) &&
           follow(rowsOfParts([outer, level]), rowsOfEach(outer), at)));
-    const parts = finer.find(one => isInner(one) && isBetween(one)) ?? (isInner(set) ? set : undefined);
+    const parts = finer.find(level => isInner(level) && isBetween(level)) ?? (isInner(set) ? set : undefined);
     if (parts) return { fact, parts };
-    const inner = set.findLast(one => isInner(set, one));
-    if (inner) return { fact, parts: [...set.filter(one => one !== inner), inner] };
+    const inner = set.findLast(column => isInner(set, column));
+    if (inner) return { fact, parts: [...set.filter(column => column !== inner), inner] };
   }
   return undefined;
 }
@@ -220,7 +223,9 @@ export function withJoined(
     const all = levels.slice(0, i + 2);
     const isValue = (cell: string) => cell !== '';
     const cells = level.cells.map((_, row) =>
-      all.every(one => one.isValue(one.cells[row])) ? joinedGroup(all.map(one => one.cells[row])) : '',
+      all.every(column => column.isValue(column.cells[row]))
+        ? joinedGroup(all.map(column => column.cells[row]))
+        : '',
     );
     return {
       ...level,
@@ -233,7 +238,7 @@ export function withJoined(
       distinct: new Set(cells.filter(isValue)).size,
     };
   });
-  const replaced = columns.map(one => joined.find(({ name }) => name === one.name) ?? one);
+  const replaced = columns.map(column => joined.find(({ name }) => name === column.name) ?? column);
   return [...new Set([...replaced, ...joined])];
 }
 
@@ -244,12 +249,12 @@ export function withJoined(
 export function withLevelBetween(parts: readonly Column[], names: readonly Column[]): readonly Column[] {
   if (parts.length !== 2) return parts;
   const rows = rowsOfParts(parts);
-  const isLevel = (one: Column) =>
-    !parts.includes(one) &&
-    (USUAL.group.test(one.name) || USUAL.subject.test(one.name)) &&
-    isConstantWithin(rows, one) &&
-    !isConstantWithin(rowsOfEach(one), parts[0]) &&
-    !isConstantWithin(rowsOfEach(parts[0]), one);
+  const isLevel = (column: Column) =>
+    !parts.includes(column) &&
+    (USUAL.group.test(column.name) || USUAL.subject.test(column.name)) &&
+    isConstantWithin(rows, column) &&
+    !isConstantWithin(rowsOfEach(column), parts[0]) &&
+    !isConstantWithin(rowsOfEach(parts[0]), column);
   const level = names.find(isLevel);
   return level ? [parts[0], level, parts[1]] : parts;
 }
@@ -289,22 +294,22 @@ export function placesOf(
     if (2 * again.length < rows.length) continue;
     const within = rowsOfParts([place, group]);
     const several = within.filter(({ length }) => length > 1);
-    const others = facts.filter(one => one !== place && one !== group && one.distinct > 1);
-    const areSame = others.some(one => isConstantWithin(rows, one));
+    const others = facts.filter(fact => fact !== place && fact !== group && fact.distinct > 1);
+    const areSame = others.some(column => isConstantWithin(rows, column));
     // facts of each name in each place, but not of the place
     const differ =
       2 * several.length > within.length &&
       others
-        .filter(one => isConstantWithin(within, one) && !isConstantWithin(rowsOfEach(place), one))
-        .some(one => 2 * again.filter(list => !isConstantWithin([list], one)).length > again.length);
+        .filter(name => isConstantWithin(within, name) && !isConstantWithin(rowsOfEach(place), name))
+        .some(column => 2 * again.filter(list => !isConstantWithin([list], column)).length > again.length);
     if (areSame && !differ) continue;
     const [[first, ...later]] = again;
     const other = later.find(row => place.cells[row] !== place.cells[first]) ?? first;
-    const [one, two] = [first, other].map(row => `in ${place.name} ${JSON.stringify(place.cells[row])}`);
+    const [here, two] = [first, other].map(row => `in ${place.name} ${JSON.stringify(place.cells[row])}`);
     return {
       place,
       areSure: differ && !areSame,
-      why: `${group.name} ${JSON.stringify(group.cells[first])} is ${one} and ${two}`,
+      why: `${group.name} ${JSON.stringify(group.cells[first])} is ${here} and ${two}`,
     };
   }
   return undefined;

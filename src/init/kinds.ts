@@ -20,7 +20,7 @@ export function areYears({ name, isNumber, cells, isValue }: Column): boolean {
 
 /** The longest column of words that differ from row to row and are several in each. */
 export function textOf(columns: readonly Column[]): Column | undefined {
-  return longestOf(columns.filter(one => 2 * one.distinct > one.cells.length && isWordy(one)));
+  return longestOf(columns.filter(column => 2 * column.distinct > column.cells.length && isWordy(column)));
 }
 
 /** True for sentences and the like: a cell of several words is no symbol. */

@@ -112,10 +112,10 @@ export function layoutOf(table: Columns, named: NamedColumns, path: string): Lay
     const layout = order.isColumn && order.isDate && groupedFor({ ...order, allowed });
     if (!layout) continue;
     // names that are used again explain all equal times
-    const told = layout.parts ? layout : joined(order, layout.group);
-    if (told.parts) return { ...layout, ...told };
+    const split = layout.parts ? layout : joined(order, layout.group);
+    if (split.parts) return { ...layout, ...split };
     // a group that was asked for is several ones
-    if (told.mayBeAlone !== false) return { ...layout, ...tiesIn(order, layout) };
+    if (split.mayBeAlone !== false) return { ...layout, ...tiesIn(order, layout) };
   }
   const found = groupFor(undefined);
   if (askedTime && !askedTime.isNumber && !askedTime.isTime)
@@ -150,8 +150,8 @@ export function layoutOf(table: Columns, named: NamedColumns, path: string): Lay
     );
     const sure = fitting.find(parts => repeatsIn(order, rowsIn(group)) || haveFacts(parts));
     const parts = sure && (recordingsBy(order, group)?.parts ?? withLevelBetween(sure, names));
-    const told = parts ?? fitting.at(0);
-    return told ? apart(`${order.columns[0].name} starts again in each ${listed(told)}`, parts) : {};
+    const split = parts ?? fitting.at(0);
+    return split ? apart(`${order.columns[0].name} starts again in each ${listed(split)}`, parts) : {};
   }
 
   function apart(why: string, parts: readonly Column[] | undefined): Parts {
@@ -211,7 +211,10 @@ export function layoutOf(table: Columns, named: NamedColumns, path: string): Lay
       all.map(list => list.toSorted((a, b) => at[a] - at[b])),
     );
     return columns.some(
-      one => one !== column && isMeasure(one) && smoothness(one, rows) >= smoothness(one, whole) + MIN_ALIKE,
+      other =>
+        other !== column &&
+        isMeasure(other) &&
+        smoothness(other, rows) >= smoothness(other, whole) + MIN_ALIKE,
     );
   }
 
@@ -260,13 +263,22 @@ export function layoutOf(table: Columns, named: NamedColumns, path: string): Lay
     const isPanel = ({ cells, distinct }: Column) => cells.length >= MIN_FILLED * times * distinct;
     // words may tell a few equal times apart by chance
     const words = candidates.filter(
-      one => !one.isNumber && !isTarget(one.name) && (isPanel(one) || tellsByName(one, order.at)),
+      candidate =>
+        !candidate.isNumber &&
+        !isTarget(candidate.name) &&
+        (isPanel(candidate) || tellsByName(candidate, order.at)),
     );
     // numbers from 0 or 1 may be parts of the time
-    const isNumbered = (one: Column) =>
-      one.distinct > 2 && tellsByName(one, order.at) && (!areOrdinals(one) || holdsSeries(one, order));
+    const isNumbered = (column: Column) =>
+      column.distinct > 2 &&
+      tellsByName(column, order.at) &&
+      (!areOrdinals(column) || holdsSeries(column, order));
     const numbers = candidates.filter(
-      one => one.isNumber && !isTarget(one.name) && !isPartOfDate(one.name) && isNumbered(one),
+      candidate =>
+        candidate.isNumber &&
+        !isTarget(candidate.name) &&
+        !isPartOfDate(candidate.name) &&
+        isNumbered(candidate),
     );
     const fewestFirst = [words, numbers].flatMap(list => list.toSorted((a, b) => a.distinct - b.distinct));
     const group = [...usual, ...fewestFirst].find(tells);
@@ -389,15 +401,17 @@ function datesOf(columns: readonly Column[], { joined }: Columns): Order[] {
     return column?.isTime && column.missing <= lacking ? [orderBy(column, parts)] : [];
   };
   const days = columns.filter(isDate);
-  const clocks = columns.filter(one => isClock(one) || (one.isNumber && USUAL.hour.test(one.name)));
+  const clocks = columns.filter(
+    column => isClock(column) || (column.isNumber && USUAL.hour.test(column.name)),
+  );
   const times = days.flatMap(day => clocks.flatMap(clock => whole([day, clock])));
   const [year, quarter, ...others] = (['year', 'quarter', 'month', 'day', 'hour', 'minute'] as const).map(
     part => columns.find(({ name, isFull, isTime }) => isFull && !isTime && USUAL[part].test(name)),
   );
-  const all = [...times, ...days.map(one => orderBy(one))];
+  const all = [...times, ...days.map(day => orderBy(day))];
   if (!year?.isNumber) return all;
   const lacking = others.indexOf(undefined);
-  const given = others.slice(0, lacking < 0 ? undefined : lacking).filter(one => one !== undefined);
+  const given = others.slice(0, lacking < 0 ? undefined : lacking).filter(other => other !== undefined);
   const month = given[0] && !given[0].isNumber && (given[0].cells.every(isShort) ? '%b' : '%B');
   const codes = ['%Y', month || '%m', '%d', '%H', '%M'].slice(0, 1 + given.length);
   if (given.length > 0 || !quarter?.isNumber) return [...all, ...whole([year, ...given], codes.join(' '))];
@@ -415,7 +429,7 @@ function stepsOf(columns: readonly Column[], names: readonly Column[]): Order[] 
   const counts = (column: Column) => countsSteps(column) || countsWithin(column, names);
   const counting = numbers.filter(column => !named.includes(column) && counts(column));
   return [
-    ...named.map(one => orderBy(one)),
+    ...named.map(column => orderBy(column)),
     ...counting.map(column => ({ ...orderBy(column), counts: true })),
   ];
 }
@@ -446,7 +460,7 @@ function countsWithin(column: Column, names: readonly Column[]): boolean {
     new Set(list.map(row => at[row])).size === list.length &&
     earliest(at, list) === earliest(at, [...at.keys()]) &&
     list.every(row => at[row] < earliest(at, list) + list.length);
-  return setsOf(names.filter(one => one !== column)).some(parts => {
+  return setsOf(names.filter(name => name !== column)).some(parts => {
     const rows = rowsOfParts(parts);
     return at.length >= MIN_COUNTED * rows.length && rows.every(isCounted);
   });

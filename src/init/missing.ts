@@ -28,7 +28,7 @@ export function holesOf(reading: Reading): number[] {
 export function markersOf({ features, statics, target }: Reading): string[] {
   const all = [...features, ...statics, target].flatMap(({ markers }) => markers);
   const isAgain = (marker: string, i: number) =>
-    all.findIndex(one => one === marker || Number(one) === Number(marker)) < i;
+    all.findIndex(other => other === marker || Number(other) === Number(marker)) < i;
   return all.filter((marker, i) => !isAgain(marker, i) && !isClassOf(target, marker));
 }
 

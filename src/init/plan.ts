@@ -290,7 +290,7 @@ export interface SourceFile {
 function ofFile({ path, delimiter, decimal, columnNames }: SourceFile, reading: Reading): Plan['values'] {
   const { target, features, unused } = reading;
   const known = reading.kind === 'series' ? knownOf(reading) : [];
-  const read = features.filter(one => !known.includes(one));
+  const read = features.filter(feature => !known.includes(feature));
   const uneven = reading.kind === 'series' ? undefined : unevenTimes(reading);
   const elapsed = uneven ? [`{ column: ${scalar(uneven.name)}, encode: elapsed }`] : [];
   const notUsed = unused.map(({ name, reason }) => `# not used: ${escaped(name)} (${reason})`);
@@ -300,7 +300,7 @@ function ofFile({ path, delimiter, decimal, columnNames }: SourceFile, reading: 
     decimal: decimal && JSON.stringify(decimal),
     column_names: columnNames && list(columnNames.filter(name => name !== BLOCK)),
     target: scalar(target.name),
-    features: flow([...read.map(one => featureOf(reading, one)), ...elapsed]),
+    features: flow([...read.map(column => featureOf(reading, column)), ...elapsed]),
     static_features: featuresText(reading, reading.statics),
     missing: missingOf(reading),
     id: reading.id && scalar(reading.id.name),
@@ -327,7 +327,7 @@ type Read = Pick<Reading, 'inputKind' | 'target'>;
 
 /** Features as a list; undefined if there are none. */
 export function featuresText(reading: Read, columns: readonly Column[]): string | undefined {
-  return flow(columns.map(one => featureOf(reading, one)));
+  return flow(columns.map(column => featureOf(reading, column)));
 }
 
 function featureOf(reading: Read, column: Column): string {

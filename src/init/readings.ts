@@ -113,13 +113,15 @@ export function readingsOf(table: Columns, choice: Choice, path: string): readon
   if (!asked && choice.as === undefined) refuseWide(table.columns, candidates[0].target, path);
   checkNumbers(candidates[0], table.columns, layout.group, path);
   const made = candidates.map(candidate => completed(candidate, table.columns, layout.group));
-  const readings = made.filter(one => typeof one === 'object');
-  const prevented = (readings.length > 0 ? candidates.slice(0, 1) : candidates).find(one => one.obstacle);
+  const readings = made.filter(candidate => typeof candidate === 'object');
+  const prevented = (readings.length > 0 ? candidates.slice(0, 1) : candidates).find(
+    candidate => candidate.obstacle,
+  );
   // the most likely reading is not silently replaced by another one
   if (prevented || readings.length === 0) {
     const { parts, mayBeAlone } = layout;
     const isApart = parts !== undefined && prevented?.obstacle === layout.obstacle;
-    if (isApart && !mayBeAlone && !parts.some(one => one === table.files)) {
+    if (isApart && !mayBeAlone && !parts.some(part => part === table.files)) {
       const whole = joined(table, choice, parts);
       return readingsOf(whole.table, whole.choice, path);
     }
@@ -168,7 +170,7 @@ function candidatesFor(target: Column, surroundings: Surroundings): Candidate[] 
     // whole classes in one split cannot be learned
     const subjects = reading
       .subjects(facts)
-      .filter(one => one !== target && !(isClass && isFactOf(target, one)));
+      .filter(column => column !== target && !(isClass && isFactOf(target, column)));
     const subject = coarsest(subjects);
     const nested = `each ${subjects[0]?.name} has one ${subject?.name}, which is kept in one split`;
     return {
@@ -181,7 +183,7 @@ function candidatesFor(target: Column, surroundings: Surroundings): Candidate[] 
         ...evidence.flatMap(({ weight, says }) => (weight > 0 ? [says] : [])),
         ...(subject === subjects[0] ? [] : [nested]),
       ],
-      obstacle: reading.obstacles(facts).find(one => one) || undefined,
+      obstacle: reading.obstacles(facts).find(obstacle => obstacle) || undefined,
     };
   });
 }
@@ -199,16 +201,16 @@ function completed(
   if (obstacle !== undefined) return obstacle;
   const { order } = layout;
   const { features, statics, unused } = featuresOf(candidate, columns, grouping);
-  const others = columns.filter(one => one !== target && one !== grouping && one.name !== '');
+  const others = columns.filter(column => column !== target && column !== grouping && column.name !== '');
   const words = READINGS[kind].words(others, layout, features);
   if (kind !== 'series' && features.length === 0 && words === undefined)
     return 'no column has a number or a text in every row';
   const names = isSequence(kind)
     ? []
     : [...others.filter(isName), ...others.filter(isOwnCode)].filter(
-        one => one.distinct === one.cells.length && one.lackedBy.length === 0,
+        other => other.distinct === other.cells.length && other.lackedBy.length === 0,
       );
-  const id = names.find(one => one !== words);
+  const id = names.find(name => name !== words);
   const [ordering] = order?.columns ?? [];
   if (kind === 'rows' && (order?.columns.length === 1 || ordering?.parts))
     unused.push({
@@ -223,8 +225,8 @@ function completed(
     inputKind: words === undefined ? 'number' : layout.group === undefined ? 'text' : 'symbol',
     unused: [
       ...unused.filter(({ name }) => name !== words?.name && name !== id?.name),
-      ...features.flatMap(one =>
-        words && one !== words ? [{ name: one.name, reason: 'a text is read alone' }] : [],
+      ...features.flatMap(feature =>
+        words && feature !== words ? [{ name: feature.name, reason: 'a text is read alone' }] : [],
       ),
     ],
   };
@@ -253,7 +255,7 @@ export function featuresOf(
     const isWords =
       (canEncode || (isFact && kind === 'series')) &&
       ((areFew && isLabel(column)) || ((areFew || !isFact) && isVocabulary(column)));
-    const own = isNumber ? 'numbers' : 'words';
+    const cellType = isNumber ? 'numbers' : 'words';
     const reasons: readonly (readonly [boolean, string])[] = [
       [numbersRows(column), 'it numbers the rows'],
       [name === '', 'the header has no name for it'],
@@ -273,7 +275,7 @@ export function featuresOf(
       ],
       [
         (isWords || (isFact && areFew)) && isFactOf(column, target),
-        `each of its ${own} has one value of ${target.name}, as if it were the target`,
+        `each of its ${cellType} has one value of ${target.name}, as if it were the target`,
       ],
       [isFact && numbersGroups(column, rows), `it numbers each ${group?.name}`],
       [column === grouping && isNumber, 'it says which rows belong together'],
@@ -308,7 +310,7 @@ function checkNumbers(
   const isTold = (column: Column) => [grouping, target, ...(layout.order?.columns ?? [])].includes(column);
   const isFact = (column: Column) => layout.group !== undefined && isConstantWithin(layout.rows, column);
   const names = columns
-    .filter(one => one.name !== '' && one.hasNumbers && one.distinct > 2 && !isIdentifier(one))
+    .filter(column => column.name !== '' && column.hasNumbers && column.distinct > 2 && !isIdentifier(column))
     .filter(column => !isTold(column) && !isFact(column))
     .map(({ name }) => name);
   if (names.length === 0) return;
@@ -379,7 +381,7 @@ export function knownOf({ layout: { order }, features, future = [] }: Reading): 
  * @param expected what helps, if it is none of them
  */
 function nothing(path: string, why: string, others: readonly Reading[] = [], expected?: string) {
-  const possible = others.filter(one => one.isPlausible).slice(0, 2);
+  const possible = others.filter(other => other.isPlausible).slice(0, 2);
   const flags = possible.map(({ target, kind }) => `--target ${quoted(target.name)} --as ${kind}`);
   const another =
     flags.length > 0

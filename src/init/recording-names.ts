@@ -54,7 +54,7 @@ export function readNames(names: readonly string[], folder: string, list?: strin
       separator,
     );
     const says = (role: string) => {
-      const [more, less] = [finer, read].map(one => one?.fields.find(({ name }) => name === role));
+      const [more, less] = [finer, read].map(reading => reading?.fields.find(({ name }) => name === role));
       return more !== undefined && members.some((member, i) => more.values[i] !== less?.values[member]);
     };
     if (finer === undefined || !(says('label') || says('speaker'))) continue;
@@ -164,7 +164,7 @@ function patternOf(
     repeatedBy.set(repeated.part, folder);
     odd.push(...repeated.misplaced);
   }
-  const all = [...folders.flatMap(one => [one, '/']), ...parts];
+  const all = [...folders.flatMap(folder => [folder, '/']), ...parts];
   const found = all.filter(isField);
   const isTake = (part: UnnamedField) =>
     !part.isFolder &&
@@ -173,7 +173,9 @@ function patternOf(
     !isUnique(found.filter(other => other !== part));
   const take = found.findLast(isTake);
   const isNamed = (part: UnnamedField) =>
-    [part, repeatedBy.get(part)].some(one => one !== undefined && isField(one) && areNearlyAll(one, SPEAKER));
+    [part, repeatedBy.get(part)].some(
+      value => value !== undefined && isField(value) && areNearlyAll(value, SPEAKER),
+    );
   const labels = found.filter(part => part !== take && isLabel(part));
   const label =
     labels.findLast(part => part.isFolder && !isNamed(part)) ??
@@ -199,7 +201,7 @@ function patternOf(
 function divided(stems: readonly string[], separator: RegExp): Part[] {
   const names = stems.map(stem => stem.split(separator));
   const [first] = names;
-  const columns = first.map((_, i) => names.map(one => one[i]));
+  const columns = first.map((_, i) => names.map(name => name[i]));
   // text of a pattern must not occur in its fields
   const isElsewhere = (i: number) =>
     i % 2 === 0 && columns.some((values, k) => k !== i && values.some(value => value.includes(first[i])));

@@ -87,19 +87,19 @@ function keyIn(table: Columns, path: string): { key: Column; place: Place | unde
   const folder = dirname(path);
   const sampleOf = ({ cells, isValue }: Column) => cells.filter(isValue).slice(0, SAMPLE);
   const isAt = (place: Place) => (cell: string) => existsSync(pathAt(folder, cell, place));
-  const named = table.columns.find(one => one.distinct > 0 && sampleOf(one).every(isAudio));
+  const named = table.columns.find(column => column.distinct > 0 && sampleOf(column).every(isAudio));
   const places = placesIn(folder, named ? [''] : STEM);
   // numbers that come again, such as those of clinics, may be names of recordings by chance
   const mayName = ({ distinct, cells, isNumber }: Column) =>
     distinct > 0 && !(isNumber && distinct < cells.length);
   // and all of them, such as ids of rows, those in another folder
   const isNear = ({ isNumber }: Column, { before }: Place) => !(isNumber && before.startsWith('../'));
-  const isStem = (one: Column) =>
-    mayName(one) && places.some(place => isNear(one, place) && sampleOf(one).every(isAt(place)));
+  const isStem = (column: Column) =>
+    mayName(column) && places.some(place => isNear(column, place) && sampleOf(column).every(isAt(place)));
   const key = named ?? table.columns.find(isStem);
   if (key === undefined) return undefined;
   const sample = sampleOf(key);
-  return { key, place: places.find(one => 2 * sample.filter(isAt(one)).length > sample.length) };
+  return { key, place: places.find(place => 2 * sample.filter(isAt(place)).length > sample.length) };
 }
 
 /** The first small table of a folder that lists recordings. */
@@ -128,8 +128,8 @@ function placesIn(folder: string, endings: readonly string[]): Place[] {
 
 function foldersIn(folder: string, start: string): string[] {
   try {
-    return readdirSync(join(folder, start), { withFileTypes: true }).flatMap(one =>
-      one.isDirectory() && !one.name.startsWith('.') ? [`${start}${one.name}/`] : [],
+    return readdirSync(join(folder, start), { withFileTypes: true }).flatMap(file =>
+      file.isDirectory() && !file.name.startsWith('.') ? [`${start}${file.name}/`] : [],
     );
   } catch {
     // recordings are not in a folder that cannot be read
@@ -146,7 +146,7 @@ function refuseUnusable({ table, path, key }: RecordingList, place: Place): void
   const isElsewhere = before !== '' || after !== '';
   const others = key.cells.filter(cell => isAudio(cell) && !RECORDING_NAME.test(cell));
   const [name] = key.cells;
-  const names = table.columns.map((one, i) => (one === key ? 'file' : `column${i + 1}`));
+  const names = table.columns.map((column, i) => (column === key ? 'file' : `column${i + 1}`));
   const lacking = [
     ...(isHeadless
       ? [['a line with the names of its columns', `a first line such as ${names.join(table.delimiter)}`]]
@@ -193,20 +193,20 @@ export async function recordingListPlan(
   const split = columns.find(isSplit);
   const asked = columnNamed('group', choice.group, columns, path);
   const free = columns.filter(
-    one =>
-      ![key, split, asked, ...times].includes(one) &&
-      one.problem === undefined &&
-      one.distinct > 1 &&
-      !one.isTime,
+    candidate =>
+      ![key, split, asked, ...times].includes(candidate) &&
+      candidate.problem === undefined &&
+      candidate.distinct > 1 &&
+      !candidate.isTime,
   );
-  const own = free.find(
-    one =>
-      (USUAL.subject.test(one.name) || NAMES.speaker.test(one.name)) &&
-      repeats(one) &&
-      one.name !== choice.target,
+  const named = free.find(
+    candidate =>
+      (USUAL.subject.test(candidate.name) || NAMES.speaker.test(candidate.name)) &&
+      repeats(candidate) &&
+      candidate.name !== choice.target,
   );
   const [target, ...others] = targetsIn(
-    free.filter(one => one !== own),
+    free.filter(candidate => candidate !== named),
     columnNamed('target', choice.target, columns, path),
     choice,
   );
@@ -228,7 +228,7 @@ export async function recordingListPlan(
       'columns with the start and the end of each part, in seconds, or a row for each recording';
     throw usageError('init/recordings', message, { file: path, expected });
   }
-  const voice = asked ?? own ?? (files.length < key.cells.length ? key : undefined);
+  const voice = asked ?? named ?? (files.length < key.cells.length ? key : undefined);
   const by = voice === column ? undefined : voice;
   const isApart = by !== undefined && (asked !== undefined || by.distinct >= MIN_SUBJECTS);
   const count = key.cells.length;
@@ -260,7 +260,7 @@ export async function recordingListPlan(
     },
   });
   const parts = [start && `from ${start.name}`, end && `to ${end.name}`].filter(Boolean).join(' ');
-  const unused = free.filter(one => one !== by && one !== column).map(({ name }) => name);
+  const unused = free.filter(candidate => candidate !== by && candidate !== column).map(({ name }) => name);
   const lines: readonly Line[] = [
     ['recordings', `${grouped(count)}, ${lengthOf(heard, seconds)}`],
     ['paths', `${key.name}${parts && `, ${parts}`}`],
@@ -275,9 +275,9 @@ export async function recordingListPlan(
   return {
     plan,
     lines: printed(lines),
-    others: others.slice(0, 2).map(one => ({
-      choice: { target: one.column.name },
-      what: `${one.kind === 'class' ? 'class' : one.kind === 'value' ? 'number' : 'text'} ${one.column.name} of each recording`,
+    others: others.slice(0, 2).map(other => ({
+      choice: { target: other.column.name },
+      what: `${other.kind === 'class' ? 'class' : other.kind === 'value' ? 'number' : 'text'} ${other.column.name} of each recording`,
     })),
   };
 }
@@ -334,13 +334,13 @@ function partsIn(
   rates: readonly number[],
 ) {
   if (key.distinct === key.cells.length) return undefined;
-  const numbers = columns.filter(one => one.isNumber && one.isFull && !numbersRows(one));
+  const numbers = columns.filter(column => column.isNumber && column.isFull && !numbersRows(column));
   const isStart = ({ cells }: Column) =>
     new Set(cells.map((cell, row) => `${Number(cell)} ${key.cells[row]}`)).size === cells.length;
   for (const perSecond of [1, MILLI, ...rates.slice(0, 1)])
     for (const start of numbers.filter(isStart)) {
-      const end = numbers.find(one =>
-        one.cells.every((cell, row) => {
+      const end = numbers.find(column =>
+        column.cells.every((cell, row) => {
           const [from, to] = [Number(start.cells[row]), Number(cell)];
           const last = ((lengths.get(key.cells[row]) ?? 0) + WINDOW) * perSecond;
           return from >= 0 && from < to && to <= last;

@@ -93,7 +93,7 @@ function topOf(name: string): string {
 function splitFolders(names: readonly string[]): Partial<Record<keyof typeof SPLITS, string>> {
   const counts = countsOf(names.map(topOf));
   const found = Object.entries(SPLITS).flatMap(([split, usual]) => {
-    const folder = [...counts.keys()].find(one => usual.test(one));
+    const folder = [...counts.keys()].find(key => usual.test(key));
     return folder === undefined ? [] : [[split, folder] as const];
   });
   const inside = found.reduce((sum, [, folder]) => sum + (counts.get(folder) ?? 0), 0);
@@ -287,7 +287,7 @@ export interface Heard {
 /** @param seconds default: of the whole recordings */
 export function lengthOf(
   { lengths, rates }: Heard,
-  seconds = lengths.reduce((sum, one) => sum + one, 0),
+  seconds = lengths.reduce((sum, length) => sum + length, 0),
 ): string {
   return `${rounded(seconds / 60)} minutes at ${rates.join(', ')} Hz`;
 }

@@ -75,7 +75,7 @@ export function recordsPlan(bytes: Buffer, { file, place, columns, choice, other
   const named = choice.target;
   columnNamed('target', named, fields, place);
   const inputs = fields
-    .filter(one => isInput(one) && one.name !== named)
+    .filter(candidate => isInput(candidate) && candidate.name !== named)
     .toSorted((a, b) => worth(b) - worth(a));
   const targets = targetsFor(inputs[0], fields, choice);
   // the text to read comes before the one to write
@@ -90,14 +90,14 @@ export function recordsPlan(bytes: Buffer, { file, place, columns, choice, other
   const targetLevel =
     kind === 'pairs' && field.type === 'text' ? levelOfTargets(field.values.map(textOf)) : undefined;
   const inputKind = inputKindOf(input);
-  const free = fields.filter(one => one !== input && one !== field);
-  const names = free.filter(one => NAME.test(one.name) || one.isIdentity);
+  const free = fields.filter(candidate => candidate !== input && candidate !== field);
+  const names = free.filter(candidate => NAME.test(candidate.name) || candidate.isIdentity);
   const id = names.find(({ distinct }) => distinct === records.length);
   const subjects = free
-    .filter(one => tellsSubjects(one) && !(isClass && isFactOf(field.column, one.column)))
+    .filter(candidate => tellsSubjects(candidate) && !(isClass && isFactOf(field.column, candidate.column)))
     .toSorted((a, b) => Number(isNamed(b)) - Number(isNamed(a)) || b.distinct - a.distinct);
   const subject = coarsest(subjects.map(({ column }) => column));
-  const left = free.filter(one => one !== id && one.column !== subject);
+  const left = free.filter(candidate => candidate !== id && candidate.column !== subject);
   const { statics, unused } = factsOf(left, input, { kind, target: field.column, subject });
   const classes = perStep ? new Set(field.values.flat()).size : field.distinct;
   const task = {
@@ -165,9 +165,9 @@ export function recordsPlan(bytes: Buffer, { file, place, columns, choice, other
   ].map(([label, text]) => labelled(label, text));
   const inverse = { ...target, field: input };
   const isInvertible = kind === 'pairs' && inputKind !== 'number';
-  const next = [...rest, ...(isInvertible ? [inverse] : [])].slice(0, 2).map(one => ({
-    choice: { target: one.field.name, as: one.kind },
-    what: `${NOUNS[one.targetKind]} ${one.field.name} of each ${one.kind === 'steps' ? 'step' : 'record'}`,
+  const next = [...rest, ...(isInvertible ? [inverse] : [])].slice(0, 2).map(candidate => ({
+    choice: { target: candidate.field.name, as: candidate.kind },
+    what: `${NOUNS[candidate.targetKind]} ${candidate.field.name} of each ${candidate.kind === 'steps' ? 'step' : 'record'}`,
   }));
   return { plan, lines, others: next };
 }
@@ -176,26 +176,26 @@ export function recordsPlan(bytes: Buffer, { file, place, columns, choice, other
 function factsOf(
   fields: readonly Field[],
   { name, column, values, type }: Field,
-  of: { kind: ReadingKind; target: Column; subject: Column | undefined },
+  chosen: { kind: ReadingKind; target: Column; subject: Column | undefined },
 ) {
-  const reasonOf = (one: Field): string | undefined => {
-    if (one.type === 'nested') return 'nested, which is not read';
-    if (one.type === 'other') return 'values of several types';
-    if (LISTS.includes(one.type))
-      return `one list is read${type === one.type && type === 'numbers' ? `: [[${name}, ${one.name}], …] would be both in each step` : ''}`;
-    if (one.isIdentity || one.isTime) return one.isTime ? 'a time' : 'it names something';
-    if (!['numbers', 'vectors'].includes(type) || of.kind === 'pairs') return 'neither input nor target';
-    const isText = one.type === 'text' && !isLabel(one.column) && !isVocabulary(one.column);
+  const reasonOf = (field: Field): string | undefined => {
+    if (field.type === 'nested') return 'nested, which is not read';
+    if (field.type === 'other') return 'values of several types';
+    if (LISTS.includes(field.type))
+      return `one list is read${type === field.type && type === 'numbers' ? `: [[${name}, ${field.name}], …] would be both in each step` : ''}`;
+    if (field.isIdentity || field.isTime) return field.isTime ? 'a time' : 'it names something';
+    if (!['numbers', 'vectors'].includes(type) || chosen.kind === 'pairs') return 'neither input nor target';
+    const isText = field.type === 'text' && !isLabel(field.column) && !isVocabulary(field.column);
     return isText ? 'words of many kinds' : undefined;
   };
-  const known = fields.map(one => ({ ...one, reason: reasonOf(one) }));
-  const columns = known.flatMap(one => (one.reason === undefined ? [one.column] : []));
+  const known = fields.map(field => ({ ...field, reason: reasonOf(field) }));
+  const columns = known.flatMap(field => (field.reason === undefined ? [field.column] : []));
   const rows = values.map((_, row) => [row]);
   const alone = { perFile: false, why: undefined, order: undefined, rows, shortest: 1 };
   const layout = { ...alone, group: { ...column, name: 'record' } };
-  const { statics, unused } = featuresOf({ ...of, layout }, columns, undefined, true);
-  const others = known.flatMap(one =>
-    one.reason === undefined ? [] : { name: one.name, reason: one.reason },
+  const { statics, unused } = featuresOf({ ...chosen, layout }, columns, undefined, true);
+  const others = known.flatMap(field =>
+    field.reason === undefined ? [] : { name: field.name, reason: field.reason },
   );
   return { statics, unused: [...others, ...unused] };
 }
@@ -205,7 +205,7 @@ function nothingIn(fields: readonly Field[], input: Field | undefined, file: str
   const [nested, readable] = [true, false].map(is =>
     fields.filter(({ type }) => (type === 'nested') === is).map(({ name }) => name),
   );
-  const group = fields.find(one => tellsSubjects(one) && 2 * one.distinct <= one.values.length)?.name;
+  const group = fields.find(field => tellsSubjects(field) && 2 * field.distinct <= field.values.length)?.name;
   let why = '';
   let expected =
     'a field with a text or a list, and one with a class, a number, a list or a text to write; --target names it';
@@ -328,13 +328,13 @@ function typeOf(value: unknown): Field['type'] {
   if (typeof value === 'number') return 'number';
   if (typeof value === 'boolean') return 'boolean';
   if (typeof value === 'string') return 'text';
-  const isMapping = (one: unknown) => typeof one === 'object' && one !== null && !Array.isArray(one);
+  const isMapping = (item: unknown) => typeof item === 'object' && item !== null && !Array.isArray(item);
   if (isMapping(value) || (Array.isArray(value) && value.some(isMapping))) return 'nested';
   if (!Array.isArray(value) || value.length === 0) return 'other';
-  const isAll = (test: (one: unknown) => boolean) => value.every(one => one === null || test(one));
-  if (isAll(one => typeof one === 'string')) return 'symbols';
-  if (isAll(one => typeof one === 'number')) return 'numbers';
-  return isAll(one => Array.isArray(one) && one.every(x => x === null || typeof x === 'number'))
+  const isAll = (test: (item: unknown) => boolean) => value.every(item => item === null || test(item));
+  if (isAll(item => typeof item === 'string')) return 'symbols';
+  if (isAll(item => typeof item === 'number')) return 'numbers';
+  return isAll(item => Array.isArray(item) && item.every(x => x === null || typeof x === 'number'))
     ? 'vectors'
     : 'other';
 }
@@ -372,7 +372,7 @@ function targetsFor(
   const last = fields.findLast(isPossible);
   return fields
     .filter(field => field !== input && (named === undefined ? isPossible(field) : field.name === named))
-    .flatMap(field => targetsOf(field, input, field === last).map(one => ({ field, ...one })))
+    .flatMap(field => targetsOf(field, input, field === last).map(target => ({ field, ...target })))
     .filter(({ kind, score }) => (as === undefined ? score > 0 || named !== undefined : kind === as))
     .toSorted((a, b) => b.score - a.score);
 }
@@ -406,23 +406,23 @@ function targetsOf(
       score: areTags || isUsual ? 8 : MEASURED,
       why: `${name} is as long as ${input?.name} in every record`,
     } as const;
-    const own = pair(fits ? MEASURED / 2 : score(1), `${name} has lists with lengths of their own`);
-    return [...(fits ? [steps] : []), ...(type === 'symbols' ? [own] : [])];
+    const lengths = pair(fits ? MEASURED / 2 : score(1), `${name} has lists with lengths of their own`);
+    return [...(fits ? [steps] : []), ...(type === 'symbols' ? [lengths] : [])];
   }
   const kind = input?.type === 'text' ? 'texts' : 'sequences';
   const why = isUsual
     ? `${name} is a usual name of a target`
     : `${isLast ? `${name} is the last field, and` : name} has ${isFew ? 'few values' : 'numbers'}`;
-  const one = { kind, targetKind: 'class', why } as const;
-  if (type === 'boolean') return [{ ...one, score: score(isFew ? 2.5 : 0) }];
+  const common = { kind, targetKind: 'class', why } as const;
+  if (type === 'boolean') return [{ ...common, score: score(isFew ? 2.5 : 0) }];
   const areUnique = distinct === values.length;
   const written = isFew || (NAME.test(name) && areUnique) ? 0 : 1;
   const asText = pair(score(written), `${name} has ${distinct} different texts`);
-  if (type === 'text') return [{ ...one, score: score(isFew ? 2 : 0) }, asText];
+  if (type === 'text') return [{ ...common, score: score(isFew ? 2 : 0) }, asText];
   if (type !== 'number') return [];
   const isClass = isFew && distinct <= 20 && isWhole(column);
   const base = areUnique && isWhole(column) ? 0 : isClass && isCode(column) ? 2.5 : 1;
-  return [{ ...one, targetKind: isClass ? 'class' : 'value', score: score(base) }];
+  return [{ ...common, targetKind: isClass ? 'class' : 'value', score: score(base) }];
 }
 
 function longest({ values, type }: Field): number {
@@ -454,7 +454,7 @@ export async function archivePlan(path: string, place: string, { as }: Choice): 
     ...(mayBeWritten ? (['pairs'] as const) : []),
     ...(hasSteps || mayBeWritten ? [] : (['sequences'] as const)),
   ];
-  const [kind, ...rest] = as === undefined ? kinds : kinds.filter(one => one === as);
+  const [kind, ...rest] = as === undefined ? kinds : kinds.filter(possible => possible === as);
   if (kind === undefined)
     throw usageError('init/nothing-to-learn', `y is ${shapeOf(y)}, which is not read as ${as}`, {
       file: '--as',
@@ -501,8 +501,8 @@ export async function archivePlan(path: string, place: string, { as }: Choice): 
     ['because', `y is ${shapeOf(y)}`],
     ...(isRead ? [['because', READ_IN_ORDER]] : []),
   ].map(([label, text]) => labelled(label, text));
-  const others = rest.map(one => ({
-    choice: { as: one },
+  const others = rest.map(other => ({
+    choice: { as: other },
     what: 'y has sequences with lengths of their own',
   }));
   return { plan, lines, others };

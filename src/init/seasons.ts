@@ -178,8 +178,8 @@ export function isMultiplicative(all: readonly number[][], season: number | unde
     const rises = Math.max(...levels) - Math.min(...levels) >= Math.log(2);
     const [level, spread] = [mean(levels), mean(spreads)];
     const slope =
-      mean(levels.map((one, i) => (one - level) * (spreads[i] - spread))) /
-      mean(levels.map(one => (one - level) ** 2));
+      mean(levels.map((value, i) => (value - level) * (spreads[i] - spread))) /
+      mean(levels.map(value => (value - level) ** 2));
     return rises && slope >= 0.5;
   });
 }
@@ -191,7 +191,7 @@ function spreadOf(values: readonly number[]): number {
 }
 
 function mean(values: readonly number[]): number {
-  return values.reduce((sum, one) => sum + one, 0) / values.length;
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** Too few to learn a pattern from. */

@@ -117,13 +117,15 @@ export class Source {
       split,
       file: `${start}${isUpper ? name.toUpperCase() : name}${end}`,
     }));
-    return files.filter(({ file }, i) => existsSync(file) && i === files.findIndex(one => one.file === file));
+    return files.filter(
+      ({ file }, i) => existsSync(file) && i === files.findIndex(source => source.file === file),
+    );
   }
 
   /** With the other splits in the config, instead of fractions. */
   withSplits(made: Made, others: readonly OtherSplit[], placeOf = this.placeOf): Made {
     const [validation, test] = (['validation', 'test'] as const).map(split =>
-      others.find(one => one.split === split),
+      others.find(other => other.split === split),
     );
     const values: Plan['values'] = {
       ...made.plan.values,
@@ -251,7 +253,7 @@ async function tablePlan(source: Source, wish: Wish): Promise<Made> {
   const header = table.columnNames
     ? [labelled('header', `none: the columns are called ${table.columnNames.slice(0, 3).join(', ')}, …`)]
     : [];
-  const unnamed = table.columns.filter(one => one !== layout.group);
+  const unnamed = table.columns.filter(column => column !== layout.group);
   const beside = isFolder ? labelsInNames(table, path) : filesNamedIn(unnamed, path)?.message;
   const notes = [beside, doubtfulNumbers(table)].flatMap(text =>
     text === undefined ? [] : [labelled('note', text)],
@@ -276,7 +278,7 @@ function doubtfulNumbers({ doubtful }: Columns): string | undefined {
 export function singleRecording(file: string): UserError {
   const [folder, above] = [dirname(file), dirname(dirname(file))];
   const beside = folder === above ? [] : globSync('*/*.wav', { cwd: above, caseSensitiveMatch: false });
-  const isLabel = beside.some(one => one.split('/')[0] !== basename(folder));
+  const isLabel = beside.some(path => path.split('/')[0] !== basename(folder));
   const message = 'a config is for a folder of recordings or a table of them, not for single files';
   return usageError('init/format', message, { file, expected: `--from ${quoted(isLabel ? above : folder)}` });
 }

@@ -50,7 +50,7 @@ export function regularSteps(
   if (!order?.isColumn) return undefined;
   const times = timesIn(order);
   const all = rows.map((list, i) => [...list, ...(future[i] ?? [])]);
-  const interval = all.map(list => intervalOf(list, times)).find(one => one !== undefined);
+  const interval = all.map(list => intervalOf(list, times)).find(found => found !== undefined);
   const every = interval && everyOf(interval);
   if (interval === undefined || every === undefined) return undefined;
   const count = all.flat().length;
@@ -63,9 +63,9 @@ export function regularSteps(
     missing += Math.round(places[list.length - 1]) + 1 - list.length;
     if (unit !== interval.unit || !isRegular || missing > MAX_MISSING * count) return undefined;
     const end = Math.round(places[rows[i].length - 1]);
-    const own = Array<number | undefined>(end + 1).fill(undefined);
-    for (const [k, row] of rows[i].entries()) own[Math.round(places[k])] = row;
-    steps.push(own);
+    const rowAt = Array<number | undefined>(end + 1).fill(undefined);
+    for (const [k, row] of rows[i].entries()) rowAt[Math.round(places[k])] = row;
+    steps.push(rowAt);
   }
   return missing === 0 && !isMerged ? undefined : { every, missing, rows: steps };
 }
@@ -80,17 +80,18 @@ export function untilLast(
     return { rows: list.slice(0, end), future: list.slice(end) };
   });
   const series = parts.filter(({ rows }) => rows.length > 0);
-  const rows = series.map(one => one.rows);
+  const rows = series.map(list => list.rows);
   const lengths = rows.map(({ length }) => length).sort((a, b) => a - b);
   // a few shorter ones have no part in training
   const shortest = lengths[lengths.length >> 2] ?? 0;
-  return { layout: { ...layout, rows, shortest }, future: series.map(one => one.future) };
+  return { layout: { ...layout, rows, shortest }, future: series.map(list => list.future) };
 }
 
 /** Says that the last rows lack values that another column has: those to forecast. */
 export function aheadOf(layout: Layout, target: Column, columns: readonly Column[]): string | undefined {
   const rows = untilLast(layout, target).future.flat();
-  const isKnown = (one: Column) => one !== target && isMeasure(one) && withoutValue(one, rows).length === 0;
+  const isKnown = (column: Column) =>
+    column !== target && isMeasure(column) && withoutValue(column, rows).length === 0;
   const known = columns.find(isKnown);
   if (rows.length === 0 || rows.length < target.missing || 4 * rows.length > target.cells.length)
     return undefined;

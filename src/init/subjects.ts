@@ -89,7 +89,7 @@ export function subjectProblem({ group, rows }: Layout, subject: Column | undefi
  */
 export function coarsest([first, ...others]: readonly Column[]): Column | undefined {
   return others.reduce(
-    (inner, one) => (one.distinct < inner.distinct && isFactOf(inner, one) ? one : inner),
+    (inner, column) => (column.distinct < inner.distinct && isFactOf(inner, column) ? column : inner),
     first,
   );
 }

@@ -45,13 +45,13 @@ function spoken(
   random: RandomStream,
 ): Float64Array {
   const length = Math.round(RATE * (0.25 + 0.15 * random.uniform()));
-  const [start, own] = [0.2 + 0.2 * random.uniform(), pitch * (0.9 + 0.2 * random.uniform())];
+  const [start, ownPitch] = [0.2 + 0.2 * random.uniform(), pitch * (0.9 + 0.2 * random.uniform())];
   const [last, before] = [new Float64Array(BANDWIDTHS.length), new Float64Array(BANDWIDTHS.length)];
   const samples = new Float64Array(length);
   let phase = 0;
   for (let n = 0; n < length; n++) {
     const moved = Math.min(1, Math.max(0, (n / length - start) / 0.4));
-    phase += own / RATE;
+    phase += ownPitch / RATE;
     let sample = phase >= 1 ? 1 : 0;
     phase %= 1;
     for (const [k, bandwidth] of BANDWIDTHS.entries()) {

@@ -90,7 +90,7 @@ export function movedBetween(before: Deciding, after: Deciding): Moved[] {
   const haveMoved = data.length > 0 && data.every(({ now }) => now !== undefined);
   return [
     // the files tell what their paths would
-    ...config.filter(one => !(haveMoved && isPath(one))),
+    ...config.filter(entry => !(haveMoved && isPath(entry))),
     ...data,
     ...differences('code', before.versions, after.versions),
     ...differences('backend', withoutThreads(before.backend), withoutThreads(after.backend)),
@@ -113,8 +113,8 @@ export function otherTask(before: Deciding, after: Deciding): Moved[] {
 }
 
 function testedFiles(datasets: Deciding['datasets']): Deciding['datasets'] {
-  const own = datasets.filter(({ split }) => split === 'test');
-  return own.length > 0 ? own : datasets.filter(({ split }) => split === 'train');
+  const tested = datasets.filter(({ split }) => split === 'test');
+  return tested.length > 0 ? tested : datasets.filter(({ split }) => split === 'train');
 }
 
 /** Keys that only select training sequences. */
@@ -135,9 +135,9 @@ function differences(
 function withMoves(data: readonly Moved[]): Moved[] {
   const [gone, others] = [data.filter(({ to }) => to === null), data.filter(({ to }) => to !== null)];
   return [
-    ...gone.map(one => {
-      const at = others.findIndex(({ from, to }) => from === null && to === one.from);
-      return at < 0 ? one : { ...one, to: one.from, now: others.splice(at, 1)[0].key };
+    ...gone.map(change => {
+      const at = others.findIndex(({ from, to }) => from === null && to === change.from);
+      return at < 0 ? change : { ...change, to: change.from, now: others.splice(at, 1)[0].key };
     }),
     ...others,
   ];

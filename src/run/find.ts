@@ -73,7 +73,7 @@ export function runsAt(path: string): Found[] {
   const kind = kindOf(top);
   if (kind === 'run') return [{ kind, path: top, name: basename(dirname(top)), id: basename(top) }];
   const runs = kind === 'sweep' ? findTrials(top) : findRuns(top);
-  const found = runs.filter(one => one.kind === 'run');
+  const found = runs.filter(run => run.kind === 'run');
   if (found.length > 0) return found;
   const [sweep] = runs;
   if (sweep) {

@@ -227,18 +227,18 @@ function comparison(gate: GateResult): string {
 function sourceOf(gate: GateResult): string {
   const { metric, baseline, beats, by = 0, reference, max_drop, max_regress } = gate;
   const isLarger = largerIsBetter(metric);
-  const of = reference === undefined ? 'the mean' : rounded(reference, LIMIT_DIGITS);
+  const against = reference === undefined ? 'the mean' : rounded(reference, LIMIT_DIGITS);
   if (beats !== undefined) {
     if (reference === undefined) return 'better than the trivial baseline';
     if (limitOf(gate) === bestPossible(metric))
-      return `the best possible value, since the trivial baseline has ${of}`;
+      return `the best possible value, since the trivial baseline has ${against}`;
     return by === 0
       ? 'the trivial baseline'
-      : `${by} ${isLarger ? 'above' : 'below'} ${of} of the trivial baseline`;
+      : `${by} ${isLarger ? 'above' : 'below'} ${against} of the trivial baseline`;
   }
   if (baseline === undefined) return '';
   const slack = max_drop ?? `${rounded(100 * (max_regress ?? 0), 15)} %`;
-  return `at most ${slack} ${isLarger ? 'below' : 'above'} ${of} in ${nameOf(baseline)}`;
+  return `at most ${slack} ${isLarger ? 'below' : 'above'} ${against} in ${nameOf(baseline)}`;
 }
 
 /**

@@ -171,15 +171,15 @@ export function refuseForeign(
   checkpoints: readonly Pick<CheckpointHeader, 'path' | 'metadata'>[],
   manifest: Manifest,
 ): void {
-  const own = ownStepHashes(manifest);
-  const foreign = checkpoints.filter(({ metadata }) => !own.has(String(metadata.step_hash)));
+  const hashes = ownStepHashes(manifest);
+  const foreign = checkpoints.filter(({ metadata }) => !hashes.has(String(metadata.step_hash)));
   if (foreign.length === 0) return;
   throw damagedErrors(
     foreign.map(({ path, metadata }) => ({
       code: 'checkpoint/foreign',
       message: 'this checkpoint is from another run with a different config, seed or data',
       file: path,
-      expected: `step_hash ${[...own].join(' or ')}`,
+      expected: `step_hash ${[...hashes].join(' or ')}`,
       got: `step_hash ${metadata.step_hash}`,
     })),
   );

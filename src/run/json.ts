@@ -102,9 +102,9 @@ function parsed(file: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    const told = error instanceof SyntaxError ? error.message : '';
-    const end = told.includes('end of JSON') ? text.length - 1 : undefined;
-    const [, at = end] = /at position (\d+)/.exec(told) ?? [];
+    const reason = error instanceof SyntaxError ? error.message : '';
+    const end = reason.includes('end of JSON') ? text.length - 1 : undefined;
+    const [, at = end] = /at position (\d+)/.exec(reason) ?? [];
     const lines = text.slice(0, Number(at ?? 0)).split('\n');
     const place = { line: lines.length, column: lines[lines.length - 1].length + 1 };
     throw damagedError('run/damaged', 'this is not JSON', { file, ...(at !== undefined && place) });

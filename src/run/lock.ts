@@ -110,11 +110,11 @@ function hold(path: string, file: number, folders: readonly string[]): () => voi
   for (const folder of folders) holdings.set(folder, holding);
   return () =>
     withFileErrors(path, () => {
-      const own = folders.filter(folder => holdings.get(folder) === holding);
-      if (own.length === 0) return;
+      const held = folders.filter(folder => holdings.get(folder) === holding);
+      if (held.length === 0) return;
       // if removal fails, this process still owns the lock and can release it again
       if (leadsTo(path, file)) fs.rmSync(path, { force: true });
-      for (const folder of own) holdings.delete(folder);
+      for (const folder of held) holdings.delete(folder);
       fs.closeSync(file);
     });
 }
@@ -151,8 +151,8 @@ export function isLocked(path: string): boolean {
 
 /** Whether the path still has the open file. */
 export function leadsTo(path: string, file: number): boolean {
-  const [own, there] = [fs.fstatSync(file), fs.lstatSync(path, { throwIfNoEntry: false })];
-  return there?.ino === own.ino && there.dev === own.dev;
+  const [stats, there] = [fs.fstatSync(file), fs.lstatSync(path, { throwIfNoEntry: false })];
+  return there?.ino === stats.ino && there.dev === stats.dev;
 }
 
 /** Throws if this process has lost the lock of the directory of `path`. */

@@ -191,7 +191,7 @@ export function lastRecord(path: string): LogRecord | undefined {
 /** The events in the last complete lines. */
 export function lastRecords(path: string): LogRecord[] {
   const parsed = lastLines(path).slice(0, -1).map(parseEvent);
-  return parsed.filter(one => typeof one !== 'string');
+  return parsed.filter(record => typeof record !== 'string');
 }
 
 /** Calls `visit` for each event, in order, and `damaged` for each complete line that is none. */

@@ -111,7 +111,7 @@ export class Run {
     const { directory = path, run_id, started } = this.manifest ?? {};
     if (directory === path) return undefined;
     try {
-      const [here, there] = [path, directory].map(one => fs.statSync(one));
+      const [here, there] = [path, directory].map(folder => fs.statSync(folder));
       if (here.dev === there.dev && here.ino === there.ino) return undefined;
       const { manifest } = Run.open(directory);
       return manifest?.run_id === run_id && manifest?.started === started ? directory : undefined;

@@ -15,8 +15,8 @@ export function metricSentence(split: string, metric: string, value: number): st
 }
 
 export function metricSentences(split: string, { loss, ...others }: SplitMetrics): string[] {
-  const told = Object.entries(others).map(([metric, value]) => metricSentence(split, metric, value));
-  return loss === undefined ? told : [metricSentence(split, 'loss', loss), ...told];
+  const sentences = Object.entries(others).map(([metric, value]) => metricSentence(split, metric, value));
+  return loss === undefined ? sentences : [metricSentence(split, 'loss', loss), ...sentences];
 }
 
 /** The main metric of a run: the first one besides the loss, or else the loss. */
@@ -26,10 +26,10 @@ export function mainMetric({ loss: _, ...others }: SplitMetrics): string {
 
 /** `Prediction intervals: test coverage 78.20 %, test interval width 12.41.`; else empty. */
 export function intervalsSentence({ metrics: { test } }: Pick<Summary, 'metrics'>): string {
-  const told = (['coverage', 'interval_width'] as const).flatMap(name =>
+  const sentences = (['coverage', 'interval_width'] as const).flatMap(name =>
     test[name] === undefined ? [] : [metricSentence('test', name, test[name])],
   );
-  return told.length === 0 ? '' : `Prediction intervals: ${told.join(', ')}.`;
+  return sentences.length === 0 ? '' : `Prediction intervals: ${sentences.join(', ')}.`;
 }
 
 /**
@@ -40,10 +40,10 @@ export function baselinesSentence({ metrics, baselines }: Pick<Summary, 'metrics
   const metric = mainMetric(metrics.test);
   const values = trivialValues(`test.${metric}`, baselines);
   if (values.length === 0) return '';
-  const told = values.map(({ name, value }, i) =>
+  const sentences = values.map(({ name, value }, i) =>
     `${metricSentence(i === 0 ? 'test' : '', metric, value)} (${name})`.trim(),
   );
-  return `Trivial baseline${values.length === 1 ? '' : 's'}: ${told.join(', ')}.`;
+  return `Trivial baseline${values.length === 1 ? '' : 's'}: ${sentences.join(', ')}.`;
 }
 
 /** The value of `dataset.relative_to` with which a model starts from a naive forecast. */
@@ -86,14 +86,14 @@ const COVERAGE_GAP = 0.1;
 
 /** Intervals are calibrated on the validation split, and cover less if later errors are larger. */
 function coverageCautions({ metrics: { test, validation }, baselines }: Summary): string[] {
-  const [own, calibrated] = [test?.coverage, validation?.coverage];
-  if (own === undefined || calibrated === undefined || own > calibrated - COVERAGE_GAP) return [];
+  const [tested, calibrated] = [test?.coverage, validation?.coverage];
+  if (tested === undefined || calibrated === undefined || tested > calibrated - COVERAGE_GAP) return [];
   const isForecast = baselines?.test.last_value !== undefined;
   const advice = isForecast
     ? '`intervals.adapt` follows a series whose errors change'
     : '`dataset.validation` should divide the data as the test split does, such as by the same `group`';
   return [
-    `the intervals or sets contain ${percent(own)} of the targets of the test split, but ${percent(calibrated)} of the validation split: the errors on it are smaller. ${advice}`,
+    `the intervals or sets contain ${percent(tested)} of the targets of the test split, but ${percent(calibrated)} of the validation split: the errors on it are smaller. ${advice}`,
   ];
 }
 

@@ -270,7 +270,7 @@ export function finalMetrics(results: SweepResults): FinalMetric[] {
   return (['test', 'validation'] as const).flatMap(split => {
     const measured = summaries.map(({ metrics }) => metrics[split] ?? {});
     return Object.keys(measured[0]).flatMap(name => {
-      const values = measured.map(of => of[name]);
+      const values = measured.map(metrics => metrics[name]);
       if (!values.every(Number.isFinite)) return [];
       const metric = `${split}.${name}`;
       const numbers = replicatesOf(plan, seeds).map(({ seed, fold = seed }) => fold);
@@ -307,8 +307,8 @@ function completed(runs: readonly string[]): Summary[] | undefined {
 function trivialOver(metric: string, runs: readonly Summary[]): TrivialBaseline | undefined {
   const [first = [], ...others] = runs.map(({ baselines }) => trivialValues(metric, baselines));
   const means = first.flatMap(({ name, value }) => {
-    const values = others.map(of => of.find(one => one.name === name)?.value ?? Number.NaN);
-    const mean = [value, ...values].reduce((sum, one) => sum + one, 0) / runs.length;
+    const values = others.map(other => other.find(one => one.name === name)?.value ?? Number.NaN);
+    const mean = [value, ...values].reduce((sum, term) => sum + term, 0) / runs.length;
     return Number.isFinite(mean) ? [{ name, value: mean }] : [];
   });
   const sign = largerIsBetter(metric) ? -1 : 1;

@@ -275,7 +275,8 @@ class Orchestrator {
 
   private addFiles(run: RunOfTrial): void {
     const found = this.changedFiles(run);
-    if (found.length > 0) throw damagedErrors(found.map(one => ({ ...one, expected: UNCHANGED })));
+    if (found.length > 0)
+      throw damagedErrors(found.map(diagnostic => ({ ...diagnostic, expected: UNCHANGED })));
   }
 
   private warn(text: string): void {
@@ -381,7 +382,7 @@ function refuseMissingRuns(directory: SweepDirectory, records: readonly JournalR
   const missing = missingRuns(directory, recordsOf(records, directory.plan));
   if (missing.length === 0) return;
   const expected = 'the directory restored from a backup, or a new sweep';
-  throw damagedErrors(missing.map(one => ({ ...one, expected })));
+  throw damagedErrors(missing.map(diagnostic => ({ ...diagnostic, expected })));
 }
 
 /** Points that were chosen knowing of a failure depend on it, so the failure cannot be undone. */

@@ -70,7 +70,7 @@ export function allReplicates(
 }
 
 export function isRunOf(plan: Parameters<typeof allReplicates>[0], { seed, fold }: Replicate): boolean {
-  return allReplicates(plan).some(one => one.seed === seed && one.fold === fold);
+  return allReplicates(plan).some(replicate => replicate.seed === seed && replicate.fold === fold);
 }
 
 /** What the records of a sweep say, which is not whether a process is still working on it. */
@@ -298,15 +298,15 @@ export function missingRuns(directory: SweepDirectory, { rows }: Pick<SweepRecor
 export function trialFiles(directory: SweepDirectory) {
   /** By path: the digest, and the first run with it. */
   const known = new Map<string, { readonly sha256: string; readonly run: string }>();
-  return (of: RunOfTrial): Diagnostic[] => {
-    const run = `trial ${of.trial}, ${replicateWords(of)}`;
-    const { datasets = [], initial_weights } = manifestOf(directory.runPath(of)) ?? {};
+  return (runOfTrial: RunOfTrial): Diagnostic[] => {
+    const run = `trial ${runOfTrial.trial}, ${replicateWords(runOfTrial)}`;
+    const { datasets = [], initial_weights } = manifestOf(directory.runPath(runOfTrial)) ?? {};
     const files = [...datasets, ...(initial_weights ? [initial_weights] : [])];
     return files.flatMap(({ name, sha256, ...source }) => {
       // generated data have names that are no paths, and can differ between trials
       if (!isAbsolute(name)) return [];
       // the digest of a folder is that of one split, which depends on the seed and the fold
-      const key = 'files' in source ? `${name} ${replicateWords(of)}` : name;
+      const key = 'files' in source ? `${name} ${replicateWords(runOfTrial)}` : name;
       const first = known.get(key) ?? { sha256, run };
       known.set(key, first);
       if (first.sha256 === sha256) return [];

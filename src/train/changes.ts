@@ -76,7 +76,7 @@ function kindOf(change: Change, loaded: LoadedExperiment): ChangeKind {
 function resumeFact(change: Change, { experiment }: LoadedExperiment): OnResume {
   const { key } = change;
   if (key === WIDTH) return 'safe';
-  return MACHINE.some(one => one === key) ? 'unsafe' : onResume(key, change, experiment);
+  return MACHINE.some(name => name === key) ? 'unsafe' : onResume(key, change, experiment);
 }
 
 /** Keys whose values differ between two configs; null for an absent value. */
@@ -131,7 +131,7 @@ export function checkAllowed(
 ): void {
   const isRefused = (change: Change) => kindOf(change, loaded) === 'unsafe' && !covers(allowed, change.key);
   const refused = changes.some(isRefused) ? describeChanges(changes, allowed, loaded) : [];
-  const idle = allowed.filter(one => !changes.some(({ key }) => covers([one], key)));
+  const idle = allowed.filter(allowedKey => !changes.some(({ key }) => covers([allowedKey], key)));
   const expected =
     changes.length > 0 ? `one of ${changes.map(change => change.key).join(', ')}` : 'no change to allow';
   const problems = [
@@ -148,7 +148,7 @@ export function checkAllowed(
 }
 
 function covers(keys: readonly string[], key: string): boolean {
-  return keys.some(one => key === one || key.startsWith(`${one}.`));
+  return keys.some(prefix => key === prefix || key.startsWith(`${prefix}.`));
 }
 
 /** Describes each change with its classification, refused changes first. */
@@ -280,7 +280,7 @@ export function checkUse(
   session: Session,
   changes: readonly Change[],
 ): void {
-  const change = changes.find(one => kindOf(one, loaded) === 'unsafe');
+  const change = changes.find(candidate => kindOf(candidate, loaded) === 'unsafe');
   if (change === undefined || !evaluated) return;
   if (position.step < planRun(loaded, session, position).totalSteps) return;
   throw usageError(
@@ -435,7 +435,8 @@ export function checkSameData({ digests }: Dataset, run: RunData): void {
     matched.add(earlier);
     const more = { expected: `SHA-256 ${earlier.sha256}`, got: sha256 };
     const starts = recordedStarts([earlier]);
-    const isNew = (one: SplitFile) => one.folder === name && !starts.has(startOf(one.sha256));
+    const isNew = (splitFile: SplitFile) =>
+      splitFile.folder === name && !starts.has(startOf(splitFile.sha256));
     const other = sha256 === earlier.sha256 ? undefined : digests.find(isNew);
     if (other) return change(other.name, 'the recording was added or changed after the run was trained');
     if (sha256 !== earlier.sha256) return change(name, `the data ${INPUT_CHANGED}`, more);

@@ -37,15 +37,15 @@ export function logCheckpoint(
   { loaded, directory }: Pick<RunContext, 'loaded' | 'directory'>,
   events: RunEvents,
   { epoch, step }: Pick<Position, 'epoch' | 'step'>,
-  one: SavedCheckpoint & {
+  saved: SavedCheckpoint & {
     readonly value: number | null;
     readonly temporary: boolean;
     readonly seconds: number;
   },
 ): void {
-  const { bytes, value, best, temporary, seconds } = one;
+  const { bytes, value, best, temporary, seconds } = saved;
   const { metric } = loaded.experiment.checkpoint;
-  const path = directory.nameOf(one.path);
+  const path = directory.nameOf(saved.path);
   events.emit({
     ...{ event: 'checkpoint.saved', epoch, step, path, bytes, metric, value, best, temporary },
     duration_s: seconds,

@@ -113,7 +113,7 @@ export class DecisionFit {
     const chosen = threshold ? this.thresholdsFor(threshold) : [];
     return {
       predictions: this.predictions,
-      ...(threshold && { thresholds: chosen.map(one => one.threshold) }),
+      ...(threshold && { thresholds: chosen.map(decision => decision.threshold) }),
       ...(intervals && { intervals: this.intervalsFor(intervals) }),
       missed: chosen.flatMap(({ isMet }, i) => (isMet ? [] : [i])),
     };
@@ -123,7 +123,7 @@ export class DecisionFit {
     const { kept } = this.cases;
     return Array.from({ length: kept[0]?.length ?? 0 }, (_, i) =>
       chooseThreshold(
-        kept.map(one => one[i]).filter(([probability]) => !Number.isNaN(probability)),
+        kept.map(cases => cases[i]).filter(([probability]) => !Number.isNaN(probability)),
         aim,
       ),
     );
@@ -133,7 +133,7 @@ export class DecisionFit {
     const quantiles = this.scores.map(({ kept }) =>
       Array.from({ length: kept[0].length }, (_, i) => {
         const quantile = conformalQuantile(
-          Float64Array.from(kept, one => one[i]),
+          Float64Array.from(kept, row => row[i]),
           coverage,
         );
         return Number.isFinite(quantile) ? quantile : null;
@@ -142,8 +142,8 @@ export class DecisionFit {
     const first = this.firstStep !== undefined && { first_step: this.firstStep };
     const scores = this.scores.map(({ kept }) => {
       const spacing = Math.ceil(kept.length / MOST_SCORES);
-      const own = kept.filter((_, i) => i % spacing === 0);
-      return Array.from(own[0], (_, value) => own.map(one => one[value]));
+      const spaced = kept.filter((_, i) => i % spacing === 0);
+      return Array.from(spaced[0], (_, value) => spaced.map(row => row[value]));
     });
     return { coverage, method, ...first, quantiles, ...(adapt !== undefined && { adapt, scores }) };
   }

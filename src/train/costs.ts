@@ -37,7 +37,8 @@ export function stepCosts(run: ModelRun, batchSize: number) {
     const plan = makePlan(step.program);
     return { ...step, plan, costs: describePlan(step.program, plan) };
   });
-  const sum = (of: (one: PlannedProgram) => number) => programs.reduce((total, one) => total + of(one), 0);
+  const sum = (numberOf: (plannedProgram: PlannedProgram) => number) =>
+    programs.reduce((total, program) => total + numberOf(program), 0);
   return {
     shards,
     job,
@@ -148,11 +149,11 @@ function summarize(
   { steps, stepMs, batchMs }: { steps: number; stepMs: number; batchMs: number },
 ) {
   const { programs } = stepCosts(run, batchSize);
-  const programOf = (plan: Plan) => programs.find(one => one.plan === plan)?.name ?? UPDATE;
+  const programOf = (plan: Plan) => programs.find(program => program.plan === plan)?.name ?? UPDATE;
   const rated = (flops: number, ms: number) => ({ share: ms / stepMs, flops_per_s: (flops / ms) * 1000 });
   const dispatches = [...(engine.device?.profile?.times ?? [])].map(([code, { calls, instances, ms }]) => {
-    const sum = (of: (step: Step) => number) =>
-      instances * code.steps.reduce((total, step) => total + of(step), 0);
+    const sum = (numberOf: (step: Step) => number) =>
+      instances * code.steps.reduce((total, step) => total + numberOf(step), 0);
     const rates = rated(
       sum(({ flops }) => flops),
       ms,

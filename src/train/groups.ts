@@ -86,8 +86,8 @@ export function parameterGroups({ experiment }: LoadedExperiment, layout: Parame
   return {
     frozen,
     factors: {
-      ...((onlyWeights || frozen.length > 0) && { decayed: mask(one => Number(decays(one))) }),
-      ...(groups.length > 0 && { rates: mask(one => rateOf(one) / learning_rate) }),
+      ...((onlyWeights || frozen.length > 0) && { decayed: mask(parameter => Number(decays(parameter))) }),
+      ...(groups.length > 0 && { rates: mask(parameter => rateOf(parameter) / learning_rate) }),
     },
   };
 }

@@ -55,13 +55,13 @@ export function initialWeights(
       );
     if (problems.length > 0) throw usageErrors(problems);
     const source = sourceOf(from.path);
-    const own = source.manifest?.data.vocabulary;
+    const trainedOn = source.manifest?.data.vocabulary;
     if (
       from.vocabulary === undefined &&
       chosen.some(({ name }) => name === 'embedding.weight') &&
-      own &&
+      trainedOn &&
       vocabulary &&
-      JSON.stringify(own.symbols) !== JSON.stringify(vocabulary.symbols)
+      JSON.stringify(trainedOn.symbols) !== JSON.stringify(vocabulary.symbols)
     )
       throw usageError('weights/vocabulary', 'the symbols of this run are not those of the data', {
         file: from.path,
@@ -73,7 +73,7 @@ export function initialWeights(
     const read = load(source.file, tensors, chosen, { layout, parameters, isPartial, known });
     const [then, now] = [loaded.weightsDigest, fileDigest(from.path)];
     if (then === undefined || then !== now) throw damagedErrors([weightsChanged(from.path, then, now)]);
-    const random = layout.parameters.filter(one => !chosen.includes(one)).map(({ name }) => name);
+    const random = layout.parameters.filter(parameter => !chosen.includes(parameter)).map(({ name }) => name);
     const { run_id } = source.manifest ?? {};
     const origin = {
       name: from.path,
@@ -192,7 +192,7 @@ function load(
   const { layout, parameters, isPartial } = to;
   const names = new Set(layout.parameters.map(({ name }) => name));
   const unused = [...tensors.keys()].filter(name => !names.has(name)).sort();
-  const problems = chosen.flatMap(one => misfit(file, tensors, one, to) ?? []);
+  const problems = chosen.flatMap(parameter => misfit(file, tensors, parameter, to) ?? []);
   if (!isPartial && unused.length > 0)
     problems.push({
       code: 'weights/surplus',

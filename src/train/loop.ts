@@ -279,7 +279,7 @@ async function fitConfidence(
     if (!(await evaluated({ observe: fit.add }))) return false;
     const found = fit.temperatures;
     right = [...found.keys()].filter(i => found[i] === undefined);
-    temperatures = found.map((one = 1) => one);
+    temperatures = found.map((temperature = 1) => temperature);
     await trainer.divideLogits(temperatures);
   }
   const { seriesFacts, firstPrediction = 0 } = dataset;

@@ -58,9 +58,9 @@ export class ShardPool implements ShardComputers {
     run: ModelRun,
     { engine, isLocal = !mayUseThreads() }: PoolOptions = {},
   ): Promise<ShardPool> {
-    const own = engine ?? (await Engine.start(run.backend, run));
+    const started = engine ?? (await Engine.start(run.backend, run));
     // webgpu has threads of its own
-    return new ShardPool(own, run, isLocal || run.backend === 'webgpu');
+    return new ShardPool(started, run, isLocal || run.backend === 'webgpu');
   }
 
   /**
@@ -74,10 +74,10 @@ export class ShardPool implements ShardComputers {
     const isOwn = this.isLocal || (this.engine.links && shards === 1 && isSmall(job, this.layout));
     const count = isOwn ? 1 : Math.min(this.run.threads, shards);
     while (!isOwn && this.computers.length < count) this.computers.push(this.start());
-    const own = isOwn ? [this.ownComputer] : this.computers.slice(0, count);
+    const computers = isOwn ? [this.ownComputer] : this.computers.slice(0, count);
     const links = this.engine.links && !isOwn;
-    const shardsOf = own.map((_, w) => [...slots[0].keys()].filter(s => s % count === w));
-    const askAll = (request: ShardRequest) => Promise.all(own.map(computer => computer.ask(request)));
+    const shardsOf = computers.map((_, w) => [...slots[0].keys()].filter(s => s % count === w));
+    const askAll = (request: ShardRequest) => Promise.all(computers.map(computer => computer.ask(request)));
     const opened = askAll({ group, job, slots });
     // the first computation throws it
     opened.catch(() => {});
@@ -94,7 +94,7 @@ export class ShardPool implements ShardComputers {
       await Promise.all([
         opened,
         plans.length > 0 && askAll({ group, plans }),
-        ...own.map((computer, w) => computer.ask({ group, slot, shards: shardsOf[w] })),
+        ...computers.map((computer, w) => computer.ask({ group, slot, shards: shardsOf[w] })),
       ]);
     };
     return { slots, compute };

@@ -173,8 +173,8 @@ async function resumeLocked(run: Run, options: ResumeOptions, observer: RunObser
       const best = bestOf(listCheckpoints(directory.files.checkpoints))?.step === step;
       const { metric, temporary, path } = start.checkpoint;
       const bytes = fs.statSync(path).size;
-      const one = { path, bytes, best, value: metric.value, temporary, seconds: 0 };
-      logCheckpoint(context, events, start.saved.position, one);
+      const written = { path, bytes, best, value: metric.value, temporary, seconds: 0 };
+      logCheckpoint(context, events, start.saved.position, written);
     }
     return events;
   });

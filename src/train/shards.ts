@@ -166,9 +166,9 @@ function writeDecoded(
       attended.steps[at] = step;
       attended.weights.fill(0, at * width, (at + 1) * width).set(weights, at * width);
     });
-    outputs.forEach((one, i) => {
-      symbols.set(one.symbols, (row * beam + i) * longest);
-      logProbabilities[row * beam + i] = one.logProbability;
+    outputs.forEach((output, i) => {
+      symbols.set(output.symbols, (row * beam + i) * longest);
+      logProbabilities[row * beam + i] = output.logProbability;
     });
   });
 }
@@ -315,8 +315,8 @@ export class ShardedBatches {
     const { spec, sequenceLength } = this.model;
     if (memory.decoded) {
       const steps = stepsRead(spec.steps, length ?? sequenceLength);
-      const one = this.sequence(memory, row % rowsOfShard, steps);
-      return [{ ...one, at: indices[row] }];
+      const sequence = this.sequence(memory, row % rowsOfShard, steps);
+      return [{ ...sequence, at: indices[row] }];
     }
     const { rows, predictions, batch } = memory;
     const first = indices[row] * predictionsOf(spec, sequenceLength);
@@ -367,10 +367,10 @@ function readDecoded(
   return Array.from({ length: beam }, (_, i) => row * beam + i)
     .filter((at, i) => i === 0 || !Number.isNaN(logProbabilities[at]))
     .map((at, i) => {
-      const own = withoutPadding(symbols.subarray(at * width, (at + 1) * width)).slice();
+      const target = withoutPadding(symbols.subarray(at * width, (at + 1) * width)).slice();
       const read =
-        i === 0 && attended && Array.from(own, (_, s) => attendedAt(attended, row * width + s, length));
-      return { symbols: own, logProbability: logProbabilities[at], ...(read && { attended: read }) };
+        i === 0 && attended && Array.from(target, (_, s) => attendedAt(attended, row * width + s, length));
+      return { symbols: target, logProbability: logProbabilities[at], ...(read && { attended: read }) };
     });
 }
 
@@ -401,13 +401,13 @@ export function allocateShards(
     carried: { before: states(), after: states() },
   }));
   return Array.from({ length: slots }, () =>
-    shared.map(one => {
+    shared.map(shard => {
       const batch = allocateBatch(job, heap);
       // each weight is one of a loss
       const rows = heap.allocate(batch.inputs.weight.length);
       const outputs = heap.allocate(predictions * shape.batch * spec.outputSize);
       const decoded = job.decode && allocateDecoded(job.decode, job);
-      return { batch, rows, predictions: outputs, ...one, ...(decoded && { decoded }) };
+      return { batch, rows, predictions: outputs, ...shard, ...(decoded && { decoded }) };
     }),
   );
 }
@@ -505,7 +505,7 @@ export class ShardServer {
     }
     if ('job' in request) {
       const machine = new KernelMachine(await this.compiler());
-      const slots = request.slots.map(shards => shards.map(one => openShard(one, this.runtime.heap)));
+      const slots = request.slots.map(shards => shards.map(shard => openShard(shard, this.runtime.heap)));
       this.groups.set(request.group, { machine, computer: new ShardComputer(machine, request.job), slots });
       return null;
     }

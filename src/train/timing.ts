@@ -204,9 +204,9 @@ export function timesSoFar(records: readonly LoggedEvent[], summary: Summary | u
   return end?.event === 'run.end' ? { ...times, duration_s: Number(end.duration_s) } : times;
 }
 
-function timesOf(told: Readonly<Record<string, unknown>>): RunTimes {
-  const known = Object.keys(NO_TIMES).filter(name => typeof told[name] === 'number');
-  return { ...NO_TIMES, ...Object.fromEntries(known.map(name => [name, told[name]])) };
+function timesOf(fields: Readonly<Record<string, unknown>>): RunTimes {
+  const known = Object.keys(NO_TIMES).filter(name => typeof fields[name] === 'number');
+  return { ...NO_TIMES, ...Object.fromEntries(known.map(name => [name, fields[name]])) };
 }
 
 function timesOfKilled(records: readonly LoggedEvent[]): RunTimes {

@@ -160,8 +160,8 @@ export function closeFailed(run: Closing, error: unknown, events: RunEvents | un
   const [message] = (error instanceof Error ? error.message : String(error)).split('\n');
   const saved = attempt(() => savedCheckpoints(run.directory.files.checkpoints));
   const none = { best: null, checkpoints: { last: null, best: null } };
-  const told = summaryOf(run, { status: 'failed', exitCode, message }, saved ?? none);
-  const summary = { ...told, digests: attempt(() => digestsOf(run, events)) ?? told.digests };
+  const failed = summaryOf(run, { status: 'failed', exitCode, message }, saved ?? none);
+  const summary = { ...failed, digests: attempt(() => digestsOf(run, events)) ?? failed.digests };
   const isWritten = attempt(() => {
     run.directory.write('summary', summary);
     return true;

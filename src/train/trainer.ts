@@ -81,11 +81,11 @@ export class Trainer {
     settings: S,
     pool?: ShardPool,
   ): Promise<Trainer> {
-    const own = pool ?? (await ShardPool.open(options));
-    const { layout, engine } = own;
+    const shardPool = pool ?? (await ShardPool.open(options));
+    const { layout, engine } = shardPool;
     const factors = options.groups?.factors;
     const makeUpdater = () => createUpdater(engine, optimizer, settings, layout.size, factors);
-    return new Trainer(options, own, makeUpdater);
+    return new Trainer(options, shardPool, makeUpdater);
   }
 
   get layout(): ParameterLayout {
@@ -129,7 +129,7 @@ export class Trainer {
   async divideLogits(temperatures: readonly number[]): Promise<void> {
     await this.read();
     const flat = this.average ?? this.parameters;
-    const named = (name: string) => this.layout.parameters.find(one => one.name === name)!;
+    const named = (name: string) => this.layout.parameters.find(parameter => parameter.name === name)!;
     const data = (name: string) => this.layout.read(named(name), flat);
     const weights = new Map(
       this.layout.parameters.map(({ name, shape }) => [

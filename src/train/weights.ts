@@ -51,7 +51,7 @@ const prefixOf = (which: WeightsName) => (which === 'average' ? AVERAGE : '');
 export function weightsAlone(tensors: Tensors, which: WeightsName): Map<string, Tensor> {
   const prefix = prefixOf(which);
   const others = [OPTIMIZER, CARRIED, AVERAGE].filter(other => other !== prefix);
-  const isChosen = (name: string) => name.startsWith(prefix) && !others.some(one => name.startsWith(one));
+  const isChosen = (name: string) => name.startsWith(prefix) && !others.some(other => name.startsWith(other));
   const chosen = [...tensors].filter(([name]) => isChosen(name));
   return new Map(chosen.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }

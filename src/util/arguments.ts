@@ -14,7 +14,7 @@ export const text: Kind = { expected: 'a string', accepts: value => typeof value
 
 export const texts: Kind = {
   expected: 'a list of strings',
-  accepts: value => Array.isArray(value) && value.every(one => typeof one === 'string'),
+  accepts: value => Array.isArray(value) && value.every(item => typeof item === 'string'),
 };
 
 export const flag: Kind = { expected: 'true or false', accepts: value => typeof value === 'boolean' };

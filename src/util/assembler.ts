@@ -273,10 +273,10 @@ export interface MemoryLimits {
 }
 
 /** A module that imports `env.memory` and exports one function by its name. */
-export function assembleModule(memory: MemoryLimits, one: FunctionAssembler): Uint8Array {
+export function assembleModule(memory: MemoryLimits, assembled: FunctionAssembler): Uint8Array {
   const section = (id: number, item: readonly number[]) => [id, ...unsigned(item.length + 1), 1, ...item];
   const text = (value: string) => [...unsigned(value.length), ...new TextEncoder().encode(value)];
-  const { parameters } = one;
+  const { parameters } = assembled;
   const type = [0x60, ...unsigned(parameters.length), ...parameters.map(each => VALUE_TYPES[each]), 0];
   const limits = [memory.shared ? 3 : 1, ...unsigned(memory.initial), ...unsigned(memory.maximum)];
   const header = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
@@ -285,8 +285,8 @@ export function assembleModule(memory: MemoryLimits, one: FunctionAssembler): Ui
       section(1, type),
       section(2, [...text('env'), ...text('memory'), 0x02, ...limits]),
       section(3, unsigned(0)),
-      section(7, [...text(one.name), 0x00, 0x00]),
-      section(10, one.body()),
+      section(7, [...text(assembled.name), 0x00, 0x00]),
+      section(10, assembled.body()),
     ),
   );
 }

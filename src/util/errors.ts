@@ -110,7 +110,7 @@ export function caught<T>(action: () => T): T | UserError {
 /** Runs `action` on all items, and then throws the problems of all of them together. */
 export function forAll<I, T>(items: readonly I[], action: (item: I, index: number) => T): T[] {
   const results = items.map((item, index) => caught(() => action(item, index)));
-  const errors = results.filter(one => one instanceof UserError);
+  const errors = results.filter(result => result instanceof UserError);
   if (errors.length > 0) throw joined(errors);
   return results as T[];
 }

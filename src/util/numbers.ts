@@ -82,7 +82,7 @@ const STRIDES = [1, 2, 3, 5, 10, 20, 50, 100];
 export function logTicks(low: number, high: number): readonly number[] {
   const first = Math.ceil(Math.log10(low) - 1e-9);
   const last = Math.floor(Math.log10(high) + 1e-9);
-  const stride = STRIDES.find(one => (last - first) / one < MAX_POWERS) ?? MAX_POWERS;
+  const stride = STRIDES.find(candidate => (last - first) / candidate < MAX_POWERS) ?? MAX_POWERS;
   const powers = range(first, last).filter(power => power % stride === 0);
   if (powers.length >= 3) return powers.map(power => Number(`1e${power}`));
   const ticks = range(first - 1, last)

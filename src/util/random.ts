@@ -123,9 +123,9 @@ function sha256(text: string): Int32Array {
     let [a, b, c, d, e, f, g, h] = state;
     for (let t = 0; t < 64; t++) {
       const choice = (e & f) ^ (~e & g);
-      const one = h + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) + choice + ROUNDS[t] + w[t];
+      const first = h + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) + choice + ROUNDS[t] + w[t];
       const two = (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
-      [h, g, f, e, d, c, b, a] = [g, f, e, (d + one) | 0, c, b, a, (one + two) | 0];
+      [h, g, f, e, d, c, b, a] = [g, f, e, (d + first) | 0, c, b, a, (first + two) | 0];
     }
     for (const [i, word] of [a, b, c, d, e, f, g, h].entries()) state[i] += word;
   }

@@ -171,7 +171,7 @@ function keywords(options: object, table: Readonly<Record<string, string>>): Jso
 
 function shape<T, O extends Options | string, Known extends boolean = HasFacts<O>>(
   given: O,
-  own: () => JsonSchema,
+  json: () => JsonSchema,
   { keys = {}, parts = [] }: Partial<Pick<Shape, 'keys' | 'parts'>> = {},
 ): Shape<T, IsPresent<O>, Known> {
   const options = optionsOf(given);
@@ -181,7 +181,7 @@ function shape<T, O extends Options | string, Known extends boolean = HasFacts<O
       ...(title !== undefined && { title }),
       ...(description !== undefined && { description }),
     };
-    return { ...heading, ...own(), ...keywords(options, LIMITS), ...rest };
+    return { ...heading, ...json(), ...keywords(options, LIMITS), ...rest };
   };
   const definitions = () =>
     Object.assign({}, ...[...Object.values(keys), ...parts].map(part => part.definitions()));
@@ -434,7 +434,7 @@ function factsBelow(
   const facts = { ...around, ...part.facts };
   const inner = [
     ...Object.entries(part.keys).flatMap(([key, one]) => factsBelow(one, [...path, key], facts)),
-    ...part.parts.flatMap(one => factsBelow(one, path, facts)),
+    ...part.parts.flatMap(member => factsBelow(member, path, facts)),
   ];
   return inner.length > 0 ? inner : [[path.join('.'), facts as KeyFacts]];
 }

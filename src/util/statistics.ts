@@ -307,7 +307,7 @@ export function differenceInterval(first: readonly number[], second: readonly nu
 function interval(terms: readonly Term[]) {
   const measured = statistic(terms.map(({ values }) => momentsOf(values).mean));
   function statistic(means: readonly number[]): number {
-    return means.reduce((sum, one, i) => sum + terms[i].sign * one, 0);
+    return means.reduce((sum, mean, i) => sum + terms[i].sign * mean, 0);
   }
   const random = RandomStream.of(0, 'bootstrap');
   const drawn = new Float64Array(RESAMPLES);
@@ -316,7 +316,7 @@ function interval(terms: readonly Term[]) {
   drawn.sort();
   // bias correction, (14.14); ties count half
   const below = drawn.reduce(
-    (count, one) => count + (one < measured ? 1 : 0) + (one === measured ? 0.5 : 0),
+    (count, value) => count + (value < measured ? 1 : 0) + (value === measured ? 0.5 : 0),
     0,
   );
   const z0 = normalQuantile(below / RESAMPLES);

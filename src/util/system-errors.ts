@@ -42,10 +42,13 @@ export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
 
-/** @param own reasons of codes that have another meaning in the failed operation */
-export function systemReason(error: unknown, own: Readonly<Record<string, string>> = {}): string | undefined {
+/** @param reasons reasons of codes that have another meaning in the failed operation */
+export function systemReason(
+  error: unknown,
+  reasons: Readonly<Record<string, string>> = {},
+): string | undefined {
   const code = codeOf(error) ?? '';
-  return own[code] ?? REASONS[code];
+  return reasons[code] ?? REASONS[code];
 }
 
 /** Like `systemReason`, for an error of reading the file at `path`. */

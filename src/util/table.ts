@@ -90,7 +90,7 @@ export function aligned(
 /** Narrows the widest columns until all fit, but none below the minimum width. */
 function fit(widths: readonly number[], room: number): readonly number[] {
   const fitted = [...widths];
-  const total = (): number => fitted.reduce((sum, one) => sum + one, GAP.length * (fitted.length - 1));
+  const total = (): number => fitted.reduce((sum, width) => sum + width, GAP.length * (fitted.length - 1));
   while (total() > room) {
     const widest = fitted.lastIndexOf(Math.max(...fitted));
     if (fitted[widest] <= MIN_WIDTH) break;

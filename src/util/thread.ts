@@ -41,10 +41,10 @@ export class Thread<Request, Result> {
     });
     this.worker.unref(); // an idle thread does not keep the process alive
     this.worker.on('message', (reply: Reply<Result>) => {
-      const one = this.waiting.shift();
+      const waiting = this.waiting.shift();
       if (this.waiting.length === 0) this.rest();
-      if ('error' in reply) one?.reject(reply.error);
-      else one?.resolve(reply.result);
+      if ('error' in reply) waiting?.reject(reply.error);
+      else waiting?.resolve(reply.result);
     });
     this.worker.on('error', error => this.fail(error));
     this.worker.on('messageerror', error => this.fail(error));
@@ -76,7 +76,7 @@ export class Thread<Request, Result> {
     // an 'exit' event, which says less, follows an 'error' event
     this.ended ??= error;
     this.rest();
-    for (const one of this.waiting.splice(0)) one.reject(error);
+    for (const waiting of this.waiting.splice(0)) waiting.reject(error);
   }
 }
 

@@ -83,11 +83,13 @@ export async function verifyBackends(config: string, options: VerifyBackendsOpti
       const found = worstByTensor(
         pairs.flatMap(pair => compareStandings(step, pair, layout.parameters, initial)),
       );
-      apart.push(...found.map(one => ({ step, ...one })));
-      const largest = found.reduce((worst, one) => (strain(one) > strain(worst) ? one : worst));
-      const of = (number: 'loss' | 'gradientNorm') =>
+      apart.push(...found.map(difference => ({ step, ...difference })));
+      const largest = found.reduce((worst, difference) =>
+        strain(difference) > strain(worst) ? difference : worst,
+      );
+      const numbersOf = (number: 'loss' | 'gradientNorm') =>
         Object.fromEntries(standings.map(({ backend, result }) => [backend, result[number]]));
-      steps.push({ step, loss: of('loss'), gradient_norm: of('gradientNorm'), largest });
+      steps.push({ step, loss: numbersOf('loss'), gradient_norm: numbersOf('gradientNorm'), largest });
       note(
         `step ${step} of ${last}: largest difference ${largest.difference.toExponential(1)} (${largest.tensor}, ${largest.backends.join(' and ')})`,
       );
@@ -200,9 +202,9 @@ function strain({ difference, tolerance }: Apart): number {
 /** For each tensor its most strained difference, in the order of `all`. */
 export function worstByTensor<T extends Apart>(all: readonly T[]): T[] {
   const worst = new Map<string, T>();
-  for (const one of all) {
-    const known = worst.get(one.tensor);
-    if (known === undefined || strain(one) > strain(known)) worst.set(one.tensor, one);
+  for (const difference of all) {
+    const known = worst.get(difference.tensor);
+    if (known === undefined || strain(difference) > strain(known)) worst.set(difference.tensor, difference);
   }
   return [...worst.values()];
 }

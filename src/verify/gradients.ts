@@ -161,12 +161,14 @@ interface Ingredients {
 
 async function checkTensor({ name, shape, offset, size }: Parameter, given: Ingredients) {
   const { exact, compiled, random, point, lossAt } = given;
-  const [own, kernels] = [exact, compiled].map(({ gradient }) => gradient.subarray(offset, offset + size));
-  const gradientNorm = norm(own);
+  const [reference, kernels] = [exact, compiled].map(({ gradient }) =>
+    gradient.subarray(offset, offset + size),
+  );
+  const gradientNorm = norm(reference);
   const whole = norm(exact.gradient);
   // all elements are non-zero
-  const direction = Float64Array.from(own, () => (random.uniform() < 0.5 ? -1 : 1));
-  const expected = own.reduce((slope, value, i) => slope + value * direction[i], 0);
+  const direction = Float64Array.from(reference, () => (random.uniform() < 0.5 ? -1 : 1));
+  const expected = reference.reduce((slope, value, i) => slope + value * direction[i], 0);
   const scale = Math.max(gradientNorm, MIN_PARTS.differences * whole);
   const before = point.slice(offset, offset + size);
   const moved = (by: number) => {
@@ -177,7 +179,7 @@ async function checkTensor({ name, shape, offset, size }: Parameter, given: Ingr
   };
   const slope = await differentiateAtZero(moved, ENOUGH * scale);
   point.set(before, offset);
-  const kernelError = relative(norm(kernels, own), Math.max(gradientNorm, MIN_PARTS.kernels * whole));
+  const kernelError = relative(norm(kernels, reference), Math.max(gradientNorm, MIN_PARTS.kernels * whole));
   const differenceError = relative(Math.abs(slope.value - expected), scale);
   return {
     name,
@@ -302,7 +304,7 @@ export interface BatchInShards {
 function countedRows({ shape, shards }: BatchInShards): number[] {
   return shards.flatMap(({ inputs: { weight } }, s) =>
     range(shape.batch)
-      .filter(row => weight.some((one, at) => at % shape.batch === row && one !== 0))
+      .filter(row => weight.some((value, at) => at % shape.batch === row && value !== 0))
       .map(row => s * shape.batch + row),
   );
 }

@@ -183,7 +183,7 @@ function refuseFailure(outcome: Outcome, stop: AbortSignal | undefined): void {
     ]);
   if (isDone(outcome)) return;
   const { code, stderr } = outcome;
-  const known = [EXIT.usage, EXIT.damaged, EXIT.diverged].find(one => one === code);
+  const known = [EXIT.usage, EXIT.damaged, EXIT.diverged].find(usual => usual === code);
   const reason = stderr
     .trim()
     .split(/\s*\n\s*/)

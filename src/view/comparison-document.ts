@@ -40,7 +40,7 @@ function differencesTable({ sides, config, facts }: Comparison): Table {
 function recordsOf({ sides, metrics }: Comparison) {
   return metrics.flatMap(({ metric, sides: measured, comparisons }) =>
     measured.map(({ side, n, mean, spread, best }) => {
-      const compared = comparisons.find(one => one.side === side);
+      const compared = comparisons.find(comparison => comparison.side === side);
       const { difference = null, interval, test, verdict = null, reason = null } = compared ?? {};
       const { low = null, high = null } = interval ?? {};
       return {
@@ -64,17 +64,17 @@ export function metricsRecords(comparison: Comparison): Table {
 }
 
 function metricsTable(comparison: Comparison): Table {
-  const rows = recordsOf(comparison).map(({ low, high, ...one }, i, all): Cell[] => [
-    all[i - 1]?.metric === one.metric ? '' : one.metric,
-    one.side,
-    one.n,
-    digits(one.mean),
-    digits(one.spread, 2),
-    digits(one.best),
-    signed(one.difference),
+  const rows = recordsOf(comparison).map(({ low, high, ...record }, i, all): Cell[] => [
+    all[i - 1]?.metric === record.metric ? '' : record.metric,
+    record.side,
+    record.n,
+    digits(record.mean),
+    digits(record.spread, 2),
+    digits(record.best),
+    signed(record.difference),
     low === null || high === null ? null : `${signed(low, 2)} to ${signed(high, 2)}`,
-    digits(one.p_adjusted, 2),
-    one.verdict,
+    digits(record.p_adjusted, 2),
+    record.verdict,
   ]);
   const names = ['metric', 'side', 'n', 'mean', 'spread', 'best', 'difference'];
   return { columns: columns(...names, '95 % interval', 'p', 'verdict'), rows };
@@ -123,8 +123,8 @@ export function effectWords(changes: readonly Effect[]): string {
 
 function describeSide({ runs, seeds, folds }: SideInfo): string {
   const counted = runs.filter(run => run.left_out === null).length;
-  const of = counted === runs.length ? '' : `${counted} of `;
-  const words = `${of}${runs.length} run${runs.length === 1 ? '' : 's'}`;
+  const outOf = counted === runs.length ? '' : `${counted} of `;
+  const words = `${outOf}${runs.length} run${runs.length === 1 ? '' : 's'}`;
   if (folds) return `${words}, folds ${ranges(folds)}`;
   return seeds.length === 0 ? words : `${words}, seed${seeds.length === 1 ? '' : 's'} ${ranges(seeds)}`;
 }
@@ -178,18 +178,18 @@ function leftOutSentences({ sides, metrics, left_out }: Comparison): string[] {
 
 /** Reasons for inconclusive verdicts, each once for all its sides and metrics. */
 function reasonSentences({ metrics }: Comparison): string[] {
-  const told = new Map<string, { sides: Set<string>; metrics: Set<string> }>();
+  const causes = new Map<string, { sides: Set<string>; metrics: Set<string> }>();
   for (const { metric, comparisons } of metrics)
     for (const compared of comparisons)
       for (const reason of reasonsOf(compared)) {
-        const known = told.get(reason) ?? { sides: new Set(), metrics: new Set() };
-        told.set(reason, known);
+        const known = causes.get(reason) ?? { sides: new Set(), metrics: new Set() };
+        causes.set(reason, known);
         known.sides.add(compared.side);
         known.metrics.add(metric);
       }
-  return [...told].map(([reason, of]) => {
-    const only = of.metrics.size === metrics.length ? '' : ` (${[...of.metrics].join(', ')})`;
-    return `${[...of.sides].join(', ')}: ${reason}${only}`;
+  return [...causes].map(([reason, found]) => {
+    const only = found.metrics.size === metrics.length ? '' : ` (${[...found.metrics].join(', ')})`;
+    return `${[...found.sides].join(', ')}: ${reason}${only}`;
   });
 }
 

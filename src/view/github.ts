@@ -142,7 +142,7 @@ function placeOfGate(origin: string, configFiles: readonly string[], workspace: 
 function inWorkspace(path: string, workspace: string): string[] {
   const parts = partsOf(path);
   const all = [path, ...parts.map((_, i) => join(workspace, ...parts.slice(i)))];
-  return all.filter(isFile).flatMap(one => relativeTo(workspace, one) ?? []);
+  return all.filter(isFile).flatMap(file => relativeTo(workspace, file) ?? []);
 }
 
 function isFile(path: string): boolean {

@@ -70,8 +70,8 @@ function part(block: Block): readonly string[] {
   }
 }
 
-function table(of: Table): readonly string[] {
-  return formatTable(of, 'markdown').split('\n').slice(0, -1);
+function table(content: Table): readonly string[] {
+  return formatTable(content, 'markdown').split('\n').slice(0, -1);
 }
 
 function listed(line: string): string {
@@ -105,9 +105,9 @@ function judgementTable(subjects: readonly Subject[]): Table {
 }
 
 function factTable(subjects: readonly Subject[]): Table {
-  const told = subjects.filter(({ facts }) => facts.length > 0);
-  const names = [...new Set(told.flatMap(({ facts }) => facts.map(({ name }) => name)))];
-  const rows = told.map(({ about, facts }): Cell[] => {
+  const shown = subjects.filter(({ facts }) => facts.length > 0);
+  const names = [...new Set(shown.flatMap(({ facts }) => facts.map(({ name }) => name)))];
+  const rows = shown.map(({ about, facts }): Cell[] => {
     const values = new Map(facts.map(({ name, value }) => [name, value]));
     return [about, ...names.map(name => cellOf(values.get(name)))];
   });

@@ -52,12 +52,12 @@ function buildIndexReport(root: string) {
   const sweeps: SweepRow[] = [];
   const details: RunReport[] = [];
   const unreadable: Unreadable[] = [];
-  for (const one of all) {
-    const path = pathUnder(root, one.path);
+  for (const entry of all) {
+    const path = pathUnder(root, entry.path);
     try {
-      if (one.kind === 'sweep') sweeps.push(sweepRowOf(readSweepResults(one.path), path));
+      if (entry.kind === 'sweep') sweeps.push(sweepRowOf(readSweepResults(entry.path), path));
       else {
-        const run = Run.read(one.path);
+        const run = Run.read(entry.path);
         const history = run.history(SHORT);
         const row = runRowOf(run, path, () => history);
         runs.push({ ...row, config: configTexts(run.config), sparkline: sparklineOf(history) });
@@ -90,7 +90,7 @@ export type ConfigTexts = Readonly<Record<string, string>>;
 export function runRowOf(run: Run, path: string, historyOf: () => RunHistory) {
   const ended = endOf(run);
   const verdicts = (ended?.gates ?? []).map(({ verdict }) => verdict);
-  const worst = (['failed', 'inconclusive', 'passed'] as const).find(one => verdicts.includes(one));
+  const worst = (['failed', 'inconclusive', 'passed'] as const).find(verdict => verdicts.includes(verdict));
   return {
     ...runFacts(run, ended, historyOf),
     path,
@@ -267,10 +267,15 @@ function essentialsOf(report: Report): Essentials {
       const rows = [
         ['name', 'id', 'status', 'metrics'],
         ...runs.map(row => {
-          const told = row.metrics.map(metric => `${metric.name} ${metric.value}`);
-          return [row.name, row.id, statusWords(row), told.join(', ')];
+          const words = row.metrics.map(metric => `${metric.name} ${metric.value}`);
+          return [row.name, row.id, statusWords(row), words.join(', ')];
         }),
-        ...sweeps.map(one => [one.name, one.id, one.state, `best ${one.metric} ${one.best?.value ?? '-'}`]),
+        ...sweeps.map(sweep => [
+          sweep.name,
+          sweep.id,
+          sweep.state,
+          `best ${sweep.metric} ${sweep.best?.value ?? '-'}`,
+        ]),
       ];
       return { title, rows };
     }

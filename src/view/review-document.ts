@@ -65,8 +65,8 @@ function without(
   shared: ReturnType<typeof sharedWarnings>,
   { count, first }: Subject['warnings'],
 ): Subject['warnings'] {
-  const own = first.filter(({ message }) => !shared.has(message));
-  return { count: count - (first.length - own.length), first: own };
+  const local = first.filter(({ message }) => !shared.has(message));
+  return { count: count - (first.length - local.length), first: local };
 }
 
 function outcomeOf({ verdict, exit_code }: Review): string {
@@ -129,7 +129,7 @@ function headJudgement(name: string, verdict: Judgement['verdict'], sentence: st
 
 /** Uses the id only for trials, since other ids contain the time. */
 function identityOf({ directory, name, seed, run_id }: RunReview, sweeps: Review['sweeps']): string {
-  const sweep = sweeps.find(one => directory.startsWith(`${one.directory}${sep}`));
+  const sweep = sweeps.find(parent => directory.startsWith(`${parent.directory}${sep}`));
   return sweep === undefined ? `${name}.seed-${seed ?? 'unknown'}` : `${sweep.name}.${run_id}`;
 }
 
@@ -266,7 +266,7 @@ function groupNotes({ left_out, comparison }: GroupReview): string[] {
       `changed since ${file}:`,
       ...[...moved.map(movedWords), ...drawn].map(line => `  ${line}`),
     ];
-  const known = PINNED.filter(kind => !not_pinned.some(one => one === kind));
+  const known = PINNED.filter(kind => !not_pinned.some(omitted => omitted === kind));
   return [...leftOut, `${known.slice(0, -1).join(', ')} and ${known.at(-1)} are those of ${file}`, ...drawn];
 }
 
@@ -305,7 +305,9 @@ function chartsOf(group: GroupReview, runs: readonly RunReview[], curves: Review
   const members = group.runs
     .map(id => curves[runs.findIndex(run => run.run_id === id)] ?? {})
     .slice(0, MAX_LINES);
-  const names = new Set(members.flatMap(own => Object.keys(own)).filter(name => name.startsWith('test.')));
+  const names = new Set(
+    members.flatMap(member => Object.keys(member)).filter(name => name.startsWith('test.')),
+  );
   return [...names].map(name => ({
     kind: 'chart',
     title: `${group.name}: ${name}, ${largerIsBetter(name) ? 'larger' : 'smaller'} is better`,

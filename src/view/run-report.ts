@@ -178,8 +178,11 @@ function byName(metrics: readonly Metric[]): readonly Metric[] {
 function baselinesOf(baselines: Summary['baselines']) {
   const { validation = {}, test = {} } = baselines ?? {};
   return Object.keys(test).map(name => {
-    const of = (split: SplitBaselines) => split[name as keyof SplitBaselines] ?? {};
-    return { name, metrics: byName(finalMetrics({ train: {}, validation: of(validation), test: of(test) })) };
+    const ofSplit = (split: SplitBaselines) => split[name as keyof SplitBaselines] ?? {};
+    return {
+      name,
+      metrics: byName(finalMetrics({ train: {}, validation: ofSplit(validation), test: ofSplit(test) })),
+    };
   });
 }
 
@@ -246,9 +249,9 @@ function explanationOf({ split, step, scores, features, parts, attributions }: E
   const { of, agreement, groups, sequences, ...both } = attributions;
   const withContributions = <R extends { readonly name: string }>(
     rows: readonly R[],
-    of: typeof both.parts,
-  ) => rows.map(row => ({ ...row, ...of.find(one => one.name === row.name)! }));
-  const isStatic = (name: string) => features.some(one => one.name === name && one.is_static);
+    contributions: typeof both.parts,
+  ) => rows.map(row => ({ ...row, ...contributions.find(contribution => contribution.name === row.name)! }));
+  const isStatic = (name: string) => features.some(feature => feature.name === name && feature.is_static);
   const inSteps = groups.filter(name => !isStatic(name));
   const largest = both.features.flatMap(({ name }) => (isStatic(name) ? [] : [name]));
   const named = inSteps.length > MAX_NAMED ? [] : largest;
@@ -278,8 +281,8 @@ function explanationOf({ split, step, scores, features, parts, attributions }: E
         // of the same steps, unless the model reads several as one
         const attended = named.length > 0 && attention?.length === steps ? attention : [];
         const strongest = Math.max(...attended, Number.MIN_VALUE);
-        const bytes = (of: readonly number[]) =>
-          Buffer.from(of.map(value => Math.max(0, Math.round(255 * value)))).toString('base64');
+        const bytes = (fractions: readonly number[]) =>
+          Buffer.from(fractions.map(value => Math.max(0, Math.round(255 * value)))).toString('base64');
         const ofContributions = (sign: number) => values.map(value => (sign * value) / most);
         const ofAttention = attended.map(weight => weight / strongest);
         const labels = attended.length > 0 ? [...named, 'attention'] : named;
@@ -354,7 +357,7 @@ function configValues(config: Readonly<Record<string, unknown>>, commandLine: re
       value: shown(value),
       default: usual === undefined ? null : shown(usual),
       differs: usual === undefined || canonical(usual as Value) !== canonical(value as Value),
-      overridden: overridden.some(one => key === one || key.startsWith(`${one}.`)),
+      overridden: overridden.some(feature => key === feature || key.startsWith(`${feature}.`)),
     };
   });
 }

@@ -125,7 +125,7 @@ function trialOf(row: TrialRow, results: SweepResults) {
     message,
     // paths relative to the sweep's directory
     runs: replicatesOf(plan, plan.seeds).map(({ seed, fold }) => {
-      const result = row.seeds.find(one => one.seed === seed && one.fold === fold);
+      const result = row.seeds.find(seedResult => seedResult.seed === seed && seedResult.fold === fold);
       const path = relative(directory.path, directory.runPath({ trial, seed, fold })).split(sep).join('/');
       return {
         seed,

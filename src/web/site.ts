@@ -132,7 +132,9 @@ function experimentWith(config: string, assignment: string): LoadedExperiment['e
   const found = caught(() => loadExperiment(config, { set: [assignment] }));
   if (!(found instanceof UserError)) return found.experiment;
   throw usageErrors(
-    found.diagnostics.map(one => (one.file === '--set' ? { ...one, file: '--slider' } : one)),
+    found.diagnostics.map(diagnostic =>
+      diagnostic.file === '--set' ? { ...diagnostic, file: '--slider' } : diagnostic,
+    ),
   );
 }
 
@@ -198,9 +200,9 @@ function startsAsParquet(file: string): boolean {
 function commonFolder(files: readonly string[]): string {
   const [first, ...others] = files.map(file => dirname(file).split(sep));
   let depth = first.length;
-  for (const one of others) {
+  for (const other of others) {
     let same = 0;
-    while (same < depth && one[same] === first[same]) same++;
+    while (same < depth && other[same] === first[same]) same++;
     depth = same;
   }
   return first.slice(0, depth).join(sep) || sep;

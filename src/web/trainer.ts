@@ -88,10 +88,10 @@ function isResumable(): boolean {
 
 function problemsOf(error: unknown): Problem[] {
   if (error instanceof UserError)
-    return error.diagnostics.map(one => {
+    return error.diagnostics.map(diagnostic => {
       // names as in the site
-      const message = one.message.replaceAll(`${SITE}/`, '');
-      return { ...one, message, place: placeIn(one) };
+      const message = diagnostic.message.replaceAll(`${SITE}/`, '');
+      return { ...diagnostic, message, place: placeIn(diagnostic) };
     });
   const message = error instanceof Error ? error.message : String(error);
   return [{ code: 'unexpected', message, place: '' }];
@@ -363,8 +363,8 @@ async function handle(request: Request): Promise<void> {
       return train(async signal => {
         const { backend = 'webasm' } = request;
         const portable = backend === 'webasm';
-        const own = { ...options, backend, portable, output: RUNS, commandLine: [] };
-        await runExperiment(loadEdited(request), { ...own, started: new Date(), signal }, observer());
+        const settings = { ...options, backend, portable, output: RUNS, commandLine: [] };
+        await runExperiment(loadEdited(request), { ...settings, started: new Date(), signal }, observer());
       });
   }
 }

@@ -18,7 +18,7 @@ export function commandOf(
 ): { readonly command: Command; readonly depth: number } {
   let command = program;
   for (const [depth, word] of words.entries()) {
-    const below = command.commands.find(one => one.name() === word);
+    const below = command.commands.find(child => child.name() === word);
     if (below === undefined) return { command, depth };
     command = below;
   }

@@ -71,7 +71,7 @@ export class VerbOption<T> {
       const value = choices?.includes(text) === false ? undefined : parse ? parse(text) : text;
       if (value === undefined) {
         // `gpu` means webgpu rather than cpu
-        const longer = choices?.find(one => text.length > 2 && one.includes(text));
+        const longer = choices?.find(possible => text.length > 2 && possible.includes(text));
         throw usageError('cli/invalidArgument', `invalid value '${text}'`, {
           file: env === undefined ? name : `${name} or ${env}`,
           expected,

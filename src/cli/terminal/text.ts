@@ -196,9 +196,9 @@ function cellsOf(lines: readonly ChartLine[], frame: Frame, isDotted: boolean): 
   const cells = Array.from({ length: frame.rows }, () =>
     new Array<Cell>(frame.columns).fill({ text: ' ', line: -1 }),
   );
-  for (const [line, one] of lines.entries()) {
+  for (const [line, chartLine] of lines.entries()) {
     let before: number | undefined;
-    for (const [column, y] of heights(one, frame, across * frame.columns).entries()) {
+    for (const [column, y] of heights(chartLine, frame, across * frame.columns).entries()) {
       const row = y === undefined ? undefined : rowOf(y, frame, down * frame.rows);
       if (row !== undefined) {
         // fill steep parts of dots, so that the line is connected
@@ -210,7 +210,8 @@ function cellsOf(lines: readonly ChartLine[], frame: Frame, isDotted: boolean): 
           if (isDotted) {
             const bits = Math.max(0, text.charCodeAt(0) - BRAILLE) | DOTS[at % 4][column % 2];
             cellRow[cell] = { text: String.fromCharCode(BRAILLE + bits), line };
-          } else cellRow[cell] = text === ' ' ? { text: one.label[0], line } : { text: SHARED, line: -1 };
+          } else
+            cellRow[cell] = text === ' ' ? { text: chartLine.label[0], line } : { text: SHARED, line: -1 };
         }
       }
       before = row;

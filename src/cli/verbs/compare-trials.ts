@@ -116,7 +116,7 @@ function betterWithFewerEpochs({ plan, records, best }: SweepResults): string[] 
 
 /** The first trials that diverged or failed. The logs of the runs have all. */
 function unsuccessful({ records: { rows } }: SweepResults): string[] {
-  const of = counted(rows.length, 'trial');
+  const outOf = counted(rows.length, 'trial');
   return (['diverged', 'failed'] as const).flatMap(state => {
     const found = rows.filter(row => row.state === state);
     const shown = found
@@ -125,7 +125,7 @@ function unsuccessful({ records: { rows } }: SweepResults): string[] {
         ({ trial, message }) => `trial ${trial} ${state}${message === null ? '' : `: ${printable(message)}`}`,
       );
     const more = found.length > shown.length ? [`and ${found.length - shown.length} more`] : [];
-    return found.length === 0 ? [] : [`${found.length} of ${of} ${state}:`, ...shown, ...more];
+    return found.length === 0 ? [] : [`${found.length} of ${outOf} ${state}:`, ...shown, ...more];
   });
 }
 

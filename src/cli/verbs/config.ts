@@ -149,7 +149,9 @@ function formatKey({ key, description, expected, values, examples, ...rest }: Ex
     `  ${description}`,
     `  expected: ${expected}`,
     ...('default' in rest ? [`  default:  ${words(rest.default)}`] : []),
-    ...(examples.length > 0 ? [`  example:  ${examples.map(one => JSON.stringify(one)).join('  ')}`] : []),
+    ...(examples.length > 0
+      ? [`  example:  ${examples.map(example => JSON.stringify(example)).join('  ')}`]
+      : []),
   ];
   return `${lines.join('\n')}\n\n${values.length === 0 ? 'not set\n' : formatValues(values)}`;
 }

@@ -118,8 +118,8 @@ function stepWords({ input, embedded = [] }: DataSummary): string {
   const numbers = size - ofSequence - embedded.length;
   const columns = embedded.map(({ name, values }) => `${printable(name)} (one of ${grouped(values)})`);
   const parts = [...(numbers > 0 ? [counted(numbers, 'feature')] : []), ...columns];
-  const own = parts.join(', ');
-  return ofSequence > 0 ? `${own}, and each sequence has ${ofSequence} more` : own;
+  const words = parts.join(', ');
+  return ofSequence > 0 ? `${words}, and each sequence has ${ofSequence} more` : words;
 }
 
 function groupLine({ column, counts, in_several }: NonNullable<DataSummary['groups']>[number]): string {
@@ -131,8 +131,8 @@ function groupLine({ column, counts, in_several }: NonNullable<DataSummary['grou
 function recordingLine(recordings: NonNullable<DataSummary['recordings']>): string {
   const { sample_rate: rate, step_seconds: step, rates, seconds } = recordings;
   const each = Object.entries(seconds).map(([name, time]) => `${round(time)} s in ${name}`);
-  const converted = rates.flatMap(one =>
-    one.rate === rate ? [] : [`; ${grouped(one.recordings)} converted from ${one.rate} Hz`],
+  const converted = rates.flatMap(found =>
+    found.rate === rate ? [] : [`; ${grouped(found.recordings)} converted from ${found.rate} Hz`],
   );
   return `recordings at ${rate} Hz${converted.join('')}; a step every ${round(1000 * step)} ms; ${each.join(', ')}`;
 }
@@ -252,7 +252,7 @@ function scalingWords({ scaling, series_scaling }: ColumnSummary): string {
   if (method === undefined) return '';
   const all = scaling ? [scaling] : (series_scaling?.series ?? []);
   const range = (key: 'offset' | 'scale'): string => {
-    const values = all.map(one => one[key]);
+    const values = all.map(entry => entry[key]);
     const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
     return [...new Set([round(low), round(high)])].join('..');
   };
@@ -287,7 +287,7 @@ function exampleLines(
   hasSymbolsAsTarget: boolean,
 ): string[] {
   const nameOf = hasSymbolsAsTarget ? quoted : printable;
-  const shown = target?.map(one => (typeof one === 'number' ? round(one) : nameOf(one))).join(', ');
+  const shown = target?.map(part => (typeof part === 'number' ? round(part) : nameOf(part))).join(', ');
   const arrow = shown === undefined ? '' : ` -> ${shown === '' ? 'no symbols' : shown}`;
   const title = `${id === undefined ? 'example' : printable(id)}: ${counted(steps, 'step')}${arrow}`;
   if (symbols) {

@@ -81,10 +81,12 @@ export const verb = defineVerb({
     /** Prints the metrics measured on `name`: a split, or the input. */
     const tell = (name: string, { evaluations, metrics, count }: Together<Measured>) => {
       const [{ loss, baselines: trivial = {} }] = evaluations;
-      const undefinedMetrics = measuredMetrics(model.loaded.experiment).filter(one => !(one in metrics));
-      const of = name === INPUT ? 'the input' : `the ${name} split`;
+      const undefinedMetrics = measuredMetrics(model.loaded.experiment).filter(
+        measuredMetric => !(measuredMetric in metrics),
+      );
+      const place = name === INPUT ? 'the input' : `the ${name} split`;
       if (undefinedMetrics.length > 0)
-        io.err(`warning: ${undefinedMetrics.join(', ')} cannot be computed on ${of}\n`);
+        io.err(`warning: ${undefinedMetrics.join(', ')} cannot be computed on ${place}\n`);
       const members = models.map(({ path, file, step, epoch }, i) => {
         const { loss, metrics } = evaluations[i];
         return { run: path, checkpoint: file, step, epoch, metrics: { [name]: { loss, ...metrics } } };
@@ -98,13 +100,16 @@ export const verb = defineVerb({
         return sentences.length > 0 ? [`${baseline}: ${sentences.join(', ')}\n`] : [];
       });
       const result = { metrics: { [name]: measured }, predictions: count, ...baselines };
-      const told = `${metricSentences(name, measured).join(', ')} over ${counted(count, 'prediction')}\n`;
+      const sentence = `${metricSentences(name, measured).join(', ')} over ${counted(count, 'prediction')}\n`;
       const alone = members.map(
-        one => `${one.run}: ${metricSentences(name, one.metrics[name]).join(', ')}\n`,
+        member => `${member.run}: ${metricSentences(name, member.metrics[name]).join(', ')}\n`,
       );
       print(
         isOne ? { ...which, ...result } : { members, ...result },
-        [isOne ? `step ${which.step}: ${told}` : `${members.length} models together: ${told}`, ...lines]
+        [
+          isOne ? `step ${which.step}: ${sentence}` : `${members.length} models together: ${sentence}`,
+          ...lines,
+        ]
           .concat(isOne ? [] : alone)
           .join(''),
       );
@@ -113,7 +118,7 @@ export const verb = defineVerb({
     if (input.length > 0) {
       const { onRejected, tell: tellRejected } = rejections(io, onError);
       const readers = sourcesFor(await openInput(model, input, io, true), models.length);
-      const told = onceFor({ onRejected });
+      const printed = onceFor({ onRejected });
       let sequences = 0;
       const found = await hintingAtSkip(() =>
         evaluateTogether(
@@ -123,7 +128,7 @@ export const verb = defineVerb({
               if (member === model) sequences += more;
             };
             const reader = readers[models.indexOf(member)];
-            return evaluateInput(member, reader, { ...options, ...told }, count, observe);
+            return evaluateInput(member, reader, { ...options, ...printed }, count, observe);
           },
           thresholds,
         ),

@@ -26,8 +26,8 @@ export const verb = defineVerb({
   help: 'Writes explanation.json to the run directory; `report` shows it. Of a sweep, explains the run that `predict` uses.',
   async action([run], options, { io }) {
     const { explain } = await import('../../predict/explain.js');
-    const [one, ...others] = predictingRuns([run]).runs;
-    const path = others.length > 0 ? run : one;
+    const [first, ...others] = predictingRuns([run]).runs;
+    const path = others.length > 0 ? run : first;
     if (path !== run) io.err(`note: this explains the run ${path}\n`);
     const display = createProgress(io, options.quiet);
     const { explanation, warnings } = await hintingAtMovedData(() =>
@@ -58,22 +58,22 @@ function textOfExplanation(
     .join('\n');
 }
 
-function tableText(of: string, rows: readonly Row[], width: number): string {
+function tableText(header: string, rows: readonly Row[], width: number): string {
   if (rows.length === 0) return '';
   const fields = rows[0].scores.flatMap(({ score }, k): Field<Row>[] => [
     { name: score, of: row => shown(score, row.scores[k].change) },
     { name: `${score} 95 %`, title: '95 %', of: row => intervalOf(row.scores[k]) },
     { name: `${score} chance`, title: 'by chance', of: row => shown(score, row.scores[k].floor) },
   ]);
-  const name: Field<Row> = { name: of, of: row => row.name };
+  const name: Field<Row> = { name: header, of: row => row.name };
   return formatTable(tableOf([name, ...fields], rows), 'text', width);
 }
 
 function contributionsText(
-  { of, agreement, features, parts, sequences }: Explanation['attributions'],
+  { of: output, agreement, features, parts, sequences }: Explanation['attributions'],
   width: number,
 ): string {
-  const heading = `Mean size of the contribution to the ${OUTPUT_NAMES[of]} of a prediction, over ${counted(sequences.length, 'sequence')}, and of its change by occlusion:`;
+  const heading = `Mean size of the contribution to the ${OUTPUT_NAMES[output]} of a prediction, over ${counted(sequences.length, 'sequence')}, and of its change by occlusion:`;
   const fields: Field<(typeof features)[number]>[] = [
     { name: 'feature or part', of: row => row.name },
     { name: 'contribution', of: row => row.contribution, show: formatNumber },

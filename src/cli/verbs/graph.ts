@@ -112,7 +112,7 @@ function profileText({ steps, width, step_ms, kernels, other, batch_ms }: StepPr
       ),
     );
   const rest = kernels.slice(MAX_PRINTED);
-  const sum = (key: 'ms' | 'share') => rest.reduce((total, one) => total + one[key], 0);
+  const sum = (key: 'ms' | 'share') => rest.reduce((total, hidden) => total + hidden[key], 0);
   const none = ['', '', ''];
   if (rest.length > 0)
     rows.push(row(sum('ms'), sum('share'), none, `${counted(rest.length, 'kernel')} more`));

@@ -77,7 +77,8 @@ export const verb = defineVerb({
     } = template === 'mnist' ? { plan: { template, values: {} }, lines: [] } : await madeOf(source, choice);
     const command = `${programName(process.argv, process.env)} ${quoted(path)}`;
     const heading = { schema: schemaFor(dirname(resolve(path))), command, name: scalar(name) };
-    const textOf = (one: Plan) => configText({ ...one, values: { ...one.values, ...heading } });
+    const textOf = (proposed: Plan) =>
+      configText({ ...proposed, values: { ...proposed.values, ...heading } });
     const config = textOf(plan);
     const notes = from === undefined ? [] : await checkWithData(path, config, from);
     write(path, config);
@@ -86,8 +87,8 @@ export const verb = defineVerb({
     const isPossible = async ({ choice: other }: OtherReading) => {
       const { dateFormat, decimal } = choice;
       try {
-        const one = await madeOf(source, { dateFormat, decimal, ...other });
-        await checkWithData(path, textOf(one.plan), String(from));
+        const made = await madeOf(source, { dateFormat, decimal, ...other });
+        await checkWithData(path, textOf(made.plan), String(from));
         return true;
       } catch (error) {
         if (error instanceof UserError) return false;

@@ -160,8 +160,9 @@ export const verb = defineVerb({
     };
     if (rate !== undefined) {
       const samples = rawSamples(openSamples(input, io));
-      const told = await print(model => model.ofSamples(samples, rate));
-      if (told === 0) io.err('warning: <stdin>: no prediction: there are no samples, or no symbol in them\n');
+      const printed = await print(model => model.ofSamples(samples, rate));
+      if (printed === 0)
+        io.err('warning: <stdin>: no prediction: there are no samples, or no symbol in them\n');
       return EXIT.done;
     }
     if (isSplit) {
@@ -235,8 +236,8 @@ async function writeLines(
   try {
     for await (const predictions of batches) {
       const shown = predictions.slice(0, limit - written);
-      const line = (one: SequencePrediction) =>
-        format === 'csv' ? csv(one) : format === 'chart' ? chart(one) : jsonLine(style, one);
+      const line = (sequence: SequencePrediction) =>
+        format === 'csv' ? csv(sequence) : format === 'chart' ? chart(sequence) : jsonLine(style, sequence);
       io.data(shown.map(line).join(''));
       warnings.add(shown.flatMap(prediction => prediction.warnings ?? []));
       written += shown.length;
@@ -260,13 +261,15 @@ function chartOf(
   { quantiles, coverage, size, targetNames }: PredictionForm,
   target: number,
 ): Block {
-  const steps = predictions.filter((one): one is ValuePrediction => one.kind === 'value');
+  const steps = predictions.filter(
+    (prediction): prediction is ValuePrediction => prediction.kind === 'value',
+  );
   const line = (
     label: string,
     name: string,
-    of: (step: ValuePrediction) => ArrayLike<number> | undefined,
+    numbersOf: (step: ValuePrediction) => ArrayLike<number> | undefined,
   ) => {
-    const points = steps.map((step, i) => ({ x: i + 1, y: of(step)?.[target] ?? Number.NaN }));
+    const points = steps.map((step, i) => ({ x: i + 1, y: numbersOf(step)?.[target] ?? Number.NaN }));
     return { label, name, points: points.filter(({ y }) => Number.isFinite(y)) };
   };
   const levels = [...quantiles.keys()].sort((a, b) => quantiles[a] - quantiles[b]);
@@ -282,8 +285,8 @@ function chartOf(
     line('f', 'forecast', step => step.values),
   ].filter(({ points }) => points.length > 0);
   const [first, last] = [steps[0]?.time, steps[steps.length - 1]?.time];
-  const of = targetNames && size > 1 ? ` of ${targetNames[target]}` : '';
-  const what = `forecast${of}${first === undefined ? '' : ` from ${first} to ${last}`}`;
+  const ofTarget = targetNames && size > 1 ? ` of ${targetNames[target]}` : '';
+  const what = `forecast${ofTarget}${first === undefined ? '' : ` from ${first} to ${last}`}`;
   const legend = drawn.map(({ label, name }) => `${label} ${name}`).join(', ');
   const title = `${id === undefined ? '' : `${id}: `}${what} (${legend})`;
   return { kind: 'chart', title, axis: 'steps', lines: drawn };
@@ -357,10 +360,10 @@ function classColumns(prediction: ClassPrediction, style: PredictionStyle): Fiel
   };
   if (top !== undefined) {
     for (let rank = 1; rank <= Math.min(top, size); rank++) {
-      const one = ranked.at(rank - 1);
-      fields[`top_${rank}`] = one?.class ?? null;
-      if (classNames) fields[`top_${rank}_name`] = one?.name ?? null;
-      fields[`top_${rank}_probability`] = one?.probability ?? Number.NaN;
+      const rankedClass = ranked.at(rank - 1);
+      fields[`top_${rank}`] = rankedClass?.class ?? null;
+      if (classNames) fields[`top_${rank}_name`] = rankedClass?.name ?? null;
+      fields[`top_${rank}_probability`] = rankedClass?.probability ?? Number.NaN;
     }
   } else if (size <= MAX_PROBABILITIES) {
     for (const [k, probability] of prediction.probabilities.entries())
@@ -382,7 +385,7 @@ function valueColumns(
     ...(applies
       ? numbers(
           'applies',
-          applies.map(one => (one === null ? null : Number(one))),
+          applies.map(label => (label === null ? null : Number(label))),
         )
       : []),
     ...(disagreement ? numbers('disagreement', disagreement) : []),

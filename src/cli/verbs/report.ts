@@ -59,7 +59,7 @@ const TEMPERATURE = 0.8;
  * the checkpoint cannot be read: the report shows what can.
  */
 async function sampleOf(path: string, { config, checkpoints }: RunReport): Promise<Sample | null> {
-  const setting = (key: string) => config.find(one => one.key === key)?.value ?? '';
+  const setting = (key: string) => config.find(entry => entry.key === key)?.value ?? '';
   if (setting('dataset.kind') !== 'text' || checkpoints.length === 0) return null;
   const { loadModel } = await import('../../predict/model.js');
   const options = { length: LENGTHS[setting('dataset.level')], temperature: TEMPERATURE, seed: 0 };

@@ -172,7 +172,7 @@ function printResult(summary: Summary, quiet: boolean, io: Io): void {
     const sentence = `${tested}${weights}`;
     io.out(`${sentence} after ${counted(steps, 'step')} in ${formatDuration(duration_s)}.\n`);
     const more = quiet ? [] : [intervalsSentence(summary), baselinesSentence(summary)];
-    for (const told of more) if (told !== '') io.out(`${told}\n`);
+    for (const addition of more) if (addition !== '') io.out(`${addition}\n`);
     for (const gate of gates) if (gate.verdict !== 'passed' || !quiet) io.out(`${gateSentence(gate)}\n`);
   }
   io.out(`Run directory: ${printable(directory)}\n`);

@@ -118,8 +118,8 @@ async function service(
   const models = await servedModels(paths, { checkpoint, weights });
   const names = allowHost.map(name => name.toLowerCase());
   const limits = { timeoutMs: timeout * 1000, maxBytes: maxBody * 1024 };
-  const own = { models, host, names, version, threads: threads ?? usableCores(), ...limits };
-  return port => startService({ ...own, port, log });
+  const settings = { models, host, names, version, threads: threads ?? usableCores(), ...limits };
+  return port => startService({ ...settings, port, log });
 }
 
 /** @param port undefined: the default one, or any if that is in use */

@@ -71,7 +71,7 @@ function headline({ plan, directory, state, records, best }: SweepResults): stri
 function importances({ plan, records }: SweepResults): string {
   const importance = importanceOf(plan, records.rows);
   if (importance === null || importance.length < 2) return '';
-  const parts = importance.map(one => `${one.name} ${(100 * one.importance).toFixed(0)} %`);
+  const parts = importance.map(parameter => `${parameter.name} ${(100 * parameter.importance).toFixed(0)} %`);
   return `\nimportance: ${parts.join(', ')}\n`;
 }
 

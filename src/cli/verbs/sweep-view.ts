@@ -158,11 +158,11 @@ function liveTable(
   const active = new Set(running.map(({ trial }) => trial));
   // a trial's segment can end while its decision waits for other trials
   const isActive = ({ trial, state }: TrialRow): boolean => state === 'running' || active.has(trial);
-  const of = plan.budget.trials === null ? '' : `/${plan.budget.trials}`;
+  const outOf = plan.budget.trials === null ? '' : `/${plan.budget.trials}`;
   const epochs = counted(epochsTrained, 'epoch');
   const trained = isRepetition(plan)
     ? `${rows[0]?.seeds.length ?? 0} of ${plan.folds === undefined ? counted(plan.seeds.length, 'seed') : counted(plan.folds, 'fold')}`
-    : `trial ${rows.length}${of}`;
+    : `trial ${rows.length}${outOf}`;
   const { repeat_best = [] } = plan;
   const winner = rows.find(({ trial }) => trial === found.winner);
   const repeated =

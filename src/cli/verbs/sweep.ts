@@ -167,7 +167,8 @@ async function predictOutOfFold(
   if (!quiet) io.err('predicting each sequence with the run that did not see it\n');
   const lines: string[] = [];
   const { outOfFold, missed } = await predictFolds(runs, { backend, threads }, (fold, form, predictions) => {
-    for (const one of predictions) lines.push(jsonLine(form, one).replace('{', `{"fold":${fold},`));
+    for (const prediction of predictions)
+      lines.push(jsonLine(form, prediction).replace('{', `{"fold":${fold},`));
   });
   writeAtomic(files.predictions, lines);
   writeJsonAtomic(files.outOfFold, outOfFold);
@@ -417,8 +418,8 @@ function sentences(
 ): string {
   const lines: string[] = [''];
   if (trials === null || trials > listed) {
-    const of = trials === null ? '' : ` of ${trials}`;
-    lines.push(`Only the first ${listed}${of} trials are listed: more depend on results or on the time.`);
+    const outOf = trials === null ? '' : ` of ${trials}`;
+    lines.push(`Only the first ${listed}${outOf} trials are listed: more depend on results or on the time.`);
   }
   if (trials !== null) {
     const seeded = seeds.length > 1 ? ` with ${seeds.length} seeds` : '';

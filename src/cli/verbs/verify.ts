@@ -82,7 +82,7 @@ Exit codes: 0 all runs are byte-identical, 1 one is not; the runs are kept then.
     loadExperiment(config, { set });
     const stop = onStopSignal(io);
     const flags = [
-      ...set.flatMap(one => ['--set', one]),
+      ...set.flatMap(assignment => ['--set', assignment]),
       ...['--backend', backend],
       ...(threads === undefined ? [] : ['--threads', String(threads)]),
     ];

@@ -32,10 +32,10 @@ function resolvedSchema(name: string): Schema {
     if (Array.isArray(part)) return part.map(follow);
     if (typeof part !== 'object' || part === null) return part;
     const { $ref, ...beside } = part as { readonly $ref?: string };
-    const own = Object.entries(beside).map(([key, value]) => [key, follow(value)] as const);
-    if ($ref === undefined) return Object.fromEntries(own);
+    const local = Object.entries(beside).map(([key, value]) => [key, follow(value)] as const);
+    if ($ref === undefined) return Object.fromEntries(local);
     const named = definition($ref.replace('#/definitions/', ''));
-    return own.length === 0 ? named : { ...named, ...Object.fromEntries(own) };
+    return local.length === 0 ? named : { ...named, ...Object.fromEntries(local) };
   };
   return follow(schema) as Schema;
 }
@@ -239,12 +239,12 @@ export function allKeys(root = experimentSchema()): readonly KnownKey[] {
 }
 
 function collect(schema: Schema, path: readonly string[]): KnownKey[] {
-  const own = [...propertiesOf(schema)].flatMap(([key, property]) => {
+  const facts = [...propertiesOf(schema)].flatMap(([key, property]) => {
     const here = [...path, key];
     return [{ path: here, schema: property }, ...collect(property, here)];
   });
   const inner = [...(schema.items ? [schema.items] : []), ...(schema.oneOf ?? [])];
-  return [...own, ...inner.flatMap(part => collect(part, path))];
+  return [...facts, ...inner.flatMap(part => collect(part, path))];
 }
 
 /**

@@ -95,8 +95,8 @@ function infoOf(side: Side): SideInfo {
 
 function performanceOf(side: Side): Performance {
   const runs = countedRuns(side).map(({ record }) => record);
-  const meanOf = (of: (run: RunRecord) => number | null | undefined): number | null => {
-    const values = runs.flatMap(run => of(run) ?? []);
+  const meanOf = (read: (run: RunRecord) => number | null | undefined): number | null => {
+    const values = runs.flatMap(run => read(run) ?? []);
     return values.length === 0 ? null : momentsOf(values).mean;
   };
   return {
@@ -178,10 +178,10 @@ function compareValues(
   const tested = compared.filter(({ test }) => test !== null);
   const ps = tested.flatMap(({ test }) => test?.p ?? []);
   const adjusted = holm(ps);
-  return compared.map(one => {
-    const at = tested.indexOf(one);
-    const test = one.test && { ...one.test, p_adjusted: adjusted[at] };
-    return { ...one.told, test, ...judge(one, test, { largerIsBetter, others: ps.toSpliced(at, 1) }) };
+  return compared.map(metric => {
+    const at = tested.indexOf(metric);
+    const test = metric.test && { ...metric.test, p_adjusted: adjusted[at] };
+    return { ...metric.told, test, ...judge(metric, test, { largerIsBetter, others: ps.toSpliced(at, 1) }) };
   });
 }
 
@@ -192,8 +192,8 @@ function compareValues(
 function commonFolds(...sides: readonly Side[]): number | null | undefined {
   const runs = sides.map(side => countedRuns(side));
   if (runs.flat().every(({ fold }) => fold === null)) return undefined;
-  const foldsOf = (of: readonly { readonly record: RunRecord; readonly fold: number | null }[]) =>
-    JSON.stringify(of.map(({ record, fold }) => [fold, divisionOf(record)]));
+  const foldsOf = (members: readonly { readonly record: RunRecord; readonly fold: number | null }[]) =>
+    JSON.stringify(members.map(({ record, fold }) => [fold, divisionOf(record)]));
   if (foldsOf(runs[0]) !== foldsOf(runs[1])) return null;
   return foldRatio(runs[0][0].record.config, runs[0].length);
 }
@@ -201,21 +201,21 @@ function commonFolds(...sides: readonly Side[]): number | null | undefined {
 /** What decides which sequences are in a fold. */
 function divisionOf({ config, manifest }: RunRecord): unknown {
   const { seed = config.seed, test, sequence, pattern, series, target, ...data } = Object(config.dataset);
-  const { of, select, group } = Object(test);
+  const { of: outOf, select, group } = Object(test);
   const { order, resample: _, ...units } = Object(sequence);
   // other folds are drawn: when sequences start does not matter
   const isByTime = select === 'last' || data.kind === 'forecast';
   const times = isByTime ? [order, data.time, data.date_format, data.resample] : [];
   const files = manifest?.datasets.map(({ sha256 }) => sha256);
-  return [of, select, group, seed, units, pattern, series, target, times, files];
+  return [outOf, select, group, seed, units, pattern, series, target, times, files];
 }
 
 /** @param ratio see {@link commonFolds} */
 function compareSides(first: MetricOfSide, second: MetricOfSide, ratio: number | null | undefined) {
   const numberOf = ({ seed, fold = seed }: MetricOfSide['values'][number]): number => fold;
-  const byNumber = new Map(first.values.map(one => [numberOf(one), one.value]));
-  const pairs = (ratio === null ? [] : second.values).flatMap(({ value, ...one }) => {
-    const before = byNumber.get(numberOf({ value, ...one }));
+  const byNumber = new Map(first.values.map(entry => [numberOf(entry), entry.value]));
+  const pairs = (ratio === null ? [] : second.values).flatMap(({ value, ...entry }) => {
+    const before = byNumber.get(numberOf({ value, ...entry }));
     return before === undefined ? [] : [[before, value] as const];
   });
   const both = first.n + second.n;

@@ -158,7 +158,7 @@ function withTrialsTogether(groups: readonly Group[]): Group[] {
     const sweep = sweeps[i];
     if (sweep === undefined) return [group];
     if (sweeps.indexOf(sweep) < i) return [];
-    const runs = groups.filter((_, other) => sweeps[other] === sweep).flatMap(one => one.runs);
+    const runs = groups.filter((_, other) => sweeps[other] === sweep).flatMap(member => member.runs);
     const isOneTrial = replicatesOf(runs.map(placed)).length === 1;
     return isOneTrial
       ? groups.filter((_, other) => sweeps[other] === sweep)
@@ -201,7 +201,7 @@ export function configDifferences(sides: readonly Side[], all: boolean): ConfigD
     .map(({ key, values }) => {
       // sides that lack a key whose default the run chooses do not count
       const isChosenByRun = schemaAt(key.split('.'), undefined)?.['x-run-default'] === true;
-      const counted = isChosenByRun ? values.filter(of => of.length > 0) : values;
+      const counted = isChosenByRun ? values.filter(value => value.length > 0) : values;
       return { key, values, differs: differs(counted), changes: effects(key) };
     })
     .filter(difference => all || difference.differs);
@@ -220,7 +220,9 @@ function valuesBySide(sides: readonly Side[], valuesOf: (run: RunRecord) => Read
   const keys = [...new Set(known.flat().flatMap(values => [...values.keys()]))];
   return keys.map(key => ({
     key,
-    values: known.map(side => distinct(side.flatMap(of => (of.has(key) ? [of.get(key) as Json] : [])))),
+    values: known.map(side =>
+      distinct(side.flatMap(facts => (facts.has(key) ? [facts.get(key) as Json] : []))),
+    ),
   }));
 }
 
@@ -265,7 +267,7 @@ export function factDifferences(sides: readonly Side[], all: boolean): FactDiffe
   return [...valuesBySide(sides, record => inputFacts(record, named)), ...valuesBySide(sides, otherFacts)]
     .map(({ key, values: known }) => {
       const hasManifest = (i: number) => manifestsOf(sides[i]).length > 0;
-      const values = known.map((of, i) => (of.length === 0 && hasManifest(i) ? [null] : of));
+      const values = known.map((list, i) => (list.length === 0 && hasManifest(i) ? [null] : list));
       return { key, values, differs: differs(values), changes_results: !OTHERS.includes(key) };
     })
     .filter(difference => all || difference.differs);
@@ -323,8 +325,8 @@ function otherFacts({ manifest }: RunRecord): ReadonlyMap<string, Json> {
   return new Map([...CHANGING, ...OTHERS].map(key => [key, values.get(key) ?? null]));
 }
 
-function sameEverywhere(sides: readonly Side[], of: (manifest: Manifest) => Json): boolean {
-  const values = sides.map(side => distinct(manifestsOf(side).map(of)));
+function sameEverywhere(sides: readonly Side[], read: (manifest: Manifest) => Json): boolean {
+  const values = sides.map(side => distinct(manifestsOf(side).map(read)));
   return values.every(list => list.length === 1) && !differs(values);
 }
 

@@ -54,19 +54,19 @@ type Judged = Pick<MetricVerdict, 'verdict' | 'reason' | 'value' | 'limit' | 'p'
 /**
  * Judges runs against a baseline.
  * @param file of the baseline, for messages
- * @param own metrics that a gate of the runs' config already compares with a baseline
+ * @param ignored metrics that a gate of the runs' config already compares with a baseline
  */
 export function compareWith(
   file: string,
   baseline: Baseline,
   runs: readonly ReviewedRun[],
   limits: Limits,
-  own: ReadonlySet<string>,
+  ignored: ReadonlySet<string>,
 ): Comparison {
   const quality = Object.keys(baseline.metrics).filter(
-    metric => metric.startsWith('test.') && !own.has(metric),
+    metric => metric.startsWith('test.') && !ignored.has(metric),
   );
-  if (quality.length === 0 && own.size === 0) {
+  if (quality.length === 0 && ignored.size === 0) {
     const expected = 'a metric of the test split, such as test.loss';
     throw usageError('review/baseline', 'this baseline has no quality metric', { file, expected });
   }
@@ -148,7 +148,7 @@ function movedSince(baseline: Baseline, runs: readonly ReviewedRun[]): Moved[] {
       ...(deciding === undefined ? [] : movedBetween(baseline, deciding)),
       ...movedRevision(baseline, facts.git),
     ];
-    for (const one of moved) found.set(JSON.stringify(one), one);
+    for (const change of moved) found.set(JSON.stringify(change), change);
   }
   return [...found.values()];
 }
@@ -211,9 +211,9 @@ function judgeDifference(metric: string, values: readonly number[], baseline: Ba
 function noiseOf(values: readonly number[], { count: n, spread }: BaselineMetric) {
   if (spread === null) return undefined;
   const k = values.length;
-  const own = momentsOf(values).spread;
-  if (own === null) return { error: spread * Math.sqrt(1 + 1 / n), df: n - 1 };
-  const [a, b] = [spread ** 2 / n, own ** 2 / k];
+  const spreadWithin = momentsOf(values).spread;
+  if (spreadWithin === null) return { error: spread * Math.sqrt(1 + 1 / n), df: n - 1 };
+  const [a, b] = [spread ** 2 / n, spreadWithin ** 2 / k];
   // without any noise, the degrees of freedom do not matter
   const df = a + b === 0 ? n + k - 2 : (a + b) ** 2 / (a ** 2 / (n - 1) + b ** 2 / (k - 1));
   return { error: Math.sqrt(a + b), df };
@@ -306,8 +306,8 @@ function quality({ deciding, facts }: ReviewedRun): readonly string[] {
 
 function different(before: Deciding, run: ReviewedRun): Diagnostic[] {
   const moved = movedBetween(before, run.deciding as Deciding);
-  return moved.map(one =>
-    refusal(run, `${movedWords(one)}: runs of a baseline may differ only in their seed`),
+  return moved.map(change =>
+    refusal(run, `${movedWords(change)}: runs of a baseline may differ only in their seed`),
   );
 }
 

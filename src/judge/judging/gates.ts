@@ -27,13 +27,13 @@ export function commandGate(text: string): WrittenGate {
     const place = positionOf(new SourceText(GATE_OPTION, text, '').place(0, Math.max(1, text.length)));
     return usageError('cli/gate', message, { ...place, expected, suggestion });
   };
-  if (!known.some(one => one === metric)) {
+  if (!known.some(gateMetricName => gateMetricName === metric)) {
     // `ms_per_step` means `performance.ms_per_step`; a name that several splits have is ambiguous
-    const [alike, ...others] = known.filter(one => one.endsWith(`.${metric}`));
+    const [alike, ...others] = known.filter(name => name.endsWith(`.${metric}`));
     const meant = alike !== undefined && others.length === 0 ? alike : nearest(metric, known);
     throw wrong(`there is no metric ${metric}`, known.join(' | '), meant);
   }
-  const over = OVER.find(one => one === which);
+  const over = OVER.find(name => name === which);
   if (comparison === undefined || number === undefined || over === undefined)
     throw wrong(
       'this is not a gate',
@@ -69,8 +69,8 @@ function gatesOf(run: ReviewedRun, given: readonly WrittenGate[]): GateResult[] 
   }
   const measured = (gate: WrittenGate) =>
     gate.over === 'best' ? run.best(gate.metric) : run.last(gate.metric);
-  const own = run.asked.map((gate, i) => judgeOwn(gate, run.record.summary?.gates[i]));
-  return [...own, ...given.map(gate => judgeGate(gate, measured(gate)))];
+  const results = run.asked.map((gate, i) => judgeOwn(gate, run.record.summary?.gates[i]));
+  return [...results, ...given.map(gate => judgeGate(gate, measured(gate)))];
 }
 
 /**
@@ -94,17 +94,17 @@ interface SeedsGate {
 
 /** Those of the runs' configs, without duplicates, and those of the command line. */
 export function judgeGroup(runs: readonly ReviewedRun[], given: readonly WrittenGate[]): GateResult[] {
-  const own = runs.flatMap(({ asked: gates, record }) =>
+  const results = runs.flatMap(({ asked: gates, record }) =>
     gates.map((asked, i) => {
       const recorded = record.summary?.gates[i];
       return { asked, gate: recorded && { ...recorded, origin: asked.origin } };
     }),
   );
   const known = new Map<string, SeedsGate>();
-  for (const one of [...own, ...given.map(gate => ({ asked: gate, gate }))]) {
-    const key = sameGate(one.asked);
+  for (const result of [...results, ...given.map(gate => ({ asked: gate, gate }))]) {
+    const key = sameGate(result.asked);
     // a run that did not complete recorded nothing
-    if (isOverRuns(one.asked) && known.get(key)?.gate === undefined) known.set(key, one);
+    if (isOverRuns(result.asked) && known.get(key)?.gate === undefined) known.set(key, result);
   }
   return [...known.values()].map(gate => judgeSeeds(gate, runs));
 }

@@ -92,16 +92,16 @@ function notChosen({ facts }: ReviewedRun, { row, best, plan }: Trial): string |
 
 /** How a completed run contradicts the records of its sweep; undefined if it does not. */
 function contradiction({ facts, last }: ReviewedRun, { plan, row }: Trial): string | undefined {
-  const told = [...row.seeds, ...row.repeats].find(
+  const seedResult = [...row.seeds, ...row.repeats].find(
     ({ seed, fold }) => seed === facts.seed && fold === facts.fold,
   );
-  if (told === undefined || facts.state !== 'completed') return undefined;
-  if (facts.epochs !== null && facts.epochs > told.epochs)
-    return `it continued to epoch ${facts.epochs}, but its sweep recorded ${told.epochs}`;
+  if (seedResult === undefined || facts.state !== 'completed') return undefined;
+  if (facts.epochs !== null && facts.epochs > seedResult.epochs)
+    return `it continued to epoch ${facts.epochs}, but its sweep recorded ${seedResult.epochs}`;
   const { metric } = plan.objective;
   const value = last(metric);
-  const isSame = Number.isFinite(value) ? value === told.value : told.value === null;
-  return isSame ? undefined : `its sweep recorded ${metric} ${told.value}, but the run has ${value}`;
+  const isSame = Number.isFinite(value) ? value === seedResult.value : seedResult.value === null;
+  return isSame ? undefined : `its sweep recorded ${metric} ${seedResult.value}, but the run has ${value}`;
 }
 
 /** Moves gates to the user's config; to the whole file if the sweep lacks their positions. */

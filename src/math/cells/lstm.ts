@@ -76,12 +76,12 @@ export const lstm = cell({
     } as const;
     const weight_hh = gateWeight('weight_hh', GATES, hidden_size, projection_size || hidden_size);
     const [bias_ih, bias_hh] = ['bias_ih', 'bias_hh'].map(name => gateBias(name, GATES, hidden_size));
-    const own = layer_norm
+    const tensors = layer_norm
       ? [weight_ih, bias_ih, weight_hh, bias_hh, ...normParameters(hidden_size)]
       : [weight_ih, weight_hh, bias_ih, bias_hh];
-    if (!projection_size) return own;
+    if (!projection_size) return tensors;
     const shape = [projection_size, hidden_size];
-    return [...own, { name: 'weight_hr', shape, graphShape: shape }];
+    return [...tensors, { name: 'weight_hr', shape, graphShape: shape }];
   },
 
   step(input, states, weights, { layer_norm, projection_size }) {

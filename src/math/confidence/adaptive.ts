@@ -67,7 +67,7 @@ export class Adaptation {
     const series = this.of(name);
     const isKnown = ({ step }: Forecast) => step < first;
     for (const forecast of series.open.filter(isKnown)) this.learn(forecast);
-    series.open = series.open.filter(one => !isKnown(one));
+    series.open = series.open.filter(window => !isKnown(window));
     return series.levels.map(row => row.map(quantileOf));
   }
 
@@ -87,7 +87,7 @@ export class Adaptation {
     const { coverage, adapt } = this.intervals;
     const level = at.level + adapt * (1 - coverage - Number(score > quantile));
     at.level = Math.min(1 + adapt, Math.max(-adapt, level));
-    const next = at.scores.findIndex(one => one > score);
+    const next = at.scores.findIndex(other => other > score);
     at.scores.splice(next < 0 ? at.scores.length : next, 0, score);
   }
 
@@ -95,9 +95,9 @@ export class Adaptation {
     const known = this.series.get(name);
     if (known) return known;
     const { coverage, scores } = this.intervals;
-    const levelOf = (own: readonly number[]) => ({
+    const levelOf = (stepScores: readonly number[]) => ({
       level: 1 - coverage,
-      scores: own.toSorted((a, b) => a - b),
+      scores: stepScores.toSorted((a, b) => a - b),
     });
     const made = { levels: scores.map(values => values.map(levelOf)), open: [] };
     this.series.set(name, made);

@@ -18,7 +18,7 @@ export interface ScoredClasses {
  */
 export function classTemperature({ logits, labels }: ScoredClasses): number | undefined {
   const isRight = (z: ArrayLike<number>, label: number) =>
-    Array.from(z).every((one, k) => one < z[label] || k === label);
+    Array.from(z).every((logit, k) => logit < z[label] || k === label);
   if (logits.every((z, n) => isRight(z, labels[n]))) return undefined;
   return temperatureOf(b => {
     let [slope, curvature] = [0, 0];

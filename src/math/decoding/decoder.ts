@@ -56,11 +56,11 @@ export class DecoderSearch<A extends Numbers> {
     private readonly machine: Machine<A>,
     private readonly settings: DecoderSettings,
   ) {
-    const own = decodingShape(shape, settings);
-    const numbers = (width: number) => machine.allocate(own.batch * width);
-    this.walk = new ScheduleWalk(spec, loss, own, machine);
+    const walkShape = decodingShape(shape, settings);
+    const numbers = (width: number) => machine.allocate(walkShape.batch * width);
+    this.walk = new ScheduleWalk(spec, loss, walkShape, machine);
     const isStatic = ({ role, per }: DeclaredInput) => role === 'features' && per === 'sequence';
-    this.statics = declaredInputs(spec, loss, own).filter(isStatic);
+    this.statics = declaredInputs(spec, loss, walkShape).filter(isStatic);
     this.inputs = {
       ...Object.fromEntries(this.statics.map(input => [input.name, numbers(widthOf(input))])),
       previous: numbers(1),
@@ -121,18 +121,18 @@ export class DecoderSearch<A extends Numbers> {
     const { beam } = this.settings;
     const states = encoder.firstStates({ steps, targetLength });
     const memory = encoder.memory({ steps, targetLength });
-    const own = this.walk.memory(stepOf(steps));
+    const mirrors = this.walk.memory(stepOf(steps));
     await arrays.read(...Object.values(states), ...memory);
     for (const [name, values] of Object.entries(states)) {
       const allocate = () => this.machine.allocate(values.length * beam);
-      const own = this.states.get(name) ?? { before: allocate(), after: allocate() };
-      this.states.set(name, own);
-      repeatRows(values, own.before, values.length / batch, beam);
+      const pair = this.states.get(name) ?? { before: allocate(), after: allocate() };
+      this.states.set(name, pair);
+      repeatRows(values, pair.before, values.length / batch, beam);
     }
     memory.forEach((values, part) => {
-      repeatRows(values, own[part], values.length / (steps * batch), beam);
+      repeatRows(values, mirrors[part], values.length / (steps * batch), beam);
     });
-    arrays.write(...own);
+    arrays.write(...mirrors);
     if (inputs.mask) repeatRows(inputs.mask.subarray(0, steps * batch), this.inputs.mask, 1, beam);
     for (const input of this.statics)
       repeatRows(inputs[input.name], this.inputs[input.name], widthOf(input), beam);
@@ -149,11 +149,11 @@ export class DecoderSearch<A extends Numbers> {
 
   private async step(parameters: A, steps: number): Promise<void> {
     const { arrays } = this.machine;
-    const of = (when: 'before' | 'after') =>
+    const arraysOf = (when: 'before' | 'after') =>
       Object.fromEntries([...this.states].map(([name, state]) => [name, state[when]]));
-    const batch = { ...stepOf(steps), inputs: this.inputs, states: of('before') };
+    const batch = { ...stepOf(steps), inputs: this.inputs, states: arraysOf('before') };
     const { predictions, attention } = this.result;
-    const after = of('after');
+    const after = arraysOf('after');
     arrays.write(this.inputs.previous, ...Object.values(batch.states));
     await this.walk.evaluate(parameters, batch, { ...this.result, states: after });
     await arrays.read(predictions, ...(attention ? [attention] : []), ...Object.values(after));
@@ -188,7 +188,9 @@ export class DecoderSearch<A extends Numbers> {
     const weights = this.result.attention?.subarray(row * steps, (row + 1) * steps);
     if (!weights) return [];
     const kept = this.settings.keepsWeights ? weights : weights.subarray(0, 0);
-    return [{ step: predictedClass(weights), weights: Uint8Array.from(kept, one => Math.round(255 * one)) }];
+    return [
+      { step: predictedClass(weights), weights: Uint8Array.from(kept, weight => Math.round(255 * weight)) },
+    ];
   }
 
   private passOn(from: number, to: number): void {

@@ -138,15 +138,15 @@ class Paths {
   }
 }
 
-export function logProbability(of: ClassProbabilities, symbols: ArrayLike<number>): number {
-  return Paths.of(of, symbols).total.log(0);
+export function logProbability(probabilities: ClassProbabilities, symbols: ArrayLike<number>): number {
+  return Paths.of(probabilities, symbols).total.log(0);
 }
 
 /** The probability of each symbol of a labelling at each step, `[S, T]`, given the labelling. */
-export function occupancyOf(of: ClassProbabilities, symbols: ArrayLike<number>): Float64Array {
-  const all = new Float64Array(symbols.length * of.steps);
-  Paths.of(of, symbols).eachOccupancy((t, occupancy) => {
-    for (let i = 0; i < symbols.length; i++) all[i * of.steps + t] = occupancy[2 * i + 1];
+export function occupancyOf(probabilities: ClassProbabilities, symbols: ArrayLike<number>): Float64Array {
+  const all = new Float64Array(symbols.length * probabilities.steps);
+  Paths.of(probabilities, symbols).eachOccupancy((t, occupancy) => {
+    for (let i = 0; i < symbols.length; i++) all[i * probabilities.steps + t] = occupancy[2 * i + 1];
   });
   return all;
 }
@@ -154,7 +154,7 @@ export function occupancyOf(of: ClassProbabilities, symbols: ArrayLike<number>):
 function computer(): LossOfSequences['compute'] {
   const paths = new Paths();
   return ({ batch, classes, outputs, lengths, targets, weights }, losses, gradient) => {
-    const own = new Float64Array(classes);
+    const rowGradient = new Float64Array(classes);
     gradient?.fill(0);
     for (let row = 0; row < batch; row++) {
       losses[row] = 0;
@@ -176,10 +176,10 @@ function computer(): LossOfSequences['compute'] {
       if (!gradient || !Number.isFinite(losses[row])) continue;
       const { states } = paths;
       paths.eachOccupancy((t, occupancy) => {
-        probabilities.write(t * classes, own);
-        for (let s = 0; s < states.length; s++) own[states[s]] -= occupancy[s];
+        probabilities.write(t * classes, rowGradient);
+        for (let s = 0; s < states.length; s++) rowGradient[states[s]] -= occupancy[s];
         const at = (t * batch + row) * classes;
-        for (let k = 0; k < classes; k++) gradient[at + k] = scale * own[k];
+        for (let k = 0; k < classes; k++) gradient[at + k] = scale * rowGradient[k];
       });
     }
   };

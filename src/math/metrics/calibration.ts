@@ -59,7 +59,7 @@ export function addConfidence(reliability: Reliability, { outputs, target }: Sco
 function ofLabels(labels: number): Accumulator {
   const all = Array.from({ length: labels }, () => new Reliability());
   return {
-    add: ({ point, target }) => all.forEach((one, i) => void one.add(point[i], target[i])),
+    add: ({ point, target }) => all.forEach((reliability, i) => void reliability.add(point[i], target[i])),
     get value() {
       const errors = all.map(({ error }) => error);
       return errors[0] === undefined ? undefined : errors.reduce<number>((sum, e) => sum + e!, 0) / labels;

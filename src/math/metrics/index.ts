@@ -106,7 +106,7 @@ export const PERFORMANCE = [
 export type GateMetricName = MetricName | (typeof PERFORMANCE)[number];
 
 export function isPerformance(metric: string): boolean {
-  return PERFORMANCE.some(one => one === metric);
+  return PERFORMANCE.some(name => name === metric);
 }
 
 /** @param name `SPLIT.METRIC`, or a metric alone; undefined for losses and performance figures */

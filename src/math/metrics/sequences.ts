@@ -38,8 +38,8 @@ export function exactFraction(all: readonly Nearest[]): number {
   return sum(all, ({ errors }) => (errors === 0 ? 1 : 0)) / all.length;
 }
 
-function sum(all: readonly Nearest[], of: (one: Nearest) => number): number {
-  return all.reduce((total, one) => total + of(one), 0);
+function sum(all: readonly Nearest[], numberOf: (nearest: Nearest) => number): number {
+  return all.reduce((total, nearest) => total + numberOf(nearest), 0);
 }
 
 const ofNearest = (score: (all: readonly Nearest[]) => number) => (): Accumulator => {

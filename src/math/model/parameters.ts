@@ -73,7 +73,7 @@ export class ParameterLayout {
   }
 
   blocksOf(owner: string): Block[] {
-    return this.parameters.filter(one => one.owner === owner).flatMap(({ blocks }) => blocks);
+    return this.parameters.filter(parameter => parameter.owner === owner).flatMap(({ blocks }) => blocks);
   }
 
   /** Fills `flat` with PyTorch's default initialisation of each module. */
@@ -121,12 +121,12 @@ function place({ local, graphShape, parts, ...rest }: Description, offset: numbe
   let firstColumn = 0;
   let next = offset;
   const blocks = widths.map((columns, part): Block => {
-    const own = [...graphShape.slice(0, -1), parts ? columns : graphShape[graphShape.length - 1]];
+    const matrix = [...graphShape.slice(0, -1), parts ? columns : graphShape[graphShape.length - 1]];
     const block = {
       input: parts ? partName(local, part) : local,
-      graphShape: own,
+      graphShape: matrix,
       offset: next,
-      size: sizeOf(own),
+      size: sizeOf(matrix),
       firstColumn,
       columns,
     };
@@ -144,7 +144,7 @@ export function partName(name: string, part: number): string {
 
 function describe(spec: ModelSpec): Description[] {
   const units = spec.layers.flatMap((_, layer) => unitsOf(spec, layer));
-  const layers = (own: readonly Unit[]) => own.flatMap(unit => describeUnit(spec, unit));
+  const layers = (group: readonly Unit[]) => group.flatMap(unit => describeUnit(spec, unit));
   const isEncoder = ({ layer }: Unit) => layer < encoderSize(spec);
   return [
     ...symbolInputs(spec).map(describeEmbedding),

@@ -52,8 +52,8 @@ export function planBlocks(spec: ModelSpec, loss: Loss, shape: WalkShape, size: 
   });
   const schedule = shape.decodes
     ? all
-        .filter(one => isOfDecoder(spec, one.firstLayer) && !isBridge(one))
-        .map(one => ({ ...one, closes: false }))
+        .filter(block => isOfDecoder(spec, block.firstLayer) && !isBridge(block))
+        .map(block => ({ ...block, closes: false }))
     : all;
   const parameters = schedule.map(block => parametersOf(spec, layout, block));
   const links = schedule.map(block => blockLinks(spec, block, variableLength));
@@ -75,7 +75,7 @@ export function planBlocks(spec: ModelSpec, loss: Loss, shape: WalkShape, size: 
       index,
       block,
       links: links[index],
-      parameters: parameters[index].map(one => ({ ...one, adds: adds(one.offset) })),
+      parameters: parameters[index].map(parameter => ({ ...parameter, adds: adds(parameter.offset) })),
       addsBelow: adds(partOf(index)),
       addsMemory: adds(memoryOf(index)),
       inputs: blockInputs(spec, block, declared),
@@ -122,13 +122,13 @@ function runsOf(blocks: readonly PlannedBlock[], loss: Loss, withGradient: boole
   const run = (what: 'forward' | 'gradient', planned: PlannedBlock, kept = 0) => {
     return { block: planned.block, what, program: planned[what], kept };
   };
-  if (!withGradient) return blocks.map(one => run('forward', one));
+  if (!withGradient) return blocks.map(block => run('forward', block));
   const kept = keptSizes(blocks, loss, program => keptSize?.(program));
   return [
     ...blocksBefore(blocks, loss)
-      .filter(one => !kept.has(one))
-      .map(one => run('forward', one)),
-    ...blocks.toReversed().map(one => run('gradient', one, kept.get(one))),
+      .filter(block => !kept.has(block))
+      .map(block => run('forward', block)),
+    ...blocks.toReversed().map(block => run('gradient', block, kept.get(block))),
   ];
 }
 

@@ -117,7 +117,7 @@ function stackBlocks(
   const { steps, chunk, maxCellSteps = MAX_UNCUT } = options;
   const groups = groupLayers(spec, layers);
   const units = groups.flat();
-  const isUncut = (own: readonly Unit[]) => chunk === undefined && own.length * steps <= maxCellSteps;
+  const isUncut = (group: readonly Unit[]) => chunk === undefined && group.length * steps <= maxCellSteps;
   return (isUncut(units) ? [units] : groups).flatMap((group, i, all) => {
     const hasHead = endsInHead && i === all.length - 1;
     if (isUncut(group)) return [block(spec, group, { steps, hasHead })];
@@ -155,21 +155,21 @@ export function batchLengths(spec: ModelSpec, options: ScheduleOptions): number[
     for (let end = chunk; end < steps; end *= 2) ends.push(end);
     return [...ends, steps];
   }
-  const own = makeSchedule(spec, options).filter(({ firstLayer }) => !isOfDecoder(spec, firstLayer));
-  return endings(own, steps);
+  const blocks = makeSchedule(spec, options).filter(({ firstLayer }) => !isOfDecoder(spec, firstLayer));
+  return endings(blocks, steps);
 }
 
 /** The same for targets that a decoder writes. */
 export function targetLengths(spec: ModelSpec, options: ScheduleOptions): number[] {
   if (!spec.decoder) return [];
-  const own = makeSchedule(spec, options).filter(({ firstLayer }) => isOfDecoder(spec, firstLayer));
+  const blocks = makeSchedule(spec, options).filter(({ firstLayer }) => isOfDecoder(spec, firstLayer));
   const steps = predictionsOf(spec, options.steps, options.targetLength);
-  return endings(own, steps).map(length => length - 1);
+  return endings(blocks, steps).map(length => length - 1);
 }
 
 function endings(blocks: readonly Block[], steps: number): number[] {
   const cuts = blocks
-    .filter(({ units, steps: own }) => units.length > 0 && own < steps)
+    .filter(({ units, steps: blockSteps }) => units.length > 0 && blockSteps < steps)
     .map(block => block.steps);
   if (cuts.length > 0) {
     const chunk = Math.max(...cuts);
@@ -284,7 +284,7 @@ function blockStates(spec: ModelSpec, block: Block, variableLength: boolean): St
   const made = isBridge(block)
     ? spec.layers.flatMap((_, layer) => (layer < firstLayer ? [] : unitsOf(spec, layer)))
     : units;
-  const own = made.flatMap(unit => {
+  const descriptions = made.flatMap(unit => {
     const layer = spec.layers[unit.layer];
     return cellOf(layer)
       .states(layer.settings)
@@ -297,12 +297,12 @@ function blockStates(spec: ModelSpec, block: Block, variableLength: boolean): St
   });
   const { pool, reads } = heads[spec.head.from];
   const pools = reads === 'pool' || poolsByWeight(spec, variableLength);
-  if (!hasHead || !pool || !pools) return own;
+  if (!hasHead || !pool || !pools) return descriptions;
   const gathered = outputSizes(spec, topLayer(spec)).map((size, part) => {
     const name = `pool.${part}`;
     return { name, local: name, size, start: pool.start };
   });
-  return [...own, ...gathered];
+  return [...descriptions, ...gathered];
 }
 
 export interface BlockLinks {
@@ -462,7 +462,7 @@ export function parametersOf(spec: ModelSpec, layout: ParameterLayout, block: Bl
   owners.push(...others.map(owner => ({ owner, prefix: owner })));
   return owners.flatMap(({ owner, prefix }) =>
     layout.parameters
-      .filter(one => one.owner === owner)
+      .filter(parameter => parameter.owner === owner)
       .flatMap(({ name: parameter, blocks }) =>
         blocks.map(({ input, offset, size }) => ({ name: `${prefix}.${input}`, parameter, offset, size })),
       ),

@@ -109,8 +109,8 @@ export function topLayer(spec: ModelSpec): number {
 /** Sizes of a layer's output: one part for each direction. */
 export function outputSizes(spec: ModelSpec, layer: number): number[] {
   if (layer === spec.layers.length) return outputSizes(spec, layer - 1); // the attention
-  const one = spec.layers[layer];
-  return unitsOf(spec, layer).map(() => cellOf(one).states(one.settings)[0].size);
+  const layerSpec = spec.layers[layer];
+  return unitsOf(spec, layer).map(() => cellOf(layerSpec).states(layerSpec.settings)[0].size);
 }
 
 /** Sizes of the parts that the head reads: the outputs of the top layer, then static features. */
@@ -188,8 +188,13 @@ function describeInputs(
     const { size, static: ofSequence = 0, embedded = [] } = data;
     const partsOf = (numbers: number, ofStatics: boolean): ModelInput[] => [
       ...(numbers > 0 ? [{ kind: 'number', size: numbers } as const] : []),
-      ...embedded.flatMap(({ static: isStatic = false, ...of }, i): ModelInput[] => {
-        const column = { kind: 'symbol', ...of, module: `embeddings.${i}`, startsAtZero: true } as const;
+      ...embedded.flatMap(({ static: isStatic = false, ...columnFacts }, i): ModelInput[] => {
+        const column = {
+          kind: 'symbol',
+          ...columnFacts,
+          module: `embeddings.${i}`,
+          startsAtZero: true,
+        } as const;
         return isStatic === ofStatics ? [column] : [];
       }),
     ];

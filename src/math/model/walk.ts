@@ -193,14 +193,15 @@ export class ScheduleWalk<A extends Numbers> {
 
   /** The inputs of a block's programs, except for the cotangents. */
   private valuesOf(
-    { block, parameters: own, inputs: read }: PlannedBlock,
+    { block, parameters: ownParameters, inputs: read }: PlannedBlock,
     parameters: A,
     { inputs }: WalkBatch<A>,
     values: Readonly<Arrays<A>>,
   ): Arrays<A> {
     const { batch } = this.shape;
     const given: Arrays<A> = { ...values, ...(hasLoss(this.spec, block) && this.constants) };
-    for (const { name, offset, size } of own) given[name] = parameters.subarray(offset, offset + size) as A;
+    for (const { name, offset, size } of ownParameters)
+      given[name] = parameters.subarray(offset, offset + size) as A;
     for (const { input, local } of read) {
       const { start, count } = inputRange(this.spec, block, input);
       const size = batch * widthOf(input);
@@ -269,10 +270,10 @@ export class ScheduleWalk<A extends Numbers> {
     for (const { name, offset, size, adds } of parameters) {
       // a parameter that no result depends on (recurrent weights of a single step) has no output
       const part = out[`gradient.${name}`];
-      const own = gradient.subarray(offset, offset + size) as A;
+      const ofBlock = gradient.subarray(offset, offset + size) as A;
       if (!adds) {
-        if (!part) arrays.fill(own, 0);
-      } else if (part) arrays.add(part, own);
+        if (!part) arrays.fill(ofBlock, 0);
+      } else if (part) arrays.add(part, ofBlock);
     }
     this.scatter(block, out, inputs, gradient);
   }

@@ -300,13 +300,13 @@ export const activateOp = slicewise<ActivationName>({
 /** The derivative at each element; a single polynomial op if all slopes are polynomials. */
 function slope(y: Node, functions: readonly ActivationName[]): Node {
   const slopes: Activation['slope'][] = functions.map(name => activations[name].slope);
-  const coefficients = slopes.filter(one => typeof one !== 'function');
+  const coefficients = slopes.filter(part => typeof part !== 'function');
   if (coefficients.length === slopes.length) return polynomial(y, coefficients);
-  const at = (one: Activation['slope'], part: Node) =>
-    typeof one === 'function' ? one(part) : polynomial(part, [one]);
+  const at = (given: Activation['slope'], part: Node) =>
+    typeof given === 'function' ? given(part) : polynomial(part, [given]);
   if (slopes.length === 1) return at(slopes[0], y);
   return stack(
-    slopes.map((one, position) => at(one, select(y, position))),
+    slopes.map((piece, position) => at(piece, select(y, position))),
     [...slopes.keys()],
     slopes.length,
   );

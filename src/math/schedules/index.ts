@@ -54,7 +54,8 @@ export function rateOf(base: number, settings: ScheduleConfig | undefined, place
     done,
     total: totalUpdates - before,
     updatesPerEpoch,
-    observations: () => place.history().filter(one => one.update > before && one.update < update),
+    observations: () =>
+      place.history().filter(observation => observation.update > before && observation.update < update),
   });
 }
 

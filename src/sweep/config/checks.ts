@@ -56,12 +56,12 @@ export function checkParameters(
   settings: SweepSettings,
   parameters: readonly LocatedParameter[],
 ): Diagnostic[] {
-  const own = parameters.filter(({ name }) => name !== VARIANT);
-  const references = [...own.flatMap(({ when }) => when ?? []), ...exclusionsOf(tree).flat()];
+  const plain = parameters.filter(({ name }) => name !== VARIANT);
+  const references = [...plain.flatMap(({ when }) => when ?? []), ...exclusionsOf(tree).flat()];
   return [
-    ...own.flatMap(checkKeys),
-    ...checkOverlaps(own),
-    ...own.flatMap(parameter => checkForm(parameter, settings.parameters[parameter.given])),
+    ...plain.flatMap(checkKeys),
+    ...checkOverlaps(plain),
+    ...plain.flatMap(parameter => checkForm(parameter, settings.parameters[parameter.given])),
     ...references.flatMap(reference => checkReference(reference, parameters)),
     ...inOrder(parameters).circular.map(({ keyPlace, name }) =>
       diagnosticAt(keyPlace, 'sweep/condition-cycle', `the condition of \`${name}\` depends on itself`),
@@ -146,7 +146,7 @@ function checkReference(
 }
 
 function isPossible(value: Value, distribution: Distribution): boolean {
-  if (distribution.kind === 'choice') return distribution.values.some(one => sameValue(one, value));
+  if (distribution.kind === 'choice') return distribution.values.some(choice => sameValue(choice, value));
   if (!('step' in distribution) || typeof value !== 'number') return false;
   const { low, high, step } = distribution;
   return value >= low && value <= high && (value - low) % step === 0;
@@ -233,7 +233,7 @@ export function checkSet(
   ];
   return set.flatMap(argument => {
     const [written] = argument.split('=', 1);
-    const key = varied.find(one => isWithin(written.replaceAll(/\[(\d+)\]/g, '.$1'), one));
+    const key = varied.find(name => isWithin(written.replaceAll(/\[(\d+)\]/g, '.$1'), name));
     if (key === undefined) return [];
     const place = new SourceText('--set', argument, resolve('.')).place(0, written.length);
     return [diagnosticAt(place, 'sweep/set', `the sweep varies \`${key}\`, so --set has no effect on it`)];

@@ -76,7 +76,7 @@ export function assignmentsOf(
   value: Value,
 ): readonly Assignment[] {
   const text = canonical(value);
-  const stated = written.find(one => canonical(one.value) === text)?.node;
+  const stated = written.find(writtenValue => canonical(writtenValue.value) === text)?.node;
   const found = stated ?? scalarNode(value as number, node.place);
   if (keys.length === 1) return [{ key: keys[0], keyPlace, value: found }];
   const items = found.kind === 'list' ? found.items : [];

@@ -181,8 +181,8 @@ const SAMPLES = 256;
 export function pointsToCheck(space: Space, seed: number): readonly (readonly Point[])[] {
   if ((gridSize(space) ?? Number.POSITIVE_INFINITY) <= MAX_LISTED) return [[...gridPoints(space)]];
   const parameters = space.parameters.map(parameter => {
-    const { distribution: one } = parameter;
-    const values = one.kind === 'choice' ? one.values : [one.low, one.high];
+    const { distribution: domain } = parameter;
+    const values = domain.kind === 'choice' ? domain.values : [domain.low, domain.high];
     return { ...parameter, distribution: { kind: 'choice' as const, values } };
   });
   const counts = parameters.map(({ distribution }) => distribution.values.length);

@@ -121,7 +121,7 @@ function successiveHalving(rungs: readonly number[], reductionFactor: number) {
     promotable: () => halvings.map(candidateAt).findLast(trial => trial !== undefined),
     continued(trial: number): void {
       for (const { waiting } of halvings) {
-        const at = waiting.findIndex(one => one.trial === trial);
+        const at = waiting.findIndex(measured => measured.trial === trial);
         if (at >= 0) waiting.splice(at, 1);
       }
     },
@@ -233,7 +233,7 @@ export const hyperband = pruner({
       bracket,
       rungs: trial => brackets[bracket(trial)].rungs(),
       judge: measured => brackets[bracket(measured.trial)].judge(measured),
-      promotable: () => brackets.map(one => one.promotable()).find(trial => trial !== undefined),
+      promotable: () => brackets.map(race => race.promotable()).find(trial => trial !== undefined),
       continued: trial => brackets[bracket(trial)].continued(trial),
     };
   },
@@ -302,7 +302,7 @@ const median = pruner({
         if (values.length === 0) return 'prune';
         const others = listIn(completed, epochs);
         if (others.length === 0) return 'advance';
-        return Math.min(...values.map(one => one.value)) > middleOf(others) ? 'prune' : 'advance';
+        return Math.min(...values.map(entry => entry.value)) > middleOf(others) ? 'prune' : 'advance';
       },
       completed({ trial }) {
         completedTrials += 1;

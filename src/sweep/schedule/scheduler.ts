@@ -209,9 +209,10 @@ export class Scheduler {
     if (!this.usesResults) return this.sampler.suggest(trial, [], this.points);
     const finished: Observation[] = [];
     const pending: Point[] = [];
-    for (const one of this.decided) {
-      if (one.last !== undefined || one.state === 'failed') finished.push(this.observe(one));
-      else pending.push(one.point);
+    for (const finishedTrial of this.decided) {
+      if (finishedTrial.last !== undefined || finishedTrial.state === 'failed')
+        finished.push(this.observe(finishedTrial));
+      else pending.push(finishedTrial.point);
     }
     return this.sampler.suggest(trial, finished, pending);
   }

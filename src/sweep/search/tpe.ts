@@ -66,8 +66,8 @@ export const tpe = searchMethod({
         : random.create(space, { kind: 'random' }, seed);
     return {
       suggest(trial, finished, pending) {
-        const told = finished.filter(({ state }) => state !== 'failed').length;
-        if (told < n_startup_trials) return startup.suggest(trial, finished, pending);
+        const observed = finished.filter(({ state }) => state !== 'failed').length;
+        if (observed < n_startup_trials) return startup.suggest(trial, finished, pending);
         const stream = RandomStream.of(seed, `sweep/tpe/${trial}`);
         const untried = new Untried(space, [...finished.map(({ point }) => point), ...pending]);
         const split = splitObservations(finished, pending);
@@ -274,14 +274,14 @@ function choiceKernels(distribution: Choice, observed: readonly Value[]): Kernel
   const [logOther, logOwn, logPrior] = [other / total, (1 + other) / total, 1 / choices].map(Math.log);
   return {
     sample(kernel, random) {
-      const own = owned[kernel] ?? -1;
-      if (own < 0 || random.uniform() * total >= 1) return distribution.values[random.integer(choices)];
-      return distribution.values[own];
+      const choice = owned[kernel] ?? -1;
+      if (choice < 0 || random.uniform() * total >= 1) return distribution.values[random.integer(choices)];
+      return distribution.values[choice];
     },
     addLogDensities(value, sums) {
       const index = indexOf(value);
-      for (const [kernel, own] of owned.entries())
-        sums[kernel] += own < 0 ? logPrior : own === index ? logOwn : logOther;
+      for (const [kernel, choice] of owned.entries())
+        sums[kernel] += choice < 0 ? logPrior : choice === index ? logOwn : logOther;
       sums[observed.length] += logPrior;
     },
   };

@@ -25,11 +25,11 @@ export interface Scores {
 const MAX_SHOWN = 20;
 
 /**
- * @param of what a row is
+ * @param rowKind what a row is
  * @param names of the rows; their numbers if absent
  */
 export function scoresOf<C extends string>(
-  of: string,
+  rowKind: string,
   columns: readonly C[],
   rows: readonly { readonly [K in C]?: number }[] | null | undefined,
   names: readonly string[] | null,
@@ -42,7 +42,7 @@ export function scoresOf<C extends string>(
   }));
   // of many, the most frequent ones first
   const order = all.length > MAX_SHOWN ? all.toSorted((a, b) => b.cases - a.cases) : all;
-  return { of, columns, rows: order.map(({ name, values }) => ({ name, values })) };
+  return { of: rowKind, columns, rows: order.map(({ name, values }) => ({ name, values })) };
 }
 
 export const CLASS_SCORES = ['precision', 'recall', 'f1', 'support'] as const;

@@ -109,7 +109,7 @@ export function sequenceCollector(
         });
       }
       // a prediction far from one target may be another one
-      const isMisread = ({ index }: AlignedSequence) => worst.items.some(one => one.index === index);
+      const isMisread = ({ index }: AlignedSequence) => worst.items.some(item => item.index === index);
       const misread = furthest.items.flat().filter(isMisread).slice(0, MAX_MISREAD);
       return {
         inputs: all.length,

@@ -53,14 +53,16 @@ export function forecastCollector(
     const scored = ahead.filter(({ counts }) => counts);
     const linesOf = () => {
       const atOf = ({ step }: Prediction) => index * steps + step;
-      const each = (of: (one: Prediction) => Numbers | undefined) =>
+      const each = (valuesOf: (prediction: Prediction) => Numbers | undefined) =>
         apart(
-          ahead.flatMap(one => {
-            const values = of(one);
-            return values ? readout.decimals(values, atOf(one)) : [];
+          ahead.flatMap(prediction => {
+            const values = valuesOf(prediction);
+            return values ? readout.decimals(values, atOf(prediction)) : [];
           }),
         );
-      const actual = apart(ahead.flatMap(one => readout.targetDecimals(atOf(one), one.target)));
+      const actual = apart(
+        ahead.flatMap(prediction => readout.targetDecimals(atOf(prediction), prediction.target)),
+      );
       const predicted = each(({ point }) => point);
       const [lower, upper] = [each(({ interval }) => interval?.[0]), each(({ interval }) => interval?.[1])];
       return actual.map((_, k) => ({
@@ -69,8 +71,9 @@ export function forecastCollector(
       }));
     };
     const scale = errorScale?.(index);
-    const errorOf = (one: Prediction) => (scale ? scaledError(one, scale) : absoluteError(one));
-    windows.offer(scored.reduce((sum, one) => sum + errorOf(one), 0) / scored.length, () => {
+    const errorOf = (prediction: Prediction) =>
+      scale ? scaledError(prediction, scale) : absoluteError(prediction);
+    windows.offer(scored.reduce((sum, prediction) => sum + errorOf(prediction), 0) / scored.length, () => {
       const past = apart(Array.from(history?.(index) ?? [], value => shortestDecimal(value)));
       return linesOf().map((line, k) => ({ id, history: past[k], ...line }));
     });

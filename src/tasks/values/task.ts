@@ -67,7 +67,10 @@ export function valueCollector(
       per_output:
         size > MAX_OUTPUTS
           ? null
-          : errors.outputs.map(({ r2, ...one }) => ({ ...one, ...(r2 !== undefined && { r2 }) })),
+          : errors.outputs.map(({ r2, ...errorsOfOutput }) => ({
+              ...errorsOfOutput,
+              ...(r2 !== undefined && { r2 }),
+            })),
       sample,
       ...(forecasts && { forecasts: forecasts.document }),
     }),

@@ -192,7 +192,9 @@ function Chart({ plan, view }: ChartProps) {
   const { shown, x, y, places } = useMemo(() => {
     const shown = series.filter(({ isHidden }) => !isHidden);
     const ticks = ticksOf(axis, ...range);
-    const all = shown.flatMap(({ line }) => line.places).filter(one => one >= range[0] && one <= range[1]);
+    const all = shown
+      .flatMap(({ line }) => line.places)
+      .filter(point => point >= range[0] && point <= range[1]);
     return {
       shown,
       x: numeric(...range, { ticks, texts: ticks.map(tick => tickText(axis, tick)) }),
@@ -357,7 +359,7 @@ function Legend({ plan: { series }, view: { cursor, hidden, change }, show }: Le
             type="button"
             aria-pressed={!isHidden}
             onClick={() =>
-              change({ hidden: isHidden ? hidden.filter(one => one !== name) : [...hidden, name] })
+              change({ hidden: isHidden ? hidden.filter(shown => shown !== name) : [...hidden, name] })
             }
           >
             <span class={`swatch ${color} ${isDashed ? 'dashed' : ''}`} aria-hidden="true" /> {label}

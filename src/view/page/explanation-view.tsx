@@ -94,9 +94,9 @@ function Contributions({ sequence }: { readonly sequence: Sequence }) {
           style={{ gridRow }}
         />
       </Heat>
-      {statics.map(one => (
-        <p key={one.name} class="note">
-          {one.name}: {formatNumber(one.value)}
+      {statics.map(contribution => (
+        <p key={contribution.name} class="note">
+          {contribution.name}: {formatNumber(contribution.value)}
         </p>
       ))}
     </figure>

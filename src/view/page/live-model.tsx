@@ -90,7 +90,7 @@ async function samplesOf(file: ArrayBuffer, { model: { data, channel } }: served
   const decoded = await new OfflineAudioContext(1, 1, rate ?? 16_000).decodeAudioData(file.slice());
   const channels = Array.from({ length: decoded.numberOfChannels }, (_, k) => decoded.getChannelData(k));
   const read = typeof channel === 'number' ? [channels[channel]] : channels;
-  const sum = (t: number) => read.reduce((total, one) => total + one[t], 0);
+  const sum = (t: number) => read.reduce((total, channelSamples) => total + channelSamples[t], 0);
   return { samples: Float32Array.from(read[0], (_, t) => sum(t) / read.length), rate };
 }
 

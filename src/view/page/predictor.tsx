@@ -123,7 +123,7 @@ export function Predictor({
 function bytesOf(sound: Sound | undefined): ArrayBuffer | undefined {
   if (sound === undefined) return undefined;
   const text = atob(sound.audio.slice(sound.audio.indexOf(',') + 1));
-  return Uint8Array.from(text, one => one.charCodeAt(0)).buffer;
+  return Uint8Array.from(text, character => character.charCodeAt(0)).buffer;
 }
 
 /** The prediction for a text after a pause in typing, or for bytes; undefined without an input. */
@@ -280,6 +280,6 @@ function shownOf(value: unknown): string {
   if (Array.isArray(value)) return value.map(shownOf).join(', ');
   if (typeof value !== 'object' || value === null) return String(value ?? '');
   return Object.entries(value)
-    .map(([name, one]) => `${name} ${shownOf(one)}`)
+    .map(([name, probability]) => `${name} ${shownOf(probability)}`)
     .join(', ');
 }

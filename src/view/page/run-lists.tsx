@@ -474,8 +474,8 @@ function metricColumn(metric: string, isDefault: boolean): RunColumn {
     sortBy: read,
     show: row => <Value metric={metric} value={metricOf(row, metric)} />,
     summary: rows => {
-      const told = summarize(rows.map(read));
-      return { value: told?.mean, text: told ? <Mean metric={metric} of={told} /> : '–' };
+      const summary = summarize(rows.map(read));
+      return { value: summary?.mean, text: summary ? <Mean metric={metric} of={summary} /> : '–' };
     },
   };
 }

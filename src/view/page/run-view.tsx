@@ -128,7 +128,7 @@ export const GATES: readonly Column<RunReport['gates'][number]>[] = [
 ];
 
 function Baselines({ report: { baselines, metrics } }: { readonly report: RunReport }) {
-  const known = new Set(baselines.flatMap(one => one.metrics.map(({ name }) => name)));
+  const known = new Set(baselines.flatMap(baseline => baseline.metrics.map(({ name }) => name)));
   const columns = metrics.map(({ name }) => name).filter(name => known.has(name));
   const rows = [{ name: 'this run', metrics }, ...baselines].map(({ name, metrics: values }) => ({
     name,
@@ -182,7 +182,11 @@ const CHECKPOINTS = (metric: string | undefined): readonly Column<RunReport['che
   },
   { name: 'step', show: ({ step }) => step },
   { name: 'epoch', show: ({ epoch }) => epoch },
-  { name: 'value', title: metric, show: one => <Value metric={one.metric} value={one.value} /> },
+  {
+    name: 'value',
+    title: metric,
+    show: measured => <Value metric={measured.metric} value={measured.value} />,
+  },
   { name: 'size', show: ({ bytes }) => formatBytes(bytes) },
 ];
 

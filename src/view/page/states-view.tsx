@@ -17,7 +17,7 @@ export function StatesView({ sequences }: { readonly sequences: readonly Sequenc
   const sequence = sequences[Math.min(chosen, sequences.length - 1)];
   if (sequence === undefined) return null;
   const { name, predicted, symbols, states } = sequence;
-  const shown = states.find(one => one.name === state) ?? states[0];
+  const shown = states.find(candidate => candidate.name === state) ?? states[0];
   const { values } = shown;
   const steps = values[0].length;
   const at = Math.min(step, steps - 1);
@@ -28,9 +28,9 @@ export function StatesView({ sequences }: { readonly sequences: readonly Sequenc
         <label>
           Sequence{' '}
           <select value={chosen} onChange={({ currentTarget }) => choose(Number(currentTarget.value))}>
-            {sequences.map((one, i) => (
-              <option key={one.name} value={i}>
-                {one.name}
+            {sequences.map((listed, i) => (
+              <option key={listed.name} value={i}>
+                {listed.name}
               </option>
             ))}
           </select>
@@ -38,8 +38,8 @@ export function StatesView({ sequences }: { readonly sequences: readonly Sequenc
         <label>
           Values{' '}
           <select value={shown.name} onChange={({ currentTarget }) => setState(currentTarget.value)}>
-            {states.map(one => (
-              <option key={one.name}>{one.name}</option>
+            {states.map(listed => (
+              <option key={listed.name}>{listed.name}</option>
             ))}
           </select>
         </label>{' '}
@@ -127,7 +127,7 @@ const NAMED = 3;
 
 /** The units with the largest values, in words. */
 function strongest(values: PictureProps['values'], step: number): string {
-  const units = values.map((of, unit) => ({ unit, value: of[step] }));
+  const units = values.map((unitValues, unit) => ({ unit, value: unitValues[step] }));
   const largest = units.toSorted((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, NAMED);
   return largest.map(({ unit, value }) => `unit ${unit} ${formatNumber(value)}`).join(', ');
 }

@@ -39,8 +39,8 @@ export function SweepView({ report }: { readonly report: SweepReport }) {
   // the trial under the pointer, in all charts and the table
   useEffect(() => {
     const all = article.current?.querySelectorAll(`[data-trial="${stressed}"], [data-row="${stressed}"]`);
-    for (const one of all ?? []) one.classList.add('stressed');
-    return () => all?.forEach(one => void one.classList.remove('stressed'));
+    for (const element of all ?? []) element.classList.add('stressed');
+    return () => all?.forEach(element => void element.classList.remove('stressed'));
   }, [stressed]);
   const axes = useMemo(() => sweepAxes(report), [report]);
   const chosen = useMemo(
@@ -131,7 +131,7 @@ function SweepHead({ report, total }: { readonly report: SweepReport; readonly t
   const { reason, started, objective, best, trials, epochs, duration_s: seconds, baseline } = report;
   const { metric } = objective;
   const leader = trials.find(({ trial }) => trial === best);
-  const counts = STATES.filter(one => report.states[one] > 0).map(one => `${report.states[one]} ${one}`);
+  const counts = STATES.filter(key => report.states[key] > 0).map(one => `${report.states[one]} ${one}`);
   return (
     <Head
       kind="Sweep"
@@ -179,9 +179,9 @@ function FinalMetrics({ title, metrics, over }: FinalMetricsProps) {
   const unit = metrics[0]?.by_fold ? 'fold' : 'seed';
   const valuesOf = ({ by_fold, by_seed = by_fold ?? {} }: Metric) => by_seed;
   const numbers = metrics[0] ? Object.keys(valuesOf(metrics[0])) : [];
-  const measured = (title: string, of: (row: Metric) => number | null | undefined): Column<Metric> => ({
+  const measured = (title: string, read: (row: Metric) => number | null | undefined): Column<Metric> => ({
     name: title,
-    show: row => <Value metric={row.metric} value={of(row) ?? undefined} />,
+    show: row => <Value metric={row.metric} value={read(row) ?? undefined} />,
   });
   const overSeeds: readonly Column<Metric>[] = [
     measured(over ?? `mean of ${numbers.length} ${unit}s`, ({ mean }) => mean),

@@ -102,8 +102,8 @@ export class Catalog {
     }
     const unread = [...known.values()].filter(({ run, config }) => run && config === undefined);
     unread.sort((a, b) => (basename(a.folder) < basename(b.folder) ? 1 : -1));
-    for (const one of unread.slice(0, MAX_CONFIGS)) {
-      one.config = configOf(one.folder);
+    for (const name of unread.slice(0, MAX_CONFIGS)) {
+      name.config = configOf(name.folder);
       await nextTurn();
     }
     const now = { exists: existsSync(root), deeper: deeperUnder(root, places) };
@@ -112,7 +112,7 @@ export class Catalog {
       now.deeper === deeper &&
       unread.length === 0 &&
       known.size === this.known.size &&
-      [...known].every(([path, one]) => this.known.get(path) === one);
+      [...known].every(([path, folder]) => this.known.get(path) === folder);
     this.known = known;
     this.lookedAt = performance.now();
     if (isSame) return;
