@@ -201,9 +201,9 @@ function without(left: readonly string[]): Plugin {
 }
 
 /** An entry point of a bundle for browsers that only exports. */
+const moduleFolder = join(compiled, 'interop', 'js');
 const moduleOptions = {
   ...SHARED,
-  outdir: join(compiled, 'interop', 'js'),
   minify: true,
   format: 'iife',
   platform: 'browser',
@@ -228,8 +228,7 @@ for (const [form, abilities] of Object.entries(FORMS)) {
       resolveDir: join(sources, 'interop', 'js'),
       sourcefile: `${form}.js`,
     },
-    outfile: join(moduleOptions.outdir, `module-${form}.js`),
-    outdir: undefined,
+    outfile: join(moduleFolder, `module-${form}.js`),
     globalName: 'cellrun',
     plugins: [withoutSideEffects, without([...MAKERS, ...decoders, SCHEMA])],
     banner: { js: ['fflate', 'pure-rand'].map(noticeOf).join('\n') },
@@ -238,6 +237,7 @@ for (const [form, abilities] of Object.entries(FORMS)) {
 for (const file of ['served', 'together'])
   await build({
     ...moduleOptions,
+    outdir: moduleFolder,
     entryPoints: { [`module-${file}`]: join(sources, 'interop', 'js', `${file}.ts`) },
     globalName: file,
     plugins: [withoutSideEffects, without([...MAKERS, ...Object.values(DECODERS).flat(), SCHEMA])],
@@ -245,7 +245,7 @@ for (const file of ['served', 'together'])
 if (unseen.size > 0)
   throw new Error(`these files are in no module, so they cannot be left out: ${[...unseen].join(', ')}`);
 
-writeFileSync(join(compiled, 'interop', 'js', 'module.d.ts'), moduleDeclarations());
+writeFileSync(join(moduleFolder, 'module.d.ts'), moduleDeclarations());
 
 /** Libraries that a page does without: Dawn is the browser's own. */
 const NOT_IN_PAGES = /^(?:webgpu|fs-native-extensions|tinyglobby)$/;

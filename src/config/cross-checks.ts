@@ -283,8 +283,8 @@ const FITTED: Readonly<Record<Fit, string>> = {
 export interface DataFacts extends DatasetFacts {
   /** Required size of the vocabulary: the largest symbol + 1. */
   readonly numSymbols?: number;
-  readonly largestSymbol?: PlacedLabel;
-  readonly largestLabel?: PlacedLabel;
+  readonly largestSymbol?: PlacedLabel | undefined;
+  readonly largestLabel?: PlacedLabel | undefined;
 }
 
 export function* checkFacts(

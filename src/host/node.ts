@@ -135,7 +135,7 @@ export type Logger = Readonly<Record<Level, (fields: object, message?: string) =
 
 export interface LoggerOptions {
   /** Records below it are not written. */
-  readonly level?: Level | 'silent';
+  readonly level?: Level | 'silent' | undefined;
   readonly clock?: () => Date;
 }
 

@@ -164,8 +164,8 @@ export function trialArguments(
  * the steps that the kept weights of the folds had. Its learning rates span these steps.
  */
 function onAllData(directory: SweepDirectory, { trial, seed }: Pick<Segment, 'trial' | 'seed'>): string[] {
-  const kept = replicatesOf(directory.plan, [seed]).map(({ fold }) => {
-    const { summary } = Run.open(directory.runPath({ trial, seed, fold }));
+  const kept = replicatesOf(directory.plan, [seed]).map(replicate => {
+    const { summary } = Run.open(directory.runPath({ trial, ...replicate }));
     return summary?.restored?.step ?? summary?.steps ?? 1;
   });
   const steps = Math.round(middleOf(kept));

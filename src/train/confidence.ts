@@ -129,7 +129,7 @@ export class DecisionFit {
     );
   }
 
-  private intervalsFor({ coverage, method, adapt }: IntervalsConfig): Decisions['intervals'] {
+  private intervalsFor({ coverage, method, adapt }: IntervalsConfig): NonNullable<Decisions['intervals']> {
     const quantiles = this.scores.map(({ kept }) =>
       Array.from({ length: kept[0].length }, (_, i) => {
         const quantile = conformalQuantile(

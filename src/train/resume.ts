@@ -238,9 +238,9 @@ export interface RunOptions extends BackendOptions {
   /**
    * Directory of the run, instead of a new one under `output`. Resumes the run that it contains.
    */
-  readonly directory?: string;
+  readonly directory?: string | undefined;
   /** Pause after this many epochs have been trained and evaluated. */
-  readonly pauseAfterEpoch?: number;
+  readonly pauseAfterEpoch?: number | undefined;
   /** The arguments after the program's name, for the manifest. */
   readonly commandLine: readonly string[];
   readonly started: Date;

@@ -20,26 +20,26 @@ export interface Diagnostic {
   /** What is wrong, in one sentence without the location. */
   readonly message: string;
   /** The file as the user named it, or a pseudo file such as `--set`. */
-  readonly file?: string;
+  readonly file?: string | undefined;
   /** 1-based. */
-  readonly line?: number;
+  readonly line?: number | undefined;
   /** 1-based, in UTF-16 code units. */
-  readonly column?: number;
+  readonly column?: number | undefined;
   /** Number of code units that the caret underlines. */
-  readonly length?: number;
+  readonly length?: number | undefined;
   /** The source line, for the caret. */
-  readonly source?: string;
+  readonly source?: string | undefined;
   /** 1-based row of a table in a file that has no lines. */
-  readonly row?: number;
+  readonly row?: number | undefined;
   /** Column of a table. */
-  readonly columnName?: string;
+  readonly columnName?: string | undefined;
   /** Byte offset in a binary file. */
-  readonly offset?: number;
+  readonly offset?: number | undefined;
   /** The expected type, range or the valid alternatives. */
-  readonly expected?: string;
-  readonly got?: string;
+  readonly expected?: string | undefined;
+  readonly got?: string | undefined;
   /** What the user probably meant. */
-  readonly suggestion?: string;
+  readonly suggestion?: string | undefined;
 }
 
 /** All problems of one input are reported together. */

@@ -103,7 +103,7 @@ interface Options {
   readonly title?: string;
   readonly default?: unknown;
   /** A default that depends on other keys, in words. */
-  readonly defaultText?: string;
+  readonly defaultText?: string | undefined;
   /** True if the run chooses the default: a complete mapping may lack the key. */
   readonly runDefault?: true;
   readonly required?: true;

@@ -124,9 +124,12 @@ function trialOf(row: TrialRow, results: SweepResults) {
     point: Object.fromEntries(points) as Readonly<Record<string, number | string>>,
     message,
     // paths relative to the sweep's directory
-    runs: replicatesOf(plan, plan.seeds).map(({ seed, fold }) => {
+    runs: replicatesOf(plan, plan.seeds).map(replicate => {
+      const { seed, fold } = replicate;
       const result = row.seeds.find(seedResult => seedResult.seed === seed && seedResult.fold === fold);
-      const path = relative(directory.path, directory.runPath({ trial, seed, fold })).split(sep).join('/');
+      const path = relative(directory.path, directory.runPath({ trial, ...replicate }))
+        .split(sep)
+        .join('/');
       return {
         seed,
         ...(fold !== undefined && { fold }),

@@ -45,7 +45,7 @@ export interface Results {
   readonly date: string;
   readonly machine: Manifest['machine'];
   /** The widest vectors of the processor; absent in older files. */
-  readonly vectors?: 'AVX-512' | 'AVX2' | 'other';
+  readonly vectors?: 'AVX-512' | 'AVX2' | 'other' | undefined;
   readonly versions: Readonly<Record<string, string>>;
   readonly rounds: number;
   readonly threads: number;

@@ -11,16 +11,16 @@ export interface Io {
   /** Text for people on stderr, like `out`. May start with a sequence that redraws lines. */
   err(text: string): void;
   /** Lines for programs on stderr: exact; absent on a terminal. */
-  readonly log?: (line: string) => void;
+  readonly log?: ((line: string) => void) | undefined;
   /** Aborted when the reader of stdout closes it; absent if that cannot happen. */
   readonly outClosed?: AbortSignal;
   /** Resolves when stdout's buffer has room; absent if there is no buffer. */
   drained?(): Promise<void>;
-  readonly stdin?: Readable;
+  readonly stdin?: Readable | undefined;
   readonly color: { readonly out: boolean; readonly err: boolean };
   readonly interactive: boolean;
-  readonly columns?: number;
-  readonly rows?: number;
+  readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
   /** True if the terminal shows characters beyond ASCII. Undefined counts as false. */
   readonly unicode?: boolean;
 }
@@ -28,8 +28,8 @@ export interface Io {
 /** The part of a `NodeJS.WriteStream` that is used. */
 export interface OutputStream {
   readonly isTTY?: boolean;
-  readonly columns?: number;
-  readonly rows?: number;
+  readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
   readonly writableNeedDrain?: boolean;
   write(text: string): unknown;
   on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
@@ -39,7 +39,7 @@ export interface OutputStream {
 export interface Terminal {
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
-  readonly stdin?: Readable;
+  readonly stdin?: Readable | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 

@@ -45,8 +45,8 @@ import { notCompleted, notJudgeable, type ReviewedRun } from './run-facts.js';
 const SIGNIFICANCE = 0.05;
 
 export interface Limits {
-  readonly max_drop?: number;
-  readonly max_regress?: number;
+  readonly max_drop?: number | undefined;
+  readonly max_regress?: number | undefined;
 }
 
 type Judged = Pick<MetricVerdict, 'verdict' | 'reason' | 'value' | 'limit' | 'p'>;

@@ -15,9 +15,9 @@ import { Trials } from './trials.js';
 
 export interface ReviewOptions extends Limits {
   readonly gates: readonly string[];
-  readonly baseline?: string;
-  readonly pin?: string;
-  readonly doubts?: ReadonlyMap<string, Doubt>;
+  readonly baseline?: string | undefined;
+  readonly pin?: string | undefined;
+  readonly doubts?: ReadonlyMap<string, Doubt> | undefined;
 }
 
 export type Reviewed = ReturnType<typeof reviewRuns>;

@@ -10,9 +10,9 @@ export interface Node<A = unknown> {
   readonly op?: Op<A>;
   readonly name?: string;
   /** V: values of this input are integers from 0 to V - 1, which the caller guarantees. */
-  readonly symbols?: number;
+  readonly symbols?: number | undefined;
   /** Set if the value of this input changes only when the model is trained. */
-  readonly isParameter?: boolean;
+  readonly isParameter?: boolean | undefined;
   readonly attributes: A;
   readonly inputs: readonly Node[];
   readonly shape: Shape;

@@ -104,7 +104,7 @@ export type Base = s.TypeOf<typeof base>;
 export interface Replicate {
   readonly seed: number;
   /** From 1; 0 is the final model, which is trained on all data. */
-  readonly fold?: number | undefined;
+  readonly fold?: number;
 }
 
 export function replicatesOf(

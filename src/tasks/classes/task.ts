@@ -147,7 +147,7 @@ async function withBeginnings(
   await predict(splitOf(split, beginnings, sequenceLength), ({ index, predictions }) => {
     outputs[index] = Float64Array.from(predictions[0].outputs);
   });
-  const overTime = ({ label, predicted }: Mistake, first: number): Mistake['over_time'] => {
+  const overTime = ({ label, predicted }: Mistake, first: number): NonNullable<Mistake['over_time']> => {
     const probabilitiesOf = (k: number) =>
       Array.from({ length: PARTS }, (_, i) => Number(probabilityOf(outputs[first + i], k).toFixed(DIGITS)));
     return { label: probabilitiesOf(label), predicted: probabilitiesOf(predicted ?? label) };
