@@ -1,6 +1,6 @@
 /**
- * `npm run soak`: the long form of the tests of faults, fuzz, kills, invariants and kernels. One table on
- * stdout, failures on stderr. Exit codes: 0, 1 on any failure, 2 for wrong arguments.
+ * `npm run soak`: the long form of the tests of faults, fuzz, kills, invariants and kernels. One
+ * table on stdout, failures on stderr. Exit codes: 0, 1 on any failure, 2 for wrong arguments.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -42,8 +42,8 @@ const FEW = new Set([
   'breadth/layer_norm_lstm',
   'breadth/mae',
   'breadth/min_lstm',
-  // what else a step has: all optimizers, clipping, states that are carried, a loss that is computed
-  // outside the graph, a decoder
+  // what else a step has: all optimizers, clipping, states that are carried, a loss that is
+  // computed outside the graph, a decoder
   'lstm_base',
   'lstm_clip',
   'breadth/carried',
