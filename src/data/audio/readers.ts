@@ -14,15 +14,20 @@ import {
   type Purpose,
   type ReadSequence,
   type SequenceReader,
-  type TargetsToRead,
 } from '../core/dataset.js';
 import { splitColumns } from '../core/held-out.js';
-import { classReader, LabelCodes, targetSymbolReader, UnknownClass } from '../core/labels.js';
+import {
+  knownTargets,
+  LabelCodes,
+  type TargetCodes,
+  type TargetWarning,
+  targetArray,
+  UnknownClass,
+} from '../core/labels.js';
 import { configError, Problems } from '../core/problems.js';
 import type { DataRecord } from '../core/record.js';
 import { openTables, type SequenceTable } from '../core/sequence-table.js';
 import { FloatList, type SequenceStore } from '../core/store.js';
-import { IGNORED } from '../core/targets.js';
 import { symbolsOf } from '../core/vocabulary.js';
 import { isWav, MAGIC_BYTES, unconverted, WavFile } from '../formats/wav.js';
 import { allBytes, beginning, type InputSource, inTurn, oneChunk } from '../reading/byte-sources.js';
@@ -210,20 +215,6 @@ async function readRecordings(
   problems.throwIfAny();
   const [features, targets, labels] = [new FloatList(), new FloatList(), new LabelCodes()];
   const [lengths, targetLengths]: number[][] = [[], []];
-  const addTarget = (recording: Recording): void => {
-    const text = recording.valueOf(config.target) ?? '';
-    if (config.target_kind === 'class') {
-      targets.push(labels.placed(text, () => recording.place));
-    } else if (config.target_kind === 'value') {
-      const value = cellNumber(text);
-      if (value === undefined) problems.add(badNumber(text, recording.place));
-      targets.push(value ?? Number.NaN);
-    } else {
-      const symbols = [...symbolsOf(text, config.target_level ?? 'character')];
-      targetLengths.push(symbols.length);
-      for (const symbol of symbols) targets.push(labels.code(symbol));
-    }
-  };
   const changes = isTraining ? config.augment : undefined;
   let samples: KeptSamples | undefined;
   const labelled = recordings.filter(one => one.valueOf(config.target) !== '');
@@ -243,7 +234,9 @@ async function readRecordings(
     for (const recording of labelled) {
       // parts of a recording usually follow one another
       if (latest?.name !== recording.file) latest = await contentOf(recording, problems);
-      addTarget(recording);
+      const own = targetOf(recording, config, labels, { problems }) ?? [];
+      if (config.target_kind === 'sequence') targetLengths.push(own.length);
+      for (const number of own) targets.push(number);
       if (latest === undefined) continue;
       const { name, bytes, sha256 } = latest;
       if (!read.has(name)) sources.push({ name, sha256, folder });
@@ -348,7 +341,7 @@ function newSequences(
   const group = groupColumn(config);
   const table = tableOf(config, 'predict', [targets ? targetColumn(config) : [], group ?? []].flat());
   const pattern = targets || group ? patternOf(config) : undefined;
-  const targetOf = targets && targetReader(config, data.class_names ?? [], targets);
+  const codes = targets && knownTargets(data.class_names ?? [], config, targets.ignoredLabel);
   // once is enough
   let isConverting = false;
   const read = (recording: Recording, bytes: Buffer | undefined, problems: Problems): ReadSequence => {
@@ -361,12 +354,13 @@ function newSequences(
       isConverting ||= wav.rate !== form.rate;
       return framesOf(samplesOf(wav, recording, extraction), extraction);
     });
-    const own = targetOf?.(recording, problems, warning => warnings.push(warning));
+    const warn = (warning: Diagnostic) => void warnings.push(warning);
+    const own = codes && targetOf(recording, config, codes, { problems, warn });
     if (group && problems.all.length === 0) checkGroup(recording, group.name, problems);
     if (values === undefined || problems.all.length > 0) return { problems: problems.all, id };
     return {
       ...{ length: values.length / form.size, values, id, place },
-      ...(own && { targets: own }),
+      ...(own && { targets: targetArray(config.target_kind, own) }),
       ...(warnings.length > 0 && { warnings }),
     };
   };
@@ -425,44 +419,34 @@ function otherRate(file: string, rate: number, trained: number): Diagnostic {
   return { code: 'data/sample-rate', message, file };
 }
 
-/** What an evaluation reads for a recording without a target. */
-const NO_TARGET = {
-  class: Int32Array.of(IGNORED),
-  value: Float32Array.of(Number.NaN),
-  sequence: undefined,
-} as const;
-
-/** Returns the reader of a recording's target for a trained model. */
-function targetReader(
-  config: AudioConfig,
-  classNames: readonly string[],
-  { ignoredLabel }: TargetsToRead,
-): (
+/**
+ * Returns the numbers of a recording's target, NaN for a class or value that is missing; undefined
+ * if it is invalid, or if it is a sequence and there is none.
+ * @param warn receives what makes an evaluation doubtful
+ */
+function targetOf(
   recording: Recording,
-  problems: Problems,
-  warn: (warning: Diagnostic) => void,
-) => Int32Array | Float32Array | undefined {
-  const classOf = classReader(classNames, config, ignoredLabel);
-  const symbolOf = targetSymbolReader(classNames);
-  return (recording, problems, warn) => {
-    const text = recording.valueOf(config.target) ?? '';
-    const { place } = recording;
-    if (text === '') return NO_TARGET[config.target_kind];
-    if (config.target_kind === 'sequence') {
-      const code = (symbol: string) => symbolOf(symbol, warning => warn({ ...warning, ...place }));
-      return Int32Array.from(symbolsOf(text, config.target_level ?? 'character'), code);
-    }
-    if (config.target_kind === 'value') {
-      const value = cellNumber(text);
-      if (value === undefined) problems.add(badNumber(text, place));
-      return Float32Array.of(value ?? Number.NaN);
-    }
-    try {
-      return Int32Array.of(classOf(text));
-    } catch (error) {
-      if (!(error instanceof UnknownClass)) throw error;
-      problems.add({ ...error.problem, ...place });
-      return undefined;
-    }
-  };
+  { target, target_kind, target_level = 'character' }: AudioConfig,
+  codes: TargetCodes,
+  { problems, warn }: { readonly problems: Problems; readonly warn?: (warning: Diagnostic) => void },
+): readonly number[] | undefined {
+  const { place } = recording;
+  const text = recording.valueOf(target) ?? '';
+  if (text === '') return target_kind === 'sequence' ? undefined : [Number.NaN];
+  if (target_kind === 'sequence') {
+    const warnHere = (warning: TargetWarning) => warn?.({ ...warning, ...place });
+    return Array.from(symbolsOf(text, target_level), symbol => codes.symbolOf(symbol, warnHere));
+  }
+  if (target_kind === 'value') {
+    const value = cellNumber(text);
+    if (value === undefined) problems.add(badNumber(text, place));
+    return [value ?? Number.NaN];
+  }
+  try {
+    return [codes.classOf(text, () => place)];
+  } catch (error) {
+    if (!(error instanceof UnknownClass)) throw error;
+    problems.add({ ...error.problem, ...place });
+    return undefined;
+  }
 }

@@ -8,7 +8,7 @@ import { NUMBER } from '../formats/numbers.js';
 import { MAX_CLASSES } from '../reading/files.js';
 import type { Dataset } from './dataset.js';
 import { TextCodes } from './store.js';
-import { IGNORED, type LabelFacts, type PlacedLabel } from './targets.js';
+import { IGNORED, type LabelFacts, type PlacedLabel, type Targets } from './targets.js';
 
 /** Labels of one file that are classes, starting at 0. */
 export interface FileLabels {
@@ -51,15 +51,30 @@ function largestOf(file: FileLabels): { readonly value: number; readonly place: 
 
 const BOOLEAN = /^(?:true|false)$/i;
 
+/** Numbers the texts of targets: in training with codes in the order of their appearance. */
+export interface TargetCodes {
+  /**
+   * The number of a class label.
+   * @throws UnknownClass if a model does not know it
+   */
+  classOf(label: string, place: () => PlacedLabel['place']): number;
+  /** The number of a symbol of a sequence. @param warn called if a model does not know it */
+  symbolOf(text: string, warn: (warning: TargetWarning) => void): number;
+}
+
 /** The labels of a table, as written, numbered in the order of their first appearance. */
-export class LabelCodes extends TextCodes {
+export class LabelCodes extends TextCodes implements TargetCodes {
   /** Position of the first occurrence of each label, by code. */
   readonly places: PlacedLabel['place'][] = [];
 
-  placed(label: string, place: () => PlacedLabel['place']): number {
+  classOf(label: string, place: () => PlacedLabel['place']): number {
     const code = this.code(label);
     if (code === this.places.length) this.places.push(place());
     return code;
+  }
+
+  symbolOf(text: string): number {
+    return this.code(text);
   }
 }
 
@@ -147,7 +162,7 @@ export class UnknownClass extends Error {
  * Returns the function from a label as written to its class of a trained model, which numbers the
  * labels `names`; {@link IGNORED} for ignored labels. It throws {@link UnknownClass} for others.
  */
-export function classReader(
+function classReader(
   names: readonly string[],
   { labels_as_text: asText = false }: { readonly labels_as_text?: boolean },
   ignoredLabel?: number,
@@ -204,6 +219,21 @@ export function targetSymbolReader(
     }
     return code;
   };
+}
+
+/** Numbers the texts of targets as a trained model does, which numbers its classes `names`. */
+export function knownTargets(
+  names: readonly string[],
+  config: { readonly labels_as_text?: boolean },
+  ignoredLabel: number | undefined,
+): TargetCodes {
+  return { classOf: classReader(names, config, ignoredLabel), symbolOf: targetSymbolReader(names) };
+}
+
+/** The targets of a new sequence. @param values numbers of classes or symbols, or values */
+export function targetArray(kind: Targets['kind'], values: ArrayLike<number>): Int32Array | Float32Array {
+  if (kind === 'value') return Float32Array.from(values);
+  return Int32Array.from(values, value => (Number.isNaN(value) ? IGNORED : value));
 }
 
 function ignoring(asText: boolean, ignoredLabel: number = IGNORED): (text: string) => boolean {

@@ -6,7 +6,7 @@ import { type FeatureColumn, joinedText, type NamedColumn } from '../core/column
 import type { Purpose } from '../core/dataset.js';
 import type { CellForms } from '../core/feature-columns.js';
 import type { Resampling } from '../core/intervals.js';
-import type { targetSymbolReader } from '../core/labels.js';
+import type { TargetCodes } from '../core/labels.js';
 import { type ConfigDiagnostic, configError } from '../core/problems.js';
 import type { TextLevel } from '../core/record.js';
 import type { Targets } from '../core/targets.js';
@@ -83,10 +83,7 @@ export interface TableResampling extends Resampling {
 export interface TargetReader {
   /** Names of the classes; empty if targets are values. */
   readonly classNames: readonly string[];
-  /** Returns the class of a label, or throws {@link UnknownClass}; absent unless there is one. */
-  readonly classOf?: ((label: string) => number) | undefined;
-  /** Numbers a symbol of a target that is a sequence. */
-  readonly symbolOf?: ReturnType<typeof targetSymbolReader>;
+  readonly codes: TargetCodes;
   /** True if each row has a target; otherwise those of a sequence are the same. */
   readonly perStep: boolean;
 }

@@ -26,13 +26,7 @@ import {
 } from '../core/feature-columns.js';
 import type { Feature } from '../core/features.js';
 import { splitColumns } from '../core/held-out.js';
-import {
-  type ClassMapping,
-  classesByCode,
-  classReader,
-  LabelCodes,
-  targetSymbolReader,
-} from '../core/labels.js';
+import { type ClassMapping, classesByCode, knownTargets, LabelCodes } from '../core/labels.js';
 import { configError } from '../core/problems.js';
 import type { DataRecord, TextLevel } from '../core/record.js';
 import { openTables, type SequenceTable } from '../core/sequence-table.js';
@@ -43,7 +37,13 @@ import { rowName } from '../formats/table-records.js';
 import { readTable } from '../formats/tables.js';
 import { beginning, type InputSource, inTurn } from '../reading/byte-sources.js';
 import { type CsvConfig, featuresOf, targetsOf } from './facts.js';
-import { changingTarget, hasTarget, MAX_GATHERED_BYTES, type RowList } from './rows.js';
+import {
+  changingTarget,
+  hasTarget,
+  MAX_GATHERED_BYTES,
+  type RowList,
+  targetsOf as rowTargets,
+} from './rows.js';
 import { TableReader } from './table.js';
 import { readTrainingTable, type TrainingTable } from './training.js';
 
@@ -125,9 +125,7 @@ function csvSequences(
   const { targets: columnsOfTargets, ...others } = columnsOf(config);
   const evaluation = targets && {
     classNames,
-    classOf:
-      config.target_kind === 'class' ? classReader(classNames, config, targets.ignoredLabel) : undefined,
-    symbolOf: targetSymbolReader(classNames),
+    codes: knownTargets(classNames, config, targets.ignoredLabel),
     perStep: config.sequence?.per_step ?? false,
   };
   const isMarker = missingTest();
@@ -259,16 +257,12 @@ function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
   const lists = nonempty.filter(isLabelled);
   const unlabelled = nonempty.find(list => !isLabelled(list));
   const lengths = Int32Array.from(lists, lengthOf);
-  const targetRows = sequence?.per_step
-    ? lists.flat()
-    : lists.map(list => list.find(row => hasTarget(rows, size, row)) as number);
-  const targets = new Float64Array(targetRows.length * size);
-  targetRows.forEach((row, i) => {
-    // a prediction of several values needs all of them
-    const isWhole = hasTarget(rows, size, row);
-    for (let k = 0; k < size; k++)
-      targets[i * size + k] = isWhole ? rows.targets[row * size + k] : Number.NaN;
-  });
+  const perStep = sequence?.per_step ?? false;
+  const count = perStep ? lists.reduce((sum, list) => sum + list.length, 0) : lists.length;
+  const targets = new Float64Array(count * size);
+  let filled = 0;
+  for (const list of lists)
+    for (const number of rowTargets(rows, list, size, perStep)) targets[filled++] = number;
   const columns = splitColumns(config).map(({ name }) => name);
   checkSplitColumns({ ...table, lists }, columns);
   const ofSymbols = config.target_level && symbolTargets(rows.labels, targets, config.target_level);

@@ -8,9 +8,7 @@ import { orderRest } from '../core/cells.js';
 import { LabelCodes } from '../core/labels.js';
 import type { Problems } from '../core/problems.js';
 import { GrowingList, TextCodes } from '../core/store.js';
-import { IGNORED } from '../core/targets.js';
 import { type RowPlace, rowName } from '../formats/table-records.js';
-import type { TableColumns } from './columns.js';
 
 /** Row indices of one sequence, in the order of its steps. */
 export type RowList = readonly number[];
@@ -139,23 +137,17 @@ export function hasTarget({ targets }: Rows, size: number, row: number): boolean
   return true;
 }
 
-/** The targets of a sequence `[targets]`, or of its rows `[length, targets]`. */
-export function targetsOf(
-  rows: Rows,
-  list: RowList,
-  { targets, targetKind }: Pick<TableColumns, 'targets' | 'targetKind'>,
-  perStep: boolean,
-): Int32Array | Float32Array {
-  const size = targets.length;
+/**
+ * The targets of a sequence `[targets]`, or of its rows `[length, targets]`; NaN for a row without
+ * all of them.
+ */
+export function targetsOf(rows: Rows, list: RowList, size: number, perStep: boolean): number[] {
   const isWhole = (row: number) => hasTarget(rows, size, row);
   const own = perStep ? list : [list.find(isWhole) ?? list[0]];
   // a prediction of several values needs all of them
-  const values = own.flatMap(row =>
-    isWhole(row) ? rows.targets.slice(row * size, (row + 1) * size) : Array(size).fill(Number.NaN),
+  return own.flatMap(row =>
+    isWhole(row) ? rows.targets.slice(row * size, (row + 1) * size) : Array<number>(size).fill(Number.NaN),
   );
-  return targetKind === 'value'
-    ? Float32Array.from(values)
-    : Int32Array.from(values, one => (Number.isNaN(one) ? IGNORED : one));
 }
 
 /** A date with a time of day and without an offset, which an hour may have twice. */

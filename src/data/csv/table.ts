@@ -23,7 +23,7 @@ import {
   UnknownCategories,
 } from '../core/feature-columns.js';
 import { joinedGroup } from '../core/held-out.js';
-import { type TargetWarning, UnknownClass } from '../core/labels.js';
+import { type TargetWarning, targetArray, UnknownClass } from '../core/labels.js';
 import { CellProblems, configError, Problems } from '../core/problems.js';
 import { symbolsOf, UnknownSymbol } from '../core/vocabulary.js';
 import type { ParquetColumn } from '../formats/parquet.js';
@@ -466,9 +466,10 @@ export class TableReader implements TableHandlers {
       targets[at] = value;
       return undefined;
     }
-    const label = this.textOf(text, column);
+    // symbols are numbered with their sequence
+    const codes = targetKind === 'class' && evaluation ? evaluation.codes : labels;
     try {
-      targets[at] = evaluation?.classOf?.(label) ?? labels.placed(label, () => record.place(column));
+      targets[at] = codes.classOf(this.textOf(text, column), () => record.place(column));
     } catch (error) {
       if (!(error instanceof UnknownClass)) throw error;
       return place => ({ ...error.problem, ...place });
@@ -546,12 +547,12 @@ export class TableReader implements TableHandlers {
   }
 
   /** The symbols of the target of a row; undefined if it is missing. */
-  private symbolsOf(key: number, [row]: RowList, { symbolOf }: TargetReader): Int32Array | undefined {
+  private symbolsOf(key: number, [row]: RowList, { codes }: TargetReader): readonly number[] | undefined {
     const { rows, columns } = this;
     const text = rows.labels.texts[rows.targets[row]];
-    if (columns.targetLevel === undefined || symbolOf === undefined || text === undefined) return undefined;
+    if (columns.targetLevel === undefined || text === undefined) return undefined;
     const warn = (warning: TargetWarning) => rows.warn(key, { ...warning, ...rows.place(row) });
-    return Int32Array.from(symbolsOf(text, columns.targetLevel), symbol => symbolOf(symbol, warn));
+    return Array.from(symbolsOf(text, columns.targetLevel), symbol => codes.symbolOf(symbol, warn));
   }
 
   private noRows(): Rows {
@@ -580,13 +581,15 @@ export class TableReader implements TableHandlers {
       const isSequence = columns.targetKind === 'sequence';
       const targets =
         reader &&
-        (isSequence ? this.symbolsOf(key, list, reader) : targetsOf(rows, list, columns, reader.perStep));
+        (isSequence
+          ? this.symbolsOf(key, list, reader)
+          : targetsOf(rows, list, columns.targets.length, reader.perStep));
       const warnings = rows.warnings.get(key);
       this.done.push({
         length: columns.level === undefined ? list.length : values.length,
         values,
         id,
-        ...(targets && { targets }),
+        ...(targets && { targets: targetArray(columns.targetKind, targets) }),
         ...(columns.order && { times: list.map(row => rows.order[row]) }),
         ...(hasSymbols && { symbols: rows.textsOf(list) }),
         ...(warnings && { warnings }),

@@ -2,7 +2,7 @@
 
 import { createHash } from '../../host/index.js';
 import type { Diagnostic } from '../../util/errors.js';
-import type { FeatureColumn, StepColumns } from '../core/columns.js';
+import type { StepColumns } from '../core/columns.js';
 import {
   type DataFile,
   type Dataset,
@@ -13,18 +13,11 @@ import {
   type ReadSequence,
   type SequenceReader,
   staticWidth,
-  type TargetsToRead,
 } from '../core/dataset.js';
 import { codedBy, columnOf, knownCategories, numbersOf, settingsOf } from '../core/feature-columns.js';
 import { staticsOf } from '../core/features.js';
 import { splitColumns } from '../core/held-out.js';
-import {
-  type ClassMapping,
-  classReader,
-  LabelCodes,
-  type TargetWarning,
-  targetSymbolReader,
-} from '../core/labels.js';
+import { type ClassMapping, knownTargets, LabelCodes, targetArray } from '../core/labels.js';
 import { configError, Problems } from '../core/problems.js';
 import type { DataRecord } from '../core/record.js';
 import { openTables, type SequenceTable } from '../core/sequence-table.js';
@@ -36,10 +29,10 @@ import { RECORDS_NAME } from '../reading/facts.js';
 import { inputFiles, MAX_TEXT_BYTES, staysOnDisk } from '../reading/files.js';
 import { RangedFile, readPieces } from '../reading/ranged-file.js';
 import type { JsonlConfig } from './facts.js';
+import { type RecordForm, RecordReader } from './record-reader.js';
 import {
   addSteps,
   attemptField,
-  attemptStatics,
   hasNoTarget,
   isEmpty,
   type JsonRecord,
@@ -47,9 +40,6 @@ import {
   labelOf,
   type RecordLine,
   staticReader,
-  targetNumbers,
-  targetSymbols,
-  targetsIn,
   textOf,
 } from './records.js';
 
@@ -62,7 +52,7 @@ async function open(config: JsonlConfig, context: DatasetContext): Promise<Datas
     [path, validation_path ?? [], test_path ?? []].map(paths => inputFiles(paths, RECORDS_NAME)),
   );
   const isOnDisk = await staysOnDisk(files.flat(), config, MAX_TEXT_BYTES);
-  return openRecords(config, context, (of, common) => readJsonlTable(of, config, common, isOnDisk));
+  return openRecords(config, context, (of, form) => readJsonlTable(of, config, form, isOnDisk));
 }
 
 /** Opens records that are generated. @param recordsOf those of `path` and `test_path` */
@@ -71,8 +61,8 @@ export function openGenerated(
   context: DatasetContext,
   recordsOf: (name: string) => Iterable<JsonRecord>,
 ): Promise<Dataset> {
-  return openRecords(config, context, async (file, common) => {
-    const reader = new TableReader([file], config, common);
+  return openRecords(config, context, async (file, form) => {
+    const reader = new RecordTable([file], config, form);
     const hash = createHash('sha256');
     let number = 0;
     for (const record of recordsOf(file)) {
@@ -88,32 +78,34 @@ export function openGenerated(
 async function openRecords(
   config: JsonlConfig,
   context: DatasetContext,
-  read: (path: string, common: Common) => Promise<SequenceTable>,
+  read: (path: string, form: RecordForm) => Promise<SequenceTable>,
 ): Promise<Dataset> {
   const statics = staticsOf(config.static_features, config.missing);
   const categories = statics.map(() => new TextCodes());
   const columns = statics.map(columnOf);
   const numbers = numbersOf(columns);
-  const common: Common = {
-    symbols: new TextCodes(),
-    columns,
+  const symbols = new TextCodes();
+  const form: RecordForm = {
+    ...{ shape: {}, columns },
     staticOf: staticReader(columns, { category: codedBy(categories) }),
+    codeOf: text => symbols.code(text),
   };
+  const { shape } = form;
   const dataset = await openTables(config, context, {
-    read: of => read(of, common),
+    read: of => read(of, form),
     get inputSize() {
-      return (common.features ?? 1) + numbers.length;
+      return (shape.features ?? 1) + numbers.length;
     },
     get targetSize() {
-      return common.targets ?? 1;
+      return shape.targets ?? 1;
     },
-    symbols: common.symbols.texts,
+    symbols: symbols.texts,
     perStep: config.per_step ?? false,
     longest: steps => `one sequence has ${steps} steps`,
     idIsPlace: config.id === undefined,
-    decoder: mapping => recordDecoder(config, common, mapping),
+    decoder: mapping => recordDecoder(config, form, mapping),
   });
-  const { features = 1 } = common;
+  const { features = 1 } = shape;
   return {
     ...dataset,
     ...(numbers.length > 0 && {
@@ -123,7 +115,7 @@ async function openRecords(
       i < features ? { missing: config.missing } : settingsOf(statics, numbers[i - features], categories),
     columnNames: {
       features: i => nameOfColumn(config, i, features),
-      targets: i => (common.targets === 1 ? config.target : `${config.target}[${i}]`),
+      targets: i => (shape.targets === 1 ? config.target : `${config.target}[${i}]`),
     },
   };
 }
@@ -149,9 +141,12 @@ function newSequences(
 ): SequenceReader {
   const codeOf = symbolReader(data.vocabulary, targets !== undefined);
   const [width, features] = [dataWidth(data), dataWidth(data) - staticWidth(data)];
-  const shape = data.input.kind === 'number' ? { features } : {};
+  const shape = {
+    ...(data.input.kind === 'number' && { features }),
+    ...(config.target_kind === 'value' && targets && { targets: targets.size }),
+  };
   const columns = staticsOf(config.static_features, config.missing).map(columnOf);
-  const targetsOf = targets && targetReader(config, data.class_names ?? [], targets);
+  const codes = targets && knownTargets(data.class_names ?? [], config, targets.ignoredLabel);
   return {
     hasIds: true,
     hasTimes: false,
@@ -160,37 +155,38 @@ function newSequences(
       const done: ReadSequence[] = [];
       const nameOf = placeNames(sources.map(({ name }) => name));
       const staticOf = staticReader(columns, { category: knownCategories(columns, data) });
+      /** Of the latest record, as written. */
+      let symbols: string[] = [];
+      const reader = new RecordReader(config, {
+        ...{ shape, columns, staticOf },
+        codeOf(text) {
+          symbols.push(text);
+          return codeOf(text);
+        },
+      });
       const read = (line: RecordLine): ReadSequence => {
         const problems = new Problems();
         const warnings: Diagnostic[] = [];
-        const warnAt = (field: string) => (warning: Diagnostic | TargetWarning) =>
-          void warnings.push({ ...warning, ...line.place(field) });
-        const statics = attemptStatics(line, columns, problems, (value, i) =>
-          staticOf(value, i, warnAt(columns[i].name)),
-        );
+        const sink = { problems, warn: (warning: Diagnostic) => void warnings.push(warning) };
+        symbols = [];
         const out = new FloatList(64);
+        const statics = reader.statics(line, sink);
         const place = line.place();
         const hasId = config.id !== undefined && Object.hasOwn(line.record, config.id);
         const given = hasId ? attemptField(line, config.id, problems, textOf) : '';
         // an empty one names nothing
         const id = given === '' ? nameOf(place) : given;
         const named = id !== undefined && { id };
-        const symbols: string[] = [];
-        const keptCode = (text: string): number => {
-          symbols.push(text);
-          return codeOf(text);
-        };
-        const length = attemptField(line, config.input, problems, value =>
-          addSteps(value, config, { shape, statics, codeOf: keptCode, out }),
-        );
-        const target = (value: unknown) => targetsOf?.(value, length ?? 0, warnAt(config.target));
-        const own = targetsOf && attemptField(line, config.target, problems, target, !config.per_step);
+        const length = reader.steps(line, statics, out, sink);
+        const own = codes && reader.target(line, length, codes, sink);
         if (problems.all.length > 0) return { problems: problems.all, ...named };
-        const labelled = own && { targets: own };
-        const spelled = data.vocabulary && { symbols };
-        const doubtful = warnings.length > 0 && { warnings };
-        const values = out.toArray();
-        return { length: length ?? 0, values, ...labelled, ...named, ...spelled, ...doubtful, place };
+        return {
+          ...{ length, values: out.toArray(), place },
+          ...named,
+          ...(own && { targets: targetArray(config.target_kind, own) }),
+          ...(data.vocabulary && { symbols }),
+          ...(warnings.length > 0 && { warnings }),
+        };
       };
       const piecesOf = (file: string) =>
         jsonLines(
@@ -206,47 +202,19 @@ function newSequences(
   };
 }
 
-/** Returns the reader of a record's target for a trained model. */
-function targetReader(
-  config: JsonlConfig,
-  classNames: readonly string[],
-  { size, ignoredLabel }: TargetsToRead,
-): (
-  value: unknown,
-  length: number,
-  warn: (warning: TargetWarning) => void,
-) => Int32Array | Float32Array | undefined {
-  const { target_kind } = config;
-  if (target_kind === 'sequence') {
-    const codeOf = targetSymbolReader(classNames);
-    return (value, _, warn) =>
-      value === null ? undefined : Int32Array.from(targetSymbols(value, config), text => codeOf(text, warn));
-  }
-  const isClass = target_kind === 'class';
-  const classOf = classReader(classNames, config, ignoredLabel);
-  const one = (target: unknown): readonly number[] => {
-    if (target === null) return isClass ? [IGNORED] : Array(size).fill(Number.NaN);
-    return isClass ? [classOf(labelOf(target))] : targetNumbers(target, size);
-  };
-  return (value, length) => {
-    const all = targetsIn(value, length, config).flatMap(one);
-    return isClass ? Int32Array.from(all) : Float32Array.from(all);
-  };
-}
-
 /** Decodes a record read from disk, which was validated before. */
 function recordDecoder(
   config: JsonlConfig,
-  { symbols, columns, staticOf, ...shape }: Common,
+  form: RecordForm,
   mapping: ClassMapping | undefined,
 ): SequenceStore['decode'] {
+  const { columns, staticOf } = form;
   const out = new FloatList();
-  const steps = { shape, codeOf: (text: string) => symbols.code(text), out };
   return (_, [line], features, classes) => {
     const record: JsonRecord = JSON.parse(line.toString('utf8'));
     out.truncate(0);
     const statics = columns.flatMap(({ name }, i) => staticOf(record[name], i));
-    addSteps(record[config.input], config, { ...steps, statics });
+    addSteps(record[config.input], config, { ...form, statics, out });
     out.copyTo(features);
     if (!classes) return;
     (record[config.target] as readonly unknown[]).forEach((label, step) => {
@@ -255,25 +223,14 @@ function recordDecoder(
   };
 }
 
-/** Shared by the records of all files. */
-interface Common {
-  /** F and C, set by the first record. */
-  features?: number;
-  targets?: number;
-  readonly symbols: TextCodes;
-  /** The fields with one value per record, and the reader of their values. */
-  readonly columns: readonly FeatureColumn[];
-  readonly staticOf: ReturnType<typeof staticReader>;
-}
-
 async function readJsonlTable(
   path: string,
   config: JsonlConfig,
-  common: Common,
+  form: RecordForm,
   isOnDisk: boolean,
 ): Promise<SequenceTable> {
   const files = await inputFiles(path, RECORDS_NAME);
-  const reader = new TableReader(files, config, common);
+  const reader = new RecordTable(files, config, form);
   const { problems } = reader;
   const sources: DataFile[] = [];
   for (const file of files) {
@@ -291,7 +248,8 @@ async function readJsonlTable(
   return reader.table(sources);
 }
 
-class TableReader {
+/** Collects the sequences of records to train on. */
+class RecordTable {
   readonly problems = new Problems(true);
   readonly lengths: number[] = [];
   /** Numbers of records without a target, and without a step, which are left out. */
@@ -308,18 +266,18 @@ class TableReader {
   /** Fields that divide the data, and their values in each record. */
   private readonly splits: readonly string[];
   private readonly splitValues: string[] = [];
-  /** Targets that are null before the first number, whose size is not known yet. */
-  private pendingNulls = 0;
   private readonly labels = new LabelCodes();
   /** Of records that stay on disk. */
   private readonly records: Place[] = [];
   private readonly nameOf: ReturnType<typeof placeNames>;
+  private readonly reader: RecordReader;
 
   constructor(
     files: readonly string[],
     private readonly config: JsonlConfig,
-    private readonly common: Common,
+    form: RecordForm,
   ) {
+    this.reader = new RecordReader(config, form);
     this.nameOf = placeNames(files);
     this.splits = splitColumns(config).map(({ name }) => name);
   }
@@ -330,7 +288,7 @@ class TableReader {
 
   /** @param file the file that the record stays in, if it stays on disk */
   add(line: RecordLine, file: RangedFile | undefined): void {
-    const { config, common, problems, features: out } = this;
+    const { config, reader, features: out, targets, problems } = this;
     const at = line.place();
     if (this.count === 0) {
       this.lacking = fieldsLacking(line.record, at.file, config);
@@ -341,11 +299,8 @@ class TableReader {
       this.empty++;
       return;
     }
-    const codeOf = (text: string): number => common.symbols.code(text);
-    const statics = attemptStatics(line, common.columns, problems, common.staticOf);
-    const steps = { shape: common, statics, codeOf, out };
-    const [rows, before] = [out.size, this.targets.size];
-    const length = attemptField(line, config.input, problems, value => addSteps(value, config, steps)) ?? 0;
+    const rows = out.size;
+    const length = reader.steps(line, reader.statics(line, this), out, this);
     if (hasNoTarget(line.record[config.target], config)) {
       out.truncate(rows);
       this.unlabelled++;
@@ -353,12 +308,15 @@ class TableReader {
       return;
     }
     this.lengths.push(length);
-    attemptField(line, config.target, problems, value => this.target(value, length, line));
+    const own = reader.target(line, length, this.labels, this) ?? [];
+    if (config.target_kind === 'sequence') this.targetLengths.push(own.length);
     if (file) {
       this.records.push({ file, from: line.from, to: line.to });
       out.truncate(0);
-      if (config.per_step && config.target_kind === 'class') this.targets.truncate(before);
     }
+    // classes per step stay with their record
+    if (!(file && config.per_step && config.target_kind === 'class'))
+      for (const number of own) targets.push(number);
     const id = config.id === undefined ? this.nameOf(at) : attemptField(line, config.id, problems, textOf);
     this.ids.push(id ?? '');
     for (const name of this.splits)
@@ -384,42 +342,6 @@ class TableReader {
       valueIn: (field, index) => splitValues[index * splits.length + splits.indexOf(field)],
       startOf: undefined,
     };
-  }
-
-  private target(value: unknown, length: number, line: RecordLine): void {
-    if (this.config.target_kind === 'sequence') {
-      const symbols = targetSymbols(value, this.config);
-      this.targetLengths.push(symbols.length);
-      for (const symbol of symbols) this.targets.push(this.labels.code(symbol));
-      return;
-    }
-    for (const target of targetsIn(value, length, this.config)) {
-      if (this.config.target_kind === 'value') this.numbers(target);
-      else this.label(target, line);
-    }
-  }
-
-  /** Appends the numbers of a target; NaN for a step without one. */
-  private numbers(value: unknown): void {
-    const { common, targets } = this;
-    if (value === null && this.config.per_step) {
-      if (common.targets === undefined) this.pendingNulls++;
-      for (let i = 0; i < (common.targets ?? 0); i++) targets.push(Number.NaN);
-      return;
-    }
-    const numbers = targetNumbers(value, common.targets);
-    common.targets ??= numbers.length;
-    for (let i = 0; i < this.pendingNulls * common.targets; i++) targets.push(Number.NaN);
-    this.pendingNulls = 0;
-    for (const number of numbers) targets.push(number);
-  }
-
-  private label(value: unknown, line: RecordLine): void {
-    if (value === null && this.config.per_step) {
-      this.targets.push(Number.NaN);
-      return;
-    }
-    this.targets.push(this.labels.placed(labelOf(value), () => line.place(this.config.target)));
   }
 }
 
