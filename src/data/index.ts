@@ -23,6 +23,7 @@ import { forecast } from './forecast/readers.js';
 import { jsonl } from './jsonl/readers.js';
 import { type ConfigOf, type DatasetConfig, kindOf, ownSeed } from './kinds.js';
 import { fileBytes, type InputSource } from './reading/byte-sources.js';
+import { ofTableFormats } from './reading/facts.js';
 import { distinctFiles, inputFiles } from './reading/files.js';
 import { synthetic } from './synthetic/readers.js';
 import { text } from './text/readers.js';
@@ -52,9 +53,8 @@ export { digestOf } from './reading/files.js';
 export * from './summary.js';
 
 const readers: { readonly [K in keyof ConfigOf]: DatasetReaders<ConfigOf[K]> } = {
-  ...{ mnist, idx, npz, npy, csv, jsonl, text, forecast, audio, synthetic },
-  // other formats of tables are read like CSV
-  ...{ parquet: csv, conllu: csv, ts: csv },
+  ...{ mnist, idx, npz, npy, jsonl, text, forecast, audio, synthetic },
+  ...ofTableFormats(csv),
 };
 
 /**

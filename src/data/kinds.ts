@@ -11,12 +11,12 @@ import { trainingCount } from './core/held-out.js';
 import { csv } from './csv/facts.js';
 import { forecast } from './forecast/facts.js';
 import { jsonl } from './jsonl/facts.js';
+import { ofTableFormats } from './reading/facts.js';
 import { synthetic } from './synthetic/facts.js';
 import { text } from './text/facts.js';
 
 const described = { mnist, idx, npz, npy, csv, jsonl, text, forecast, audio, synthetic };
-// other formats of tables are described like CSV
-const kinds = { ...described, parquet: csv, conllu: csv, ts: csv };
+const kinds = { ...described, ...ofTableFormats(csv) };
 
 type Kinds = typeof kinds;
 

@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { BLOCK } from '../data/formats/archives.js';
 import type { Decimal } from '../data/formats/numbers.js';
 import type { Delimiter } from '../data/formats/table-records.js';
+import { tableFormatOf } from '../data/reading/facts.js';
 import { isImpossible } from '../math/losses/ctc.js';
 import { packageRoot } from '../util/root.js';
 import { type Column, countsOf } from './columns.js';
@@ -196,7 +197,7 @@ export function sequencePlan(source: SourceFile, reading: Reading): Plan {
       normalize: false,
       bidirectional: 'true',
     }),
-    kind: /\.(parquet|conllu|ts)(\.gz)?$/i.exec(source.path)?.[1].toLowerCase() ?? 'csv',
+    kind: tableFormatOf(source.path) ?? 'csv',
     sequence:
       group &&
       (perFile

@@ -10,11 +10,11 @@ import { featureColumns, missingCells, staticColumns } from '../core/feature-key
 import { featureLeaks, featureOf, staticsOf } from '../core/features.js';
 import type { ConfigDiagnostic } from '../core/problems.js';
 import * as keys from '../core/settings.js';
-import { TABLE_NAME } from '../reading/facts.js';
+import { TABLE_FORMATS, TABLE_NAME } from '../reading/facts.js';
 
 const settings = key.section(
   {
-    kind: key.choice(['csv', 'parquet', 'conllu', 'ts'], {
+    kind: key.choice(TABLE_FORMATS, {
       description: 'A table with named columns, in one of these formats.',
       examples: ['csv'],
       required: true,

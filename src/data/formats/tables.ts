@@ -6,6 +6,7 @@
 
 import { type Diagnostic, damagedError, damagedErrors, type UserError } from '../../util/errors.js';
 import { allBytes, type ByteSource, beginning, type Pieces } from '../reading/byte-sources.js';
+import { type TableFormatName, tableFormatOf } from '../reading/facts.js';
 import { MAX_TEXT_BYTES } from '../reading/files.js';
 import { blockPieces, conlluPieces, givenNames, tsPieces } from './archives.js';
 import { type Decimal, plainNumber } from './numbers.js';
@@ -274,9 +275,9 @@ const MAGIC_BYTES = 4;
 const ROWS_TOGETHER = 4096;
 
 /** The format of a table that is not Parquet. @param kind of sources whose names do not tell it */
-export function formatNamed(name: string, kind = 'csv'): 'csv' | 'conllu' | 'ts' {
-  const ending = /\.(\w+)(\.gz)?$/.exec(name)?.[1].toLowerCase() ?? kind;
-  return ending === 'conllu' || ending === 'ts' ? ending : 'csv';
+export function formatNamed(name: string, kind = 'csv'): Exclude<TableFormatName, 'parquet'> {
+  const format = tableFormatOf(/\.\w+$/.test(name) ? name : `.${kind}`);
+  return format === undefined || format === 'parquet' ? 'csv' : format;
 }
 
 const PIECES = {
