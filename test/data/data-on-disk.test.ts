@@ -8,6 +8,7 @@ import t from 'tap';
 import { TextCodes } from '../../src/data/core/store.js';
 import { symbolsOf } from '../../src/data/core/vocabulary.js';
 import { openDataset } from '../../src/data/index.js';
+import { TrainingFile } from '../../src/data/reading/byte-sources.js';
 import { RangedFile } from '../../src/data/reading/ranged-file.js';
 import { codesIn, countSymbols, PieceReader, readStream } from '../../src/data/text/streams.js';
 import { RandomStream } from '../../src/util/random.js';
@@ -339,7 +340,8 @@ t.test('text is the same symbols however small its pieces are', async t => {
         });
         for (const isOnDisk of [false, true]) {
           const codes = new TextCodes();
-          const stream = await readStream(files, new PieceReader(level, codes, pieceBytes), isOnDisk);
+          const sources = files.map(file => new TrainingFile(file, isOnDisk));
+          const stream = await readStream(sources, new PieceReader(level, codes, pieceBytes));
           const textsOf = (all: Uint32Array) => Array.from(all, code => codes.texts[code]);
           t.equal(stream.length, expected.length);
           ranges.forEach(range => {

@@ -276,11 +276,13 @@ export class ArrayFiles implements ArrayContainer {
     for (const file of this.sources.values()) {
       if (!(file instanceof RangedFile)) continue;
       const check = rowChecks(checks.filter(({ array }) => array.file === file.name));
-      const sha256 = await file.scan((piece, from) => {
-        archive?.add(piece, from);
-        check(from + piece.length);
-      });
-      this.digestOf.set(file.name, sha256);
+      let end = 0;
+      for await (const piece of file.scan()) {
+        archive?.add(piece, end);
+        end += piece.length;
+        check(end);
+      }
+      this.digestOf.set(file.name, file.sha256);
       archive?.verify();
     }
   }

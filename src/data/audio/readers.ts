@@ -94,7 +94,6 @@ async function open(config: AudioConfig, context: DatasetContext): Promise<Datas
     symbols: [],
     perStep: false,
     longest: steps => `one recording has ${steps} frames`,
-    idIsPlace: false,
     decoder: () => decodeFrames,
   });
   const column = groupColumn(config)?.name;
@@ -289,9 +288,8 @@ async function readRecordings(
     targets: targets.toArray(),
     targetLengths,
     labels,
-    idOf: index => labelled[index].id,
+    id: index => labelled[index].id,
     valueIn: (column, index) => labelled[index].valueOf(column),
-    startOf: undefined,
     recording(index) {
       const { file, start, end } = labelled[index];
       const name = relative(folder, file).split(sep).join('/');

@@ -135,11 +135,37 @@ export interface SymbolTexts {
   readonly texts: readonly string[];
 }
 
+/** What is known of each of some sequences besides their numbers. */
+export interface SequenceFacts {
+  /** Name of sequence `index` in the data, or its position there; absent if there is neither. */
+  id?(index: number): string;
+  /** Set if `id` is a position such as `x[3]`, which is unrelated to ids of other splits. */
+  readonly idIsPlace?: true;
+  /** The symbols of sequence `index` as in the data (of a text, known ones); absent for numbers. */
+  symbols?(index: number): readonly string[];
+  /**
+   * Value of sequence `index` in a column that `test` or `validation` names; undefined if the files
+   * of the split do not have it. Present if the kind has columns.
+   */
+  valueIn?(column: string, index: number): string | undefined;
+  /** Time of the first step of sequence `index`. Present if the times of sequences are known. */
+  startOf?(index: number): number;
+  /**
+   * Denominators of MASE for sequence `index`, one for each target, in the units of the data: the
+   * mean error of the naive forecast in training. Undefined if one is unknown or 0.
+   */
+  errorScale?(index: number): readonly number[] | undefined;
+  /** Original image of sequence `index`: grey values, row by row. Present if `Dataset.image` is. */
+  image?(index: number): Uint8Array;
+  /** The recording of sequence `index`. Present if `Dataset.recordings` is. */
+  recording?(index: number): RecordingPart;
+}
+
 /**
  * Sequences of one split, all padded to the same number of steps. They are in memory, or on disk:
  * then `read` and `targets` read on access, and `load` reads ahead of time.
  */
-export interface Split {
+export interface Split extends SequenceFacts {
   readonly count: number;
   readonly targets: Targets;
   /** `[N]`, each in 1..T; absent if every sequence has T steps. */
@@ -161,29 +187,11 @@ export interface Split {
    * forecasts. Absent if all sequences are in memory.
    */
   load?(indices: Uint32Array): Promise<Split>;
-  /** Name of sequence `index` in the data, or its position there; absent if there is neither. */
-  id?(index: number): string;
-  /** The symbols of sequence `index` as in the data (of a text, known ones); absent for numbers. */
-  symbols?(index: number): readonly string[];
-  /** Set if `id` is a position such as `x[3]`, which is unrelated to ids of other splits. */
-  readonly idIsPlace?: true;
-  /**
-   * Value of sequence `index` in a column that `test` or `validation` names; undefined if the files
-   * of the split do not have it. Present if the kind has columns.
-   */
-  valueIn?(column: string, index: number): string | undefined;
-  /** Time of the first step of sequence `index`. Present if the times of sequences are known. */
-  startOf?(index: number): number;
   /**
    * Steps of sequence `index` that are not padding, if training reads all T steps of a sequence and
    * padding only lacks targets. Absent: its length.
    */
   realSteps?(index: number): number;
-  /**
-   * Denominators of MASE for sequence `index`, one for each target, in the units of the data: the
-   * mean error of the naive forecast in training. Undefined if one is unknown or 0.
-   */
-  errorScale?(index: number): readonly number[] | undefined;
   /**
    * `[steps, targets]`, the targets that a forecast reads as in the data; NaN if one is missing.
    * Present for forecasts only.
@@ -198,10 +206,6 @@ export interface Split {
    * the series does not go back far enough. Present for forecasts only.
    */
   readonly naive?: Readonly<Partial<Record<NaiveForecast, (at: number) => Float32Array | undefined>>>;
-  /** Original image of sequence `index`: grey values, row by row. Present if `Dataset.image` is. */
-  image?(index: number): Uint8Array;
-  /** The recording of sequence `index`. Present if `Dataset.recordings` is. */
-  recording?(index: number): RecordingPart;
 }
 
 export interface DataFile {

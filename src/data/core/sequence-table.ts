@@ -5,14 +5,29 @@
 
 import { damagedError } from '../../util/errors.js';
 import { MAX_ELEMENTS } from '../reading/files.js';
-import { type DataFile, type Dataset, type DatasetContext, type Split, splitFiles } from './dataset.js';
+import {
+  type DataFile,
+  type Dataset,
+  type DatasetContext,
+  type SequenceFacts,
+  type Split,
+  splitFiles,
+} from './dataset.js';
 import { range } from './drawing.js';
 import type { TestPartConfig, TrainingPartConfig } from './held-out.js';
 import { type ClassMapping, classesByCode, classMapping, type LabelCodes, symbolMapping } from './labels.js';
 import { Problems } from './problems.js';
 import type { TextLevel } from './record.js';
 import { type Divisible, NOT_ONE_CLASS, testSelection } from './selection.js';
-import { type Packed, type Place, packedSplit, type SequenceStore, startsOf, storedSplit } from './store.js';
+import {
+  factsOf,
+  type Packed,
+  type Place,
+  packedSplit,
+  type SequenceStore,
+  startsOf,
+  storedSplit,
+} from './store.js';
 import { IGNORED, type Targets } from './targets.js';
 
 export interface SequenceTablesConfig extends TestPartConfig, TrainingPartConfig {
@@ -25,7 +40,7 @@ export interface SequenceTablesConfig extends TestPartConfig, TrainingPartConfig
 }
 
 /** The sequences of one split's files, in the order of the files. */
-export interface SequenceTable {
+export interface SequenceTable extends SequenceFacts {
   readonly sources: readonly DataFile[];
   /** `[rows, F]`, or the code of each step's symbol `[rows]`; empty if sequences stay on disk. */
   readonly features: Float32Array;
@@ -47,10 +62,6 @@ export interface SequenceTable {
   /** Number of symbols of each target; present if targets are sequences. */
   readonly targetLengths?: ArrayLike<number> | undefined;
   readonly labels: LabelCodes;
-  idOf(index: number): string;
-  readonly valueIn: Split['valueIn'];
-  readonly startOf: Split['startOf'];
-  readonly recording?: Split['recording'];
   readonly augment?: Packed['augment'];
   /** @throws UserError (exit 5) if a sequence of `indices` has no single target */
   check?(indices: Uint32Array, mapping: ClassMapping | undefined): void;
@@ -64,8 +75,6 @@ export interface SequenceTables {
   readonly perStep: boolean;
   /** What a sequence is, for messages, such as `one group has 5 rows`. */
   longest(steps: number): string;
-  /** True if names of sequences are their places. */
-  readonly idIsPlace: boolean;
   /** Decodes a record that was validated before; present if sequences may stay on disk. */
   decoder?(mapping: ClassMapping | undefined): SequenceStore['decode'];
 }
@@ -188,7 +197,7 @@ interface SplitForm {
 
 function splitOf(table: SequenceTable, indices: Uint32Array, form: SplitForm): Split {
   const { tables, mapping, steps, longestTarget } = form;
-  const { inputSize, perStep, idIsPlace } = tables;
+  const { inputSize, perStep } = tables;
   const { features, records } = table;
   const lengths = Int32Array.from(indices, index => table.lengths[index]);
   const isStored = records !== undefined && mapping !== undefined && perStep;
@@ -202,14 +211,7 @@ function splitOf(table: SequenceTable, indices: Uint32Array, form: SplitForm): S
     );
   }
   table.check?.(indices, mapping);
-  const { valueIn, startOf, recording } = table;
-  const facts = {
-    id: (index: number) => table.idOf(indices[index]),
-    ...(idIsPlace && { idIsPlace }),
-    ...(valueIn && { valueIn: (column: string, index: number) => valueIn(column, indices[index]) }),
-    ...(startOf && { startOf: (index: number) => startOf(indices[index]) }),
-    ...(recording && { recording: (index: number) => recording(indices[index]) }),
-  };
+  const facts = factsOf(table, indices);
   const augment: Packed['augment'] =
     table.augment && ((given, index, draw) => table.augment?.(given, indices[index], draw) ?? given);
   if (records && tables.decoder) {

@@ -6,7 +6,7 @@
  */
 
 import type { ByteRange, Bytes, RangedFile } from '../reading/ranged-file.js';
-import type { Dataset, Split } from './dataset.js';
+import type { Dataset, SequenceFacts, Split } from './dataset.js';
 import { type ClassValues, IGNORED, type Targets } from './targets.js';
 
 type Splits = Pick<Dataset, 'train' | 'validation' | 'test'>;
@@ -239,8 +239,7 @@ async function loadParts(store: SequenceStore, indices: Uint32Array): Promise<Bu
  * @param steps T, the row width of targets per step
  */
 export function subset(split: Split, indices: Uint32Array, steps: number): Split {
-  const { id, idIsPlace, symbols, valueIn, startOf, errorScale, image, recording, load } = split;
-  const { lengths: all } = split;
+  const { lengths: all, load } = split;
   const lengths = all && Int32Array.from(indices, i => all[i]);
   return {
     count: indices.length,
@@ -248,6 +247,14 @@ export function subset(split: Split, indices: Uint32Array, steps: number): Split
     ...(lengths?.some(length => length < steps) && { lengths }),
     read: (index, out, offset, stepStride, draw) => split.read(indices[index], out, offset, stepStride, draw),
     ...(load && { load: chosen => load(chosen.map(index => indices[index])) }),
+    ...factsOf(split, indices),
+  };
+}
+
+/** What is known of the sequences `indices`, in that order. */
+export function factsOf(facts: SequenceFacts, indices: Uint32Array): SequenceFacts {
+  const { id, idIsPlace, symbols, valueIn, startOf, errorScale, image, recording } = facts;
+  return {
     ...(id && { id: index => id(indices[index]) }),
     ...(idIsPlace && { idIsPlace }),
     ...(symbols && { symbols: index => symbols(indices[index]) }),

@@ -150,6 +150,66 @@ function missingColumns(
   });
 }
 
+/** Where a file has the columns that are read. */
+export interface ColumnIndices {
+  /** The column names of the file. */
+  readonly names: readonly string[];
+  readonly features: readonly number[];
+  readonly targets: readonly number[];
+  readonly group: readonly number[];
+  readonly order: number;
+  /** Of the columns that the order column is made of. */
+  readonly parts: readonly number[];
+  readonly splits: readonly number[];
+  readonly id: number;
+}
+
+export const NO_COLUMNS: ColumnIndices = {
+  ...{ names: [], features: [], targets: [], group: [], parts: [], splits: [] },
+  ...{ order: ABSENT, id: ABSENT },
+};
+
+/** The columns that name the group of a row. */
+export function groupColumns({ group }: TableColumns): readonly NamedColumn[] {
+  return typeof group === 'object' ? group : [];
+}
+
+/** All columns that are read. */
+export function namedColumns(columns: TableColumns): readonly NamedColumn[] {
+  const { features, targets, order, splits = [], id } = columns;
+  const all = [...features, ...targets, ...groupColumns(columns), order, ...splits, id];
+  return all.filter(column => column !== undefined);
+}
+
+/** @param header the column names of the table */
+export function columnIndices(header: TableRecord, columns: TableColumns): ColumnIndices {
+  const { features, targets, order, splits = [], id, delimiter, purpose } = columns;
+  const names = header.fields.map(name => name.trim());
+  const isTraining = purpose === 'train';
+  // rows of a program may have the whole time
+  const isWhole = !isTraining && names.includes(order?.name ?? '');
+  const { keyPath = [], parts: joined = [] } = order ?? {};
+  const parts = isWhole ? [] : joined.map((name, i) => ({ name, keyPath: [...keyPath, i] }));
+  const isJoined = (column: NamedColumn | undefined) => parts.length > 0 && column?.parts !== undefined;
+  // a model does not read names
+  const read = [...namedColumns(columns).filter(column => !isJoined(column)), ...parts].map(column => {
+    if (column === id) return { ...column, isOptional: !isTraining };
+    return targets.includes(column) ? { ...column, role: 'the target, which an evaluation needs' } : column;
+  });
+  const find = findColumns(header, delimiter, read, purpose);
+  const indexOf = (column: NamedColumn | undefined) => (isJoined(column) ? names.length : find(column));
+  return {
+    names: parts.length > 0 ? [...names, order?.name ?? ''] : names,
+    parts: parts.map(find),
+    features: features.map(indexOf),
+    targets: targets.map(indexOf),
+    group: groupColumns(columns).map(indexOf),
+    order: indexOf(order),
+    splits: splits.map(indexOf),
+    id: indexOf(id),
+  };
+}
+
 /** A row with its time at the end, if that is made of the columns `parts`. */
 export function withTime(given: TableRecord, parts: readonly number[]): TableRecord {
   const { fields, row } = given;

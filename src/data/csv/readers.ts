@@ -35,7 +35,7 @@ import { symbolReader, symbolsOf } from '../core/vocabulary.js';
 import { BLOCK } from '../formats/archives.js';
 import { rowName } from '../formats/table-records.js';
 import { readTable } from '../formats/tables.js';
-import { beginning, type InputSource, inTurn } from '../reading/byte-sources.js';
+import { beginning, type InputSource } from '../reading/byte-sources.js';
 import { type CsvConfig, featuresOf, targetsOf } from './facts.js';
 import {
   changingTarget,
@@ -50,7 +50,7 @@ import { readTrainingTable, type TrainingTable } from './training.js';
 export const csv: DatasetReaders<CsvConfig> = { open, newSequences: csvSequences, stepColumns };
 
 async function open(config: CsvConfig, context: DatasetContext): Promise<Dataset> {
-  const { sequence, id, input_kind: kind = 'number' } = config;
+  const { sequence, input_kind: kind = 'number' } = config;
   if (kind !== 'number' && config.features.length > 1) {
     throw configError({
       code: 'data/symbol-columns',
@@ -77,8 +77,6 @@ async function open(config: CsvConfig, context: DatasetContext): Promise<Dataset
     symbols: symbols?.texts ?? [],
     perStep: sequence?.per_step ?? false,
     longest: steps => `one ${sequence?.per_file ? 'file' : 'group'} has ${steps} rows`,
-    // folders of recordings often number their files alike, so equal names of files mean nothing
-    idIsPlace: sequence === undefined ? id === undefined : (sequence.per_file ?? false),
   });
   const place = numbers.findIndex(({ column }) => columns.features[column].isSymbol);
   const texts = categories[numbers[place]?.column]?.texts;
@@ -157,10 +155,8 @@ function csvSequences(
     async *read(given) {
       const { isSmall, sources } =
         typeof columns.group === 'object' ? await measured(given) : { isSmall: false, sources: given };
-      const files = given.map(({ name }) => name);
-      const reader = new TableReader(columns, files, isSmall);
-      for await (const opened of inTurn(sources))
-        for await (const _ of reader.read(opened, readTable)) yield reader.take();
+      const reader = new TableReader(columns, sources, isSmall);
+      for await (const _ of reader.read(readTable)) yield reader.take();
       reader.end();
       yield reader.take();
     },
@@ -265,6 +261,9 @@ function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
     for (const number of rowTargets(rows, list, size, perStep)) targets[filled++] = number;
   const columns = splitColumns(config).map(({ name }) => name);
   checkSplitColumns({ ...table, lists }, columns);
+  const startOf = startsOf({ ...table, lists });
+  // folders of recordings often number their files alike, so equal names of files mean nothing
+  const idIsPlace = sequence === undefined ? config.id === undefined : sequence.per_file;
   const ofSymbols = config.target_level && symbolTargets(rows.labels, targets, config.target_level);
   return {
     sources,
@@ -276,10 +275,11 @@ function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
     targets,
     labels: rows.labels,
     ...ofSymbols,
-    idOf: index => reader.idOf(rows.groups[lists[index][0]], lists[index]),
+    id: index => reader.idOf(rows.groups[lists[index][0]], lists[index]),
+    ...(idIsPlace && { idIsPlace }),
     valueIn: (column, index) =>
       rows.splitValues.texts[rows.splits[lists[index][0] * columns.length + columns.indexOf(column)]],
-    startOf: startsOf({ ...table, lists }),
+    ...(startOf && { startOf }),
     check(indices, mapping) {
       if (sequence !== undefined && !sequence.per_step)
         checkConstant({ ...table, lists }, targetsOf(config), indices, mapping);

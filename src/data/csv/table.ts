@@ -7,7 +7,7 @@
 import { type Diagnostic, damagedErrors, EXIT, UserError } from '../../util/errors.js';
 import { shortestDecimal } from '../../util/numbers.js';
 import { badDate, badNumber, cellNumber, isMissing, missingCell, orderKey } from '../core/cells.js';
-import type { CellProblem, CellReader, NamedColumn } from '../core/columns.js';
+import type { CellProblem, CellReader } from '../core/columns.js';
 import type { ReadSequence } from '../core/dataset.js';
 import {
   cellReaders,
@@ -29,14 +29,17 @@ import { symbolsOf, UnknownSymbol } from '../core/vocabulary.js';
 import type { ParquetColumn } from '../formats/parquet.js';
 import type { RowPlace, TableHandlers, TableRecord } from '../formats/table-records.js';
 import type { ReadTable } from '../formats/tables.js';
-import { type ByteSource, placeNames } from '../reading/byte-sources.js';
+import { type ByteSource, type InputSource, placeNames } from '../reading/byte-sources.js';
 import { shortNames } from '../reading/files.js';
 import {
   ABSENT,
+  columnIndices,
   FILLED,
   type FirstOrder,
-  findColumns,
+  groupColumns,
   mixedOrder,
+  NO_COLUMNS,
+  namedColumns,
   repeatedHeader,
   type TableColumns,
   type TableResampling,
@@ -63,16 +66,7 @@ const MAX_ENDED = 2 ** 19;
 /** Makes sequences of the rows of an input. */
 export class TableReader implements TableHandlers {
   rows: Rows;
-  private indices = {
-    features: [] as readonly number[],
-    targets: [] as readonly number[],
-    group: [] as readonly number[],
-    order: ABSENT,
-    /** Of the columns that the order column is made of. */
-    parts: [] as readonly number[],
-    splits: [] as readonly number[],
-    id: ABSENT,
-  };
+  private indices = NO_COLUMNS;
   private parquet: readonly ParquetColumn[] = [];
   private headerRow: RowPlace | undefined;
   private done: ReadSequence[] = [];
@@ -88,8 +82,6 @@ export class TableReader implements TableHandlers {
   private firstOrder: FirstOrder | undefined;
   /** Returns a date in ISO 8601; undefined if it is in another format. */
   private readonly isoDate: (text: string) => string | undefined;
-  /** The column names of the file. */
-  private names: readonly string[] = [];
   /** Invalid cells, before training. */
   private readonly badCells = new CellProblems();
   private readonly unknowns = new UnknownCategories();
@@ -106,14 +98,15 @@ export class TableReader implements TableHandlers {
   private readonly isTraining: boolean;
 
   /**
-   * @param files names of all files
+   * @param sources all files
    * @param isGathered true if the rows of a group may be anywhere
    */
   constructor(
     private readonly columns: TableColumns,
-    files: readonly string[],
+    private readonly sources: readonly InputSource[],
     private readonly isGathered: boolean,
   ) {
+    const files = sources.map(({ name }) => name);
     this.nameOf = placeNames(files);
     this.recordings = shortNames(files);
     this.isTraining = columns.purpose === 'train';
@@ -130,11 +123,15 @@ export class TableReader implements TableHandlers {
   }
 
   /**
-   * Reads a file. A damaged one is a problem of its own if there are others to report or to
-   * predict. Yields when sequences may be complete.
+   * Reads all files. Yields when sequences may be complete.
    * @param readTable given, since exported modules have no files
    */
-  async *read(source: ByteSource, readTable: ReadTable): AsyncGenerator<void> {
+  async *read(readTable: ReadTable): AsyncGenerator<void> {
+    for (const source of this.sources) yield* this.readFile(await source.open(), readTable);
+  }
+
+  /** A damaged file is a problem of its own if there are others to report or to predict. */
+  private async *readFile(source: ByteSource, readTable: ReadTable): AsyncGenerator<void> {
     const { group } = this.columns;
     this.recording = group === 'file' ? this.recordings.get(source.name) : group === 'table' ? '' : undefined;
     const firstRow = this.rows.count;
@@ -159,48 +156,13 @@ export class TableReader implements TableHandlers {
   }
 
   get wanted(): readonly string[] {
-    return [...this.named.map(({ name }) => name), ...(this.columns.order?.parts ?? [])];
-  }
-
-  private get named(): readonly NamedColumn[] {
-    const { features, targets, order, splits = [], id } = this.columns;
-    return [...features, ...targets, ...this.group, order, ...splits, id].filter(one => one !== undefined);
-  }
-
-  /** The columns that name the group of a row. */
-  private get group(): readonly NamedColumn[] {
-    const { group } = this.columns;
-    return typeof group === 'object' ? group : [];
+    return [...namedColumns(this.columns).map(({ name }) => name), ...(this.columns.order?.parts ?? [])];
   }
 
   header(record: TableRecord, columns: readonly ParquetColumn[] = []): void {
-    const { features, targets, order, splits = [], id, delimiter, purpose } = this.columns;
     this.headerRow = record.row;
-    this.names = record.fields.map(name => name.trim());
     this.parquet = columns;
-    // rows of a program may have the whole time
-    const isWhole = !this.isTraining && this.names.includes(order?.name ?? '');
-    const { keyPath = [], parts: joined = [] } = order ?? {};
-    const parts = isWhole ? [] : joined.map((name, i) => ({ name, keyPath: [...keyPath, i] }));
-    if (parts.length > 0) this.names = [...this.names, order?.name ?? ''];
-    const isJoined = (column: NamedColumn | undefined) => parts.length > 0 && column?.parts !== undefined;
-    // a model does not read names
-    const named = [...this.named.filter(one => !isJoined(one)), ...parts].map(column => {
-      if (column === id) return { ...column, isOptional: !this.isTraining };
-      return targets.includes(column) ? { ...column, role: 'the target, which an evaluation needs' } : column;
-    });
-    const find = findColumns(record, delimiter, named, purpose);
-    const indexOf = (column: NamedColumn | undefined) =>
-      isJoined(column) ? record.fields.length : find(column);
-    this.indices = {
-      parts: parts.map(find),
-      features: features.map(indexOf),
-      targets: targets.map(indexOf),
-      group: this.group.map(indexOf),
-      order: indexOf(order),
-      splits: splits.map(indexOf),
-      id: indexOf(id),
-    };
+    this.indices = columnIndices(record, this.columns);
   }
 
   add(given: TableRecord): void {
@@ -223,7 +185,9 @@ export class TableReader implements TableHandlers {
     const told = new Set<number>();
     const check = (column: number, problem: CellProblem | undefined): void => {
       if (problem && this.isTraining)
-        this.badCells.add(this.names[column], rows.count, problem({}), () => problem(record.place(column)));
+        this.badCells.add(this.indices.names[column], rows.count, problem({}), () =>
+          problem(record.place(column)),
+        );
       else if (problem && !told.has(column)) this.complain(key, () => problem(record.place(column)));
       if (problem) told.add(column);
     };
@@ -523,7 +487,7 @@ export class TableReader implements TableHandlers {
   private stray(problem: Diagnostic): void {
     if (this.isTraining) this.complain(0, () => problem);
     else if (this.columns.isPartlyRead) this.done.push({ problems: [problem] });
-    else if (this.group.length === 0) {
+    else if (groupColumns(this.columns).length === 0) {
       this.emit();
       this.done.push({ problems: [problem] });
     } else {

@@ -23,13 +23,13 @@ import { TableReader } from '../csv/table.js';
 import { NUMBER } from '../formats/numbers.js';
 import type { RowPlace } from '../formats/table-records.js';
 import { readTable } from '../formats/tables.js';
-import { allBytes, inTurn, oneChunk } from '../reading/byte-sources.js';
+import { allBytes, oneChunk } from '../reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from '../reading/files.js';
 import type { ForecastConfig } from './facts.js';
 import { gapWarnings, type InputSeries, type WindowRange } from './gaps.js';
 import { cellProblem, lastTarget, seriesOf, staticsIn, stepShape, tableColumns } from './series.js';
 import { intervalOf, timesAfter } from './times.js';
-import { forecastSplit, hasTarget, type Window } from './windows.js';
+import { forecastSplit, hasTarget, type SplitOptions, type Window } from './windows.js';
 
 export function forecastSequences(
   config: ForecastConfig,
@@ -45,12 +45,12 @@ export function forecastSequences(
     hasTimes: config.time !== undefined,
     columnNames: Array.from({ length: size }, (_, i) => statics[i - first]?.name ?? `feature ${i}`),
     async *read(sources) {
-      const files = sources.map(({ name }) => name);
-      const reader = new TableReader(columns, files, true);
-      for await (const source of inTurn(sources)) {
-        const bytes = await allBytes(source, MAX_TEXT_BYTES);
-        for await (const _ of reader.read(oneChunk(source.name, bytes), readTable));
-      }
+      const whole = sources.map(source => ({
+        name: source.name,
+        open: async () => oneChunk(source.name, await allBytes(await source.open(), MAX_TEXT_BYTES)),
+      }));
+      const reader = new TableReader(columns, whole, true);
+      for await (const _ of reader.read(readTable));
       if (targets === undefined) return yield* lastWindows(reader, past);
       for (const { own, series } of seriesIn(reader)) {
         const problems = new Problems();
@@ -150,7 +150,7 @@ const WINDOWS = 64;
 function* windowsToEvaluate(table: InputSeries, config: ForecastConfig): Generator<readonly ReadSequence[]> {
   const { name, list, rows, preparation, trained, warnings } = table;
   const { input_steps, horizon, stride } = config;
-  const { size, steps, rowWidth } = stepShape(config, preparation);
+  const { rowWidth } = stepShape(config, undefined);
   const cellAt = (step: number, column: number) => rows.features.at(list[step] * rowWidth + column);
   const statics = staticsIn(rows, list, config);
   const series = { ...seriesOf(list, cellAt, trained, config), name, statics };
@@ -162,33 +162,43 @@ function* windowsToEvaluate(table: InputSeries, config: ForecastConfig): Generat
   for (let from = 0; from < all.length; from += WINDOWS) {
     const windows = all.slice(from, from + WINDOWS);
     const { keys, order } = rows;
-    const { id, read, targets, naive, forecast } = forecastSplit(windows, {
-      keys,
-      order,
-      config,
-      preparation,
-    });
-    const perWindow = targets.values.length / windows.length;
+    const { split, sequenceAt } = sequencesOf(windows, { keys, order, config, preparation });
+    const { id, naive, targets } = split;
+    const perWindow = targets.values.length / windows.length / targets.size;
     yield windows.flatMap((window, i): ReadSequence[] => {
       const { origin } = window;
       const problems = problemsIn(origin - input_steps, origin + horizon, true);
       if (problems.length > 0) return [{ problems, id: id(i) }];
       if (!hasTarget(window, config)) return [];
-      const values = new Float32Array(steps * size);
-      read(i, values, 0, size);
       const doubts = [...(from + i === 0 ? warnings : []), ...doubtsFrom(origin - input_steps)];
-      const first = (i * perWindow) / targets.size;
       return [
         {
-          ...{ length: steps, values, id: id(i), errorScale: series.naiveErrors, window: forecast(i) },
-          naive: (name, at) => naive?.[name]?.(first + at),
+          ...{ ...sequenceAt(i), id: id(i), errorScale: series.naiveErrors },
+          naive: (name, at) => naive?.[name]?.(i * perWindow + at),
           ...(doubts.length > 0 && { warnings: doubts }),
-          targets: targets.values.subarray(i * perWindow, (i + 1) * perWindow),
-          targetScaling: step => targets.scaling(first + step),
         },
       ];
     });
   }
+}
+
+/** Returns the split of some windows, and the function from an index to its sequence. */
+function sequencesOf(windows: readonly Window[], options: SplitOptions) {
+  const split = forecastSplit(windows, options);
+  const { read, forecast, targets } = split;
+  const { size, steps } = stepShape(options.config, options.preparation);
+  const perWindow = targets.values.length / windows.length;
+  const sequenceAt = (index: number) => {
+    const values = new Float32Array(steps * size);
+    read(index, values, 0, size);
+    const first = (index * perWindow) / targets.size;
+    return {
+      ...{ length: steps, values, window: forecast(index) },
+      targets: targets.values.subarray(index * perWindow, (index + 1) * perWindow),
+      targetScaling: (step: number) => targets.scaling(first + step),
+    };
+  };
+  return { split, sequenceAt };
 }
 
 /** Warning: the training data do not have this series. */
@@ -205,7 +215,7 @@ function notTrained(series: string, place: RowPlace): Diagnostic {
 function windowsToPredict(series: InputSeries, config: ForecastConfig, past: number) {
   const { name, list, rows, preparation, trained } = series;
   const { input_steps, horizon, stride } = config;
-  const { size, rowWidth, steps } = stepShape(config, preparation);
+  const { rowWidth } = stepShape(config, undefined);
   checkDates(series, config);
   const last = lastTarget(list, rows, config);
   const ahead = Math.min(horizon, list.length - 1 - last);
@@ -230,28 +240,14 @@ function windowsToPredict(series: InputSeries, config: ForecastConfig, past: num
     series: windowed,
     origin: input_steps + i * stride,
   }));
-  const { read, forecast, targets, history } = forecastSplit(windows, {
-    ...{ keys, order: [], config, preparation },
-  });
-  const perWindow = targets.values.length / windows.length;
-  const sequenceOf = (i: number) => {
-    const values = new Float32Array(steps * size);
-    read(i, values, 0, size);
-    const from = (i * perWindow) / targets.size;
-    return {
-      ...{ length: steps, values, window: forecast(i) },
-      targetScaling: (step: number) => targets.scaling(from + step),
-    };
-  };
+  const { split, sequenceAt } = sequencesOf(windows, { keys, order: [], config, preparation });
+  const { targets: _, ...latest } = sequenceAt(earlier);
   return {
-    past: Array.from({ length: earlier }, (_, i): NewSequence => {
-      const own = targets.values.subarray(i * perWindow, (i + 1) * perWindow);
-      return { ...sequenceOf(i), targets: own, isPast: true };
-    }),
+    past: Array.from({ length: earlier }, (_, i): NewSequence => ({ ...sequenceAt(i), isPast: true })),
     window: {
-      ...sequenceOf(earlier),
+      ...latest,
       place: rows.place(list[0]),
-      history: history(earlier),
+      history: split.history(earlier),
       ...(next && { times: [...own.slice(input_steps).map(row => rows.order[row]), ...next.order] }),
     },
     gaps: [...gapWarnings(series, config, range), ...doubtsIn(series, config)(range.first)],

@@ -126,7 +126,7 @@ interface ForecastSplit extends Split {
   readonly targets: Extract<Targets, { readonly kind: 'value' }> & { scaling(at: number): Scaling };
 }
 
-interface SplitOptions {
+export interface SplitOptions {
   readonly keys: ArrayLike<number>;
   /** The text of each time; empty without times. */
   readonly order: readonly string[];

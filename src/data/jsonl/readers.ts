@@ -24,12 +24,11 @@ import { openTables, type SequenceTable } from '../core/sequence-table.js';
 import { FloatList, type Place, type SequenceStore, TextCodes } from '../core/store.js';
 import { IGNORED } from '../core/targets.js';
 import { symbolReader } from '../core/vocabulary.js';
-import { placeNames, readInTurn } from '../reading/byte-sources.js';
+import { placeNames, readInTurn, TrainingFile } from '../reading/byte-sources.js';
 import { RECORDS_NAME } from '../reading/facts.js';
 import { inputFiles, MAX_TEXT_BYTES, staysOnDisk } from '../reading/files.js';
-import { RangedFile, readPieces } from '../reading/ranged-file.js';
+import type { RangedFile } from '../reading/ranged-file.js';
 import type { JsonlConfig } from './facts.js';
-import { type RecordForm, RecordReader } from './record-reader.js';
 import {
   addSteps,
   attemptField,
@@ -38,7 +37,9 @@ import {
   type JsonRecord,
   jsonLines,
   labelOf,
+  type RecordForm,
   type RecordLine,
+  RecordReader,
   staticReader,
   textOf,
 } from './records.js';
@@ -102,7 +103,6 @@ async function openRecords(
     symbols: symbols.texts,
     perStep: config.per_step ?? false,
     longest: steps => `one sequence has ${steps} steps`,
-    idIsPlace: config.id === undefined,
     decoder: mapping => recordDecoder(config, form, mapping),
   });
   const { features = 1 } = shape;
@@ -232,18 +232,18 @@ async function readJsonlTable(
   const files = await inputFiles(path, RECORDS_NAME);
   const reader = new RecordTable(files, config, form);
   const { problems } = reader;
-  const sources: DataFile[] = [];
-  for (const file of files) {
+  const sources = files.map(file => new TrainingFile(file, isOnDisk));
+  for (const source of sources) {
     const before = reader.count;
-    const ranged = isOnDisk ? await RangedFile.open(file) : undefined;
-    const lines = jsonLines(
-      file,
-      line => reader.add(line, ranged),
-      problem => problems.add(problem),
-    );
-    sources.push(await readPieces(file, ranged, lines));
+    const linesOf = (file: string) =>
+      jsonLines(
+        file,
+        line => reader.add(line, source.ranged),
+        problem => problems.add(problem),
+      );
+    for await (const _ of readInTurn([source], linesOf));
     if (reader.count === before && problems.all.length === 0)
-      problems.add({ code: 'data/jsonl-empty', message: 'the file has no records', file });
+      problems.add({ code: 'data/jsonl-empty', message: 'the file has no records', file: source.name });
   }
   return reader.table(sources);
 }
@@ -338,9 +338,9 @@ class RecordTable {
       lengths,
       targets: targets.toArray(),
       labels,
-      idOf: index => this.ids[index],
+      id: index => this.ids[index],
+      ...(this.config.id === undefined && { idIsPlace: true }),
       valueIn: (field, index) => splitValues[index * splits.length + splits.indexOf(field)],
-      startOf: undefined,
     };
   }
 }

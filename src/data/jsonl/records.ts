@@ -1,6 +1,7 @@
 /**
  * Records of JSON Lines (one JSON object per line, UTF-8; empty lines are skipped), and their
- * fields: steps, labels, numbers and names.
+ * fields: steps, labels, numbers and names; the sequence of each, to train on it or for a trained
+ * model.
  */
 
 import type { Diagnostic } from '../../util/errors.js';
@@ -14,7 +15,7 @@ import {
   UNKNOWN_CATEGORY,
   UnknownCategories,
 } from '../core/feature-columns.js';
-import { UnknownClass } from '../core/labels.js';
+import { type TargetCodes, type TargetWarning, UnknownClass } from '../core/labels.js';
 import { MISSING_VALUE, type Problems, VALUE_NEEDED } from '../core/problems.js';
 import type { FloatList } from '../core/store.js';
 import { symbolsOf, UnknownSymbol } from '../core/vocabulary.js';
@@ -146,19 +147,6 @@ export function attemptField<T>(
   }
 }
 
-/** Reads the static features of a record; one that may be missing may also be absent. */
-export function attemptStatics(
-  line: RecordLine,
-  columns: readonly FeatureColumn[],
-  problems: Problems,
-  read: (value: unknown, index: number) => readonly number[],
-): readonly number[] {
-  return columns.flatMap((column, i) => {
-    const isOptional = column.isFilled || hasCategories(column);
-    return attemptField(line, column.name, problems, value => read(value, i), isOptional) ?? [];
-  });
-}
-
 interface Steps {
   /** F, set by the first step if not known yet. */
   readonly shape: { features?: number };
@@ -263,11 +251,7 @@ export function hasNoTarget(value: unknown, { per_step }: JsonlConfig): boolean 
 }
 
 /** The target of each step, or the only one. */
-export function targetsIn(
-  value: unknown,
-  length: number,
-  { per_step, input }: JsonlConfig,
-): readonly unknown[] {
+function targetsIn(value: unknown, length: number, { per_step, input }: JsonlConfig): readonly unknown[] {
   if (!per_step) return [value];
   if (!Array.isArray(value)) throw new Unfit('a list with the target of each step', value);
   // an invalid sequence has been reported already
@@ -277,7 +261,7 @@ export function targetsIn(
 }
 
 /** @param size as of the other targets; undefined for the first */
-export function targetNumbers(value: unknown, size: number | undefined): readonly number[] {
+function targetNumbers(value: unknown, size: number | undefined): readonly number[] {
   const numbers: readonly unknown[] = Array.isArray(value) ? value : [value];
   if (numbers.length !== (size ?? numbers.length) || numbers.length === 0)
     throw new Unfit(`${counted(Math.max(1, size ?? 1), 'number')}, as in the first record`, value);
@@ -285,7 +269,7 @@ export function targetNumbers(value: unknown, size: number | undefined): readonl
 }
 
 /** The symbols of a target, which may be empty. */
-export function targetSymbols(value: unknown, { target_level: level }: JsonlConfig): readonly string[] {
+function targetSymbols(value: unknown, { target_level: level }: JsonlConfig): readonly string[] {
   if (level === undefined) {
     if (!Array.isArray(value)) throw new Unfit('a list of symbols, or a text with `target_level`', value);
     return value.map(symbol => textOf(symbol, 'a list of strings, numbers or booleans'));
@@ -324,4 +308,86 @@ export function staticReader(
     if (warning) warn?.(warning);
     return numbers;
   };
+}
+
+/** How the fields of a record become numbers. */
+export interface RecordForm {
+  /** F and C; the first record of training data sets them. */
+  readonly shape: { features?: number; targets?: number };
+  /** The fields with one value per record, and the reader of their values. */
+  readonly columns: readonly FeatureColumn[];
+  readonly staticOf: ReturnType<typeof staticReader>;
+  /** The number of a symbol's text. */
+  codeOf(text: string): number;
+}
+
+/** What a record is read into. */
+interface RecordSink {
+  readonly problems: Problems;
+  /** Receives what makes a prediction doubtful. */
+  warn?(warning: Diagnostic): void;
+}
+
+export class RecordReader {
+  constructor(
+    private readonly config: JsonlConfig,
+    private readonly form: RecordForm,
+  ) {}
+
+  /** The numbers that a record has once; a field that may be missing may also be absent. */
+  statics(line: RecordLine, sink: RecordSink): readonly number[] {
+    const { columns, staticOf } = this.form;
+    return columns.flatMap((column, i) => {
+      const { name, isFilled } = column;
+      const warn = warningsAt(line, name, sink);
+      const read = (value: unknown) => staticOf(value, i, warn);
+      return attemptField(line, name, sink.problems, read, isFilled || hasCategories(column)) ?? [];
+    });
+  }
+
+  /**
+   * Appends the steps of a record to `out` and returns their count; 0 if they are invalid.
+   * @param statics of the record
+   */
+  steps(line: RecordLine, statics: readonly number[], out: FloatList, { problems }: RecordSink): number {
+    const { config, form } = this;
+    const steps = { ...form, statics, out };
+    return attemptField(line, config.input, problems, value => addSteps(value, config, steps)) ?? 0;
+  }
+
+  /**
+   * Returns the numbers of a record's target, NaN for those of a step without one; undefined if it
+   * is invalid, or if it is a sequence and there is none.
+   * @param length of the sequence
+   */
+  target(line: RecordLine, length: number, codes: TargetCodes, sink: RecordSink): number[] | undefined {
+    const { config } = this;
+    const read = (value: unknown): number[] | undefined => {
+      if (config.target_kind !== 'sequence') return this.numbers(value, length, line, codes);
+      if (value === null) return undefined;
+      const warn = warningsAt(line, config.target, sink);
+      return targetSymbols(value, config).map(text => codes.symbolOf(text, warn));
+    };
+    return attemptField(line, config.target, sink.problems, read, !config.per_step);
+  }
+
+  private numbers(value: unknown, length: number, line: RecordLine, codes: TargetCodes): number[] {
+    const { config, form } = this;
+    const { shape } = form;
+    const all = targetsIn(value, length, config);
+    if (config.target_kind === 'class') {
+      const place = () => line.place(config.target);
+      return all.map(label => (label === null ? Number.NaN : codes.classOf(labelOf(label), place)));
+    }
+    const first = all.find(one => one !== null);
+    if (first !== undefined) shape.targets ??= targetNumbers(first, undefined).length;
+    const { targets: size = 1 } = shape;
+    return all.flatMap(one =>
+      one === null ? new Array<number>(size).fill(Number.NaN) : targetNumbers(one, size),
+    );
+  }
+}
+
+function warningsAt(line: RecordLine, field: string, { warn }: RecordSink) {
+  return (warning: Diagnostic | TargetWarning): void => warn?.({ ...warning, ...line.place(field) });
 }

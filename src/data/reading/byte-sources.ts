@@ -3,7 +3,16 @@ import type { Readable } from 'node:stream';
 import { files, gunzipChunks, readChunks } from '../../host/index.js';
 import { type Diagnostic, damagedError } from '../../util/errors.js';
 import { codeOf } from '../../util/system-errors.js';
-import { damagedGzip, isGzip, MAX_BYTES, shortNames, unreadableFile } from './files.js';
+import {
+  damagedGzip,
+  isGzip,
+  MAX_BYTES,
+  MAX_TEXT_BYTES,
+  readContent,
+  shortNames,
+  unreadableFile,
+} from './files.js';
+import { RangedFile } from './ranged-file.js';
 
 /** The name of standard input in messages. */
 export const STDIN_NAME = '<stdin>';
@@ -33,6 +42,36 @@ export interface InputSource {
   /** As in {@link ByteSource}. */
   readonly name: string;
   open(): Promise<ByteSource>;
+  /** Its file, once it is open, if that is then read by ranges. */
+  readonly ranged?: RangedFile | undefined;
+}
+
+/** A text file to train on, which is read like an input. */
+export class TrainingFile implements InputSource {
+  ranged: RangedFile | undefined;
+  private digest = '';
+
+  /** @param isOnDisk true if it is too large for memory */
+  constructor(
+    readonly name: string,
+    private readonly isOnDisk = false,
+  ) {}
+
+  /** SHA-256 of its bytes, lower-case hex; empty until it has been read. */
+  get sha256(): string {
+    return this.ranged?.sha256 ?? this.digest;
+  }
+
+  async open(): Promise<ByteSource> {
+    const { name } = this;
+    if (this.isOnDisk) {
+      this.ranged = await RangedFile.open(name);
+      return { name, isFile: true, chunks: this.ranged.scan() };
+    }
+    const { bytes, sha256 } = await readContent(name, MAX_TEXT_BYTES);
+    this.digest = sha256;
+    return oneChunk(name, bytes);
+  }
 }
 
 /**

@@ -7,8 +7,7 @@ import type { Stats } from 'node:fs';
 import { createHash, files, fs } from '../../host/index.js';
 import { damagedError, usageError } from '../../util/errors.js';
 import { isSystemError } from '../../util/system-errors.js';
-import type { Pieces } from './byte-sources.js';
-import { MAX_TEXT_BYTES, readContent, type SourceFile, unreadableFile } from './files.js';
+import { unreadableFile } from './files.js';
 
 /** Bytes from `from` to `to`, exclusive. */
 export interface ByteRange {
@@ -27,22 +26,6 @@ export interface Bytes {
 
 export function memoryBytes(name: string, bytes: Buffer): Bytes {
   return { name, size: bytes.length, readNow: ({ from, to }) => bytes.subarray(from, to) };
-}
-
-/**
- * Passes a whole text file to `pieces`.
- * @param file the file at `path` if it is too large for memory
- */
-export async function readPieces(
-  path: string,
-  file: RangedFile | undefined,
-  pieces: Pieces,
-): Promise<Pick<SourceFile, 'name' | 'sha256'>> {
-  const push = (chunk: Buffer): void => pieces.push(chunk);
-  const content = file ? { sha256: await file.scan(push) } : await readContent(path, MAX_TEXT_BYTES);
-  if ('bytes' in content) push(content.bytes);
-  pieces.end();
-  return { name: path, sha256: content.sha256 };
 }
 
 /** Number of bytes that a scan reads at a time. */
@@ -69,6 +52,7 @@ export class RangedFile implements Bytes {
   private window: Buffer = Buffer.alloc(0);
   private windowStart = 0;
   private callsInBackground = 0;
+  private digest = '';
 
   private constructor(
     readonly name: string,
@@ -106,23 +90,22 @@ export class RangedFile implements Bytes {
     return new RangedFile(this.name, this.known, this.held);
   }
 
-  /**
-   * Reads the whole file; calls `visit` with each chunk and its offset. A chunk is valid until
-   * `visit` returns. Errors of `visit` propagate.
-   * @returns the SHA-256 of the file, lower-case hex
-   */
-  async scan(visit: (piece: Buffer, from: number) => void): Promise<string> {
+  /** SHA-256 of the file, lower-case hex; empty until it has been read from start to end. */
+  get sha256(): string {
+    return this.digest;
+  }
+
+  /** Yields the chunks of the whole file, each valid until the next. */
+  async *scan(): AsyncGenerator<Buffer> {
     const hash = createHash('sha256');
     const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
-    await this.opened(async file => {
-      for (let from = 0; from < this.size; from += CHUNK_BYTES) {
-        const piece = buffer.subarray(0, Math.min(CHUNK_BYTES, this.size - from));
-        await this.fillAll(file, [{ piece, from }]);
-        hash.update(piece);
-        visit(piece, from);
-      }
-    });
-    return hash.digest('hex');
+    for (let from = 0; from < this.size; from += CHUNK_BYTES) {
+      const piece = buffer.subarray(0, Math.min(CHUNK_BYTES, this.size - from));
+      await this.opened(file => this.fillAll(file, [{ piece, from }]));
+      hash.update(piece);
+      yield piece;
+    }
+    this.digest = hash.digest('hex');
   }
 
   async read(ranges: readonly ByteRange[]): Promise<Buffer[]> {

@@ -27,6 +27,7 @@ import { type HeldOutConfig, heldCount } from '../core/held-out.js';
 import { configError } from '../core/problems.js';
 import { type SequenceStore, storedSplit, TextCodes } from '../core/store.js';
 import { symbolsByCode, UNKNOWN, vocabularyFor } from '../core/vocabulary.js';
+import { TrainingFile } from '../reading/byte-sources.js';
 import { inputFiles, MAX_TEXT_BYTES, staysOnDisk } from '../reading/files.js';
 import type { TextConfig } from './facts.js';
 import {
@@ -52,9 +53,10 @@ async function open(config: TextConfig, { streams: rows = 1, ...context }: Datas
   );
   const isOnDisk = await staysOnDisk(files.flat(), config, MAX_TEXT_BYTES);
   const reader = new PieceReader(level, codes);
-  const read = async (of: readonly string[]): Promise<SymbolStream> => {
-    const stream = await readStream(of, reader, isOnDisk);
-    if (stream.length > 0) return stream;
+  const read = async (of: readonly string[]): Promise<SourceStream> => {
+    const sources = of.map(name => new TrainingFile(name, isOnDisk));
+    const stream = await readStream(sources, reader);
+    if (stream.length > 0) return { ...stream, sources };
     throw damagedErrors(of.map(file => ({ code: 'data/text-empty', message: 'the file is empty', file })));
   };
   const streams = {
@@ -110,6 +112,10 @@ interface Part {
 
 function lengthOf({ from, to }: SymbolRange): number {
   return to - from;
+}
+
+interface SourceStream extends SymbolStream {
+  readonly sources: readonly TrainingFile[];
 }
 
 interface Streams {

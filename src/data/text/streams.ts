@@ -7,7 +7,7 @@
  */
 
 import { type Diagnostic, damagedError, damagedErrors } from '../../util/errors.js';
-import type { DataFile, NewSequencesOptions, ReadSequence, SequenceReader } from '../core/dataset.js';
+import type { NewSequencesOptions, ReadSequence, SequenceReader } from '../core/dataset.js';
 import type { DataRecord, TextLevel, Vocabulary } from '../core/record.js';
 import { GrowingList, type Place, type TextCodes } from '../core/store.js';
 import { inputCodes, LINE_END, symbolAt, symbolsOf, UnknownSymbol } from '../core/vocabulary.js';
@@ -20,8 +20,14 @@ import {
   START_BYTES,
   wholeLength,
 } from '../formats/utf8.js';
-import { type InputSource, type Pieces, placeNames, readInTurn } from '../reading/byte-sources.js';
-import { RangedFile, readPieces } from '../reading/ranged-file.js';
+import {
+  type InputSource,
+  type Pieces,
+  placeNames,
+  readInTurn,
+  TrainingFile,
+} from '../reading/byte-sources.js';
+import type { RangedFile } from '../reading/ranged-file.js';
 import type { TextConfig } from './facts.js';
 
 export interface SymbolRange {
@@ -30,7 +36,6 @@ export interface SymbolRange {
 }
 
 export interface SymbolStream extends SymbolReader {
-  readonly sources: readonly DataFile[];
   readonly length: number;
   /** Occurrences of each code. */
   readonly totals: readonly number[];
@@ -63,37 +68,38 @@ const PIECE_BYTES = 2048;
 const MAX_WORD_BYTES = 2 ** 26;
 const CHUNK = 2 ** 16;
 
-/** @param onPiece called with each piece in order */
+/**
+ * Reads sources as one stream, which stays on disk if they are read by ranges.
+ * @param onPiece called with each piece in order
+ */
 export async function readStream(
-  files: readonly string[],
+  sources: readonly InputSource[],
   reader: PieceReader,
-  isOnDisk: boolean,
   onPiece?: (piece: CodedPiece) => void,
 ): Promise<SymbolStream> {
-  const sources: DataFile[] = [];
   const positions = new GrowingList(length => new Float64Array(length));
   const offsets = new GrowingList(length => new Float64Array(length));
   const all = new GrowingList<Uint32Array>(length => new Uint32Array(length));
   const totals: number[] = [];
   const parts: PiecesOnDisk['files'][number][] = [];
   let length = 0;
-  for (const path of files) {
-    const file = isOnDisk ? await RangedFile.open(path) : undefined;
+  for (const source of sources) {
     const first = positions.size;
-    const pieces = new TextPieces(path, reader, piece => {
-      if (file) {
-        positions.push(length);
-        offsets.push(piece.offset);
-      } else all.append(piece.codes);
-      for (const code of piece.codes) totals[code] = (totals[code] ?? 0) + 1;
-      length += piece.codes.length;
-      onPiece?.(piece);
-    });
-    sources.push(await readPieces(path, file, pieces));
-    if (file) parts.push({ file, first, end: positions.size });
+    const piecesOf = (name: string) =>
+      new TextPieces(name, reader, piece => {
+        if (source.ranged) {
+          positions.push(length);
+          offsets.push(piece.offset);
+        } else all.append(piece.codes);
+        for (const code of piece.codes) totals[code] = (totals[code] ?? 0) + 1;
+        length += piece.codes.length;
+        onPiece?.(piece);
+      });
+    for await (const _ of readInTurn([source], piecesOf));
+    if (source.ranged) parts.push({ file: source.ranged, first, end: positions.size });
   }
   const stored = { files: parts, positions: positions.toArray(), offsets: offsets.toArray(), reader };
-  return { sources, length, totals, ...(isOnDisk ? streamOnDisk(stored) : streamInMemory(all.toArray())) };
+  return { length, totals, ...(parts.length > 0 ? streamOnDisk(stored) : streamInMemory(all.toArray())) };
 }
 
 function streamInMemory(codes: Uint32Array): SymbolReader {
@@ -382,24 +388,15 @@ async function* cutRows(
   reader: PieceReader,
   layout: InputLayout,
 ): AsyncGenerator<readonly ReadSequence[]> {
-  const check = pieceCheck(reader.level, layout.refused);
   const first = await sources[0].open();
-  let stream: Pick<SymbolStream, 'length' | 'places' | 'decode'>;
-  if (first.path !== undefined && sources.length === 1) {
-    // closes the file, which is opened again for each range
-    for await (const _ of first.chunks) break;
-    stream = await readStream([first.path], reader, true, check);
-  } else {
-    const codes = new GrowingList<Uint32Array>(length => new Uint32Array(length));
-    const piecesOf = (name: string) =>
-      new TextPieces(name, reader, piece => {
-        check(piece);
-        codes.append(piece.codes);
-      });
-    const opened = { name: first.name, open: async () => first };
-    for await (const _ of readInTurn([opened, ...sources.slice(1)], piecesOf));
-    stream = { length: codes.size, ...streamInMemory(codes.toArray()) };
-  }
+  const isOnDisk = first.path !== undefined && sources.length === 1;
+  // closes the file, which is opened again for each range
+  if (isOnDisk) for await (const _ of first.chunks) break;
+  const opened = isOnDisk
+    ? new TrainingFile(first.path, true)
+    : { name: first.name, open: async () => first };
+  const check = pieceCheck(reader.level, layout.refused);
+  const stream = await readStream([opened, ...sources.slice(1)], reader, check);
   const { count, inputsOf } = cutOf(stream.length - 1, layout);
   for (let index = 0; index < count; index++) {
     const { from, to } = inputsOf(index);
