@@ -231,7 +231,6 @@ function textsOf(name: string, { source, start = 0, end = source.size }: ArrayBy
 /** The arrays of a dataset: in files of their own or in an archive, in memory or on disk. */
 export class ArrayFiles implements ArrayContainer {
   private readonly sources = new Map<string, Bytes>();
-  private readonly digestOf = new Map<string, string>();
   private archive: ArrayArchive | undefined;
 
   /**
@@ -282,7 +281,6 @@ export class ArrayFiles implements ArrayContainer {
         end += piece.length;
         check(end);
       }
-      this.digestOf.set(file.name, file.sha256);
       archive?.verify();
     }
   }
@@ -290,7 +288,7 @@ export class ArrayFiles implements ArrayContainer {
   /** Digests of all files, once they have been read. */
   get digests(): SplitFile[] {
     const [train = [], validation, test] = this.splits.map(paths => {
-      const files = paths.map(name => ({ name, sha256: this.digestOf.get(name) as string }));
+      const files = paths.flatMap(name => this.sources.get(name) ?? []);
       return files.length > 0 ? files : undefined;
     });
     return splitFiles({ train, validation, test });
@@ -302,8 +300,7 @@ export class ArrayFiles implements ArrayContainer {
     const open = async (path: string): Promise<Bytes> => {
       if (isOnDisk) return RangedFile.open(path);
       const { bytes, sha256 } = await readContent(path, MAX_BYTES);
-      this.digestOf.set(path, sha256);
-      return memoryBytes(path, bytes);
+      return memoryBytes(path, bytes, sha256);
     };
     await Promise.all(paths.map(async path => this.sources.set(path, await open(path))));
   }

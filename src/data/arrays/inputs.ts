@@ -10,7 +10,7 @@ import {
   staticWidth,
   type TargetsToRead,
 } from '../core/dataset.js';
-import { type TargetWarning, targetSymbolReader } from '../core/labels.js';
+import { knownTargets, type TargetCodes, type TargetWarning } from '../core/labels.js';
 import { Problems } from '../core/problems.js';
 import type { DataRecord, SequenceInput } from '../core/record.js';
 import { IGNORED } from '../core/targets.js';
@@ -58,15 +58,14 @@ export function arraySequences(
         : new ArraySequences(arraysOf(files, { targets: false, statics }), fits, isFilled);
       sequences.refuseOtherStatics(staticSize);
       const { count, layout } = sequences;
-      const codeOf = targetSymbolReader(
-        Array.from({ length: targets?.size ?? 0 }, (_, code) => String(code)),
-      );
+      const names = Array.from({ length: targets?.size ?? 0 }, (_, code) => String(code));
+      const codes = knownTargets(names);
       const perList = Math.max(1, Math.floor(LIST_VALUES / (layout.steps * (layout.size ?? 1))));
       for (let from = 0; from < count; from += perList) {
         const length = Math.min(perList, count - from);
         yield Array.from({ length }, (_, i) => {
           const own = sequenceAt(sequences, from + i, input);
-          const sequence = targets ? withTargets(own, sequences, from + i, targets, codeOf) : own;
+          const sequence = targets ? withTargets(own, sequences, from + i, targets, codes) : own;
           return image ? sequence : { ...sequence, id: sequences.idOf(from + i) };
         });
       }
@@ -146,7 +145,7 @@ function withTargets(
   part: ArraySequences,
   index: number,
   { size, kind }: TargetsToRead,
-  codeOf: ReturnType<typeof targetSymbolReader>,
+  { symbolOf }: TargetCodes,
 ): ReadSequence {
   if (isRejected(sequence) || !(part instanceof Part)) return sequence;
   const problem = part.targetProblem(index, size);
@@ -155,7 +154,7 @@ function withTargets(
   if (kind !== 'sequence') return { ...sequence, targets };
   const warnings: Diagnostic[] = [];
   const warn = (warning: TargetWarning) => warnings.push({ ...warning, ...sequence.place });
-  const symbols = Int32Array.from(targets, symbol => codeOf(String(symbol), warn));
+  const symbols = Int32Array.from(targets, symbol => symbolOf(String(symbol), warn));
   return { ...sequence, targets: symbols, ...(warnings.length > 0 && { warnings }) };
 }
 

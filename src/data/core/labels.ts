@@ -159,25 +159,6 @@ export class UnknownClass extends Error {
 }
 
 /**
- * Returns the function from a label as written to its class of a trained model, which numbers the
- * labels `names`; {@link IGNORED} for ignored labels. It throws {@link UnknownClass} for others.
- */
-function classReader(
-  names: readonly string[],
-  { labels_as_text: asText = false }: { readonly labels_as_text?: boolean },
-  ignoredLabel?: number,
-): (label: string) => number {
-  const classes = new Map(names.map((name, i) => [name, i]));
-  const isIgnored = ignoring(asText, ignoredLabel);
-  const { nameOf } = spellingOf(names, asText);
-  return label => {
-    const known = isIgnored(label) ? IGNORED : classes.get(nameOf(label));
-    if (known === undefined) throw new UnknownClass(label, names);
-    return known;
-  };
-}
-
-/**
  * Numbers the symbols of all targets, which are texts, in sorted order.
  * @param tables the symbols of the training file first
  */
@@ -203,31 +184,33 @@ export const UNKNOWN_TARGET = 'data/unknown-target';
 export type TargetWarning = Pick<Diagnostic, 'code' | 'message' | 'got'>;
 
 /**
- * Returns the function that numbers the symbols of targets for a trained model, which numbers them
- * in the order of `names`. One that the model does not know is the number of its symbols, so that
- * no prediction equals it; `warn` is called for each.
+ * Numbers the texts of targets as a trained model does, which numbers its classes and symbols in
+ * the order of `names`. A symbol that the model does not know is the number of its symbols, so that
+ * no prediction equals it.
  */
-export function targetSymbolReader(
-  names: readonly string[],
-): (text: string, warn: (warning: TargetWarning) => void) => number {
-  const codes = new Map(names.map((name, i) => [name, i]));
-  return (text, warn) => {
-    const code = codes.get(text) ?? names.length;
-    if (code === names.length) {
-      const message = 'the model does not know this symbol of a target, so it counts as an error';
-      warn({ code: UNKNOWN_TARGET, message, got: JSON.stringify(text.slice(0, 60)) });
-    }
-    return code;
-  };
-}
-
-/** Numbers the texts of targets as a trained model does, which numbers its classes `names`. */
 export function knownTargets(
   names: readonly string[],
-  config: { readonly labels_as_text?: boolean },
-  ignoredLabel: number | undefined,
+  { labels_as_text: asText = false }: { readonly labels_as_text?: boolean } = {},
+  ignoredLabel?: number,
 ): TargetCodes {
-  return { classOf: classReader(names, config, ignoredLabel), symbolOf: targetSymbolReader(names) };
+  const codes = new Map(names.map((name, i) => [name, i]));
+  const isIgnored = ignoring(asText, ignoredLabel);
+  const { nameOf } = spellingOf(names, asText);
+  return {
+    classOf(label) {
+      const known = isIgnored(label) ? IGNORED : codes.get(nameOf(label));
+      if (known === undefined) throw new UnknownClass(label, names);
+      return known;
+    },
+    symbolOf(text, warn) {
+      const code = codes.get(text) ?? names.length;
+      if (code === names.length) {
+        const message = 'the model does not know this symbol of a target, so it counts as an error';
+        warn({ code: UNKNOWN_TARGET, message, got: JSON.stringify(text.slice(0, 60)) });
+      }
+      return code;
+    },
+  };
 }
 
 /** The targets of a new sequence. @param values numbers of classes or symbols, or values */

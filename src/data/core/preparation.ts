@@ -30,7 +30,7 @@ import { type ConfigDiagnostic, configError } from './problems.js';
 import type { DataRecord, DataScaling, Preparation, Scaling } from './record.js';
 import { normalized, scaledSplit, scaleStep } from './scaling.js';
 import { firstStaticOf, mediansOf, type Rows, stepsOf, trainingColumns } from './statistics.js';
-import { mappedLoad, mapSplits, packed, packedSplit } from './store.js';
+import { changedSplit, mapSplits, packed, packedSplit } from './store.js';
 import type { Targets } from './targets.js';
 
 /** Fills missing values of a dataset, and then scales it, as fitted or as a trained run did. */
@@ -78,8 +78,7 @@ function withCategories(dataset: Dataset, { columns }: Preparation): Dataset {
     const places = new Map(categories?.map((text, place) => [text, place]));
     return categories && columnSettings?.(c).categories?.map(text => places.get(text) ?? -1);
   });
-  const coded = (split: Split): Split => ({
-    ...split,
+  const coded = (split: Split): Partial<Split> => ({
     read(index, out, offset, stepStride) {
       split.read(index, out, offset, stepStride);
       const length = split.lengths?.[index] ?? dataset.sequenceLength;
@@ -90,9 +89,8 @@ function withCategories(dataset: Dataset, { columns }: Preparation): Dataset {
         }
       }
     },
-    ...mappedLoad(split, coded),
   });
-  return { ...whole, ...mapSplits(dataset, coded) };
+  return { ...whole, ...mapSplits(dataset, split => changedSplit(split, coded)) };
 }
 
 function filled(dataset: Dataset, preparation: Preparation, nameOf: (column: number) => string): Dataset {
@@ -360,11 +358,10 @@ function filledSplit(split: Split, preparation: Preparation, steps: number): Spl
   const size = preparation.columns.length;
   const values = new Float32Array(steps * size);
   const filler = new Filler(preparation);
-  return {
-    ...split,
+  return changedSplit(split, ({ read, lengths }) => ({
     read(index, out, offset, stepStride, draw) {
-      split.read(index, values, 0, size, draw);
-      const length = split.lengths?.[index] ?? steps;
+      read(index, values, 0, size, draw);
+      const length = lengths?.[index] ?? steps;
       filler.restart();
       for (let step = 0; step < steps; step++) {
         const to = offset + step * stepStride;
@@ -372,8 +369,7 @@ function filledSplit(split: Split, preparation: Preparation, steps: number): Spl
         else out.fill(0, to, to + filler.width);
       }
     },
-    ...mappedLoad(split, loaded => filledSplit(loaded, preparation, steps)),
-  };
+  }));
 }
 
 /** What a run fitted to prepare its data. */

@@ -13,7 +13,7 @@ import type { Column, Dataset, DatasetContext, Split } from './dataset.js';
 import { configError } from './problems.js';
 import type { DataScaling, Scaling } from './record.js';
 import { columnsOf, isConstant, type Rows, trainingColumns } from './statistics.js';
-import { mappedLoad, mapSplits } from './store.js';
+import { changedSplit, mapSplits } from './store.js';
 import type { Targets } from './targets.js';
 
 export function columnScaling(
@@ -84,12 +84,10 @@ export function scaledSplit(
   { features, targets }: Pick<DataScaling, 'features' | 'targets'>,
   steps: number,
 ): Split {
-  return {
-    ...split,
-    ...(targets !== null && { targets: scaledTargets(split.targets, targets) }),
-    ...(features !== null && { read: scaledRead(split, () => features, steps) }),
-    ...mappedLoad(split, loaded => scaledSplit(loaded, { features, targets }, steps)),
-  };
+  return changedSplit(split, given => ({
+    ...(targets !== null && { targets: scaledTargets(given.targets, targets) }),
+    ...(features !== null && { read: scaledRead(given, () => features, steps) }),
+  }));
 }
 
 /**

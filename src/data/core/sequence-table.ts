@@ -21,6 +21,7 @@ import type { TextLevel } from './record.js';
 import { type Divisible, NOT_ONE_CLASS, testSelection } from './selection.js';
 import {
   factsOf,
+  mapSplits,
   type Packed,
   type Place,
   packedSplit,
@@ -115,13 +116,9 @@ export async function openTables(
     config.target_kind === 'sequence' ? longest(({ targetLengths = [] }) => targetLengths) : undefined;
   const form = { tables, mapping, steps, longestTarget };
   const problems = new Problems();
-  const split = ({ table, indices }: ReturnType<typeof part>): Split | undefined =>
-    problems.attempt(() => splitOf(table, indices, form));
-  const splits = {
-    train: split(parts.train),
-    validation: parts.validation && split(parts.validation),
-    test: split(parts.test),
-  };
+  const splits = mapSplits(parts, ({ table, indices }) =>
+    problems.attempt(() => splitOf(table, indices, form)),
+  );
   problems.throwIfAny();
   const { inputSize, symbols } = tables;
   const isNumber = (config.input_kind ?? 'number') === 'number';

@@ -6,10 +6,8 @@
  */
 
 import type { ByteRange, Bytes, RangedFile } from '../reading/ranged-file.js';
-import type { Dataset, SequenceFacts, Split } from './dataset.js';
+import type { SequenceFacts, Split } from './dataset.js';
 import { type ClassValues, IGNORED, type Targets } from './targets.js';
-
-type Splits = Pick<Dataset, 'train' | 'validation' | 'test'>;
 
 export interface Packed {
   /** `[rows, F]`. */
@@ -117,15 +115,24 @@ function copyRows<T extends Float32Array | Int32Array>(from: T, to: T, rows: Uin
   return to;
 }
 
-/**
- * Wraps `load` of a split so that its result passes through `map`; empty if the split has no
- * `load`.
- */
-export function mappedLoad({ load }: Split, map: (loaded: Split) => Split): Pick<Split, 'load'> {
-  return load ? { load: async indices => map(await load(indices)) } : {};
+/** Returns `split` with what `change` returns, as are the splits that it loads. */
+export function changedSplit(split: Split, change: (split: Split) => Partial<Split>): Split {
+  const { load } = split;
+  return {
+    ...split,
+    ...change(split),
+    ...(load && { load: async indices => changedSplit(await load(indices), change) }),
+  };
 }
 
-export function mapSplits({ train, validation, test }: Splits, map: (split: Split) => Split): Splits {
+/** What there is for each split; absent for validation if the config asks for none. */
+interface OfSplits<T> {
+  readonly train: T;
+  readonly validation?: T | undefined;
+  readonly test: T;
+}
+
+export function mapSplits<T, U>({ train, validation, test }: OfSplits<T>, map: (of: T) => U) {
   return { train: map(train), ...(validation && { validation: map(validation) }), test: map(test) };
 }
 

@@ -9,7 +9,7 @@ import { MAX_SYMBOLS } from '../reading/files.js';
 import type { Dataset, DatasetContext, Split, SymbolTexts } from './dataset.js';
 import { configError } from './problems.js';
 import type { TextLevel, Vocabulary } from './record.js';
-import { mappedLoad, mapSplits } from './store.js';
+import { changedSplit, mapSplits } from './store.js';
 
 export interface VocabularyConfig {
   readonly min_count?: number;
@@ -251,8 +251,7 @@ export function withVocabulary(
   };
   const vocabulary = vocabularyFor(texts, counted, config, context);
   const symbols = symbolsByCode(texts, vocabulary);
-  const encoded = (split: Split): Split => ({
-    ...split,
+  const encoded = (split: Split): Partial<Split> => ({
     readTexts: split.read,
     read(index, out, offset, stepStride) {
       split.read(index, out, offset, stepStride);
@@ -265,9 +264,8 @@ export function withVocabulary(
       const length = realLength(split, index, sequenceLength);
       return Array.from(codes.subarray(0, length), code => texts.texts[code]);
     },
-    ...mappedLoad(split, encoded),
   });
-  const splits = mapSplits(dataset, encoded);
+  const splits = mapSplits(dataset, split => changedSplit(split, encoded));
   const unknown = Object.entries(splits).map(([name, split]) => [
     name,
     unknownFraction(split, sequenceLength),

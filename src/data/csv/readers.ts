@@ -30,7 +30,7 @@ import { type ClassMapping, classesByCode, knownTargets, LabelCodes } from '../c
 import { configError } from '../core/problems.js';
 import type { DataRecord, TextLevel } from '../core/record.js';
 import { openTables, type SequenceTable } from '../core/sequence-table.js';
-import { mapSplits, TextCodes } from '../core/store.js';
+import { TextCodes } from '../core/store.js';
 import { symbolReader, symbolsOf } from '../core/vocabulary.js';
 import { BLOCK } from '../formats/archives.js';
 import { rowName } from '../formats/table-records.js';
@@ -42,6 +42,7 @@ import {
   hasTarget,
   MAX_GATHERED_BYTES,
   type RowList,
+  type Rows,
   targetsOf as rowTargets,
 } from './rows.js';
 import { TableReader } from './table.js';
@@ -70,47 +71,23 @@ async function open(config: CsvConfig, context: DatasetContext): Promise<Dataset
   };
   const numbers = numbersOf(columns.features);
   const staticCount = staticNumbers(columns.features).length;
+  const place = numbers.findIndex(({ column }) => columns.features[column].isSymbol);
+  const texts = categories[numbers[place]?.column]?.texts;
+  const symbolOf = texts && ((rows: Rows, row: number) => texts[rows.numberAt(row, place)] ?? '');
   const dataset = await openTables(config, context, {
-    read: async path => sequencesOf(await readTrainingTable(path, columns), config),
+    read: async path => sequencesOf(await readTrainingTable(path, columns), config, symbolOf),
     inputSize: numbers.length,
     targetSize: targetsOf(config).length,
     symbols: symbols?.texts ?? [],
     perStep: sequence?.per_step ?? false,
     longest: steps => `one ${sequence?.per_file ? 'file' : 'group'} has ${steps} rows`,
   });
-  const place = numbers.findIndex(({ column }) => columns.features[column].isSymbol);
-  const texts = categories[numbers[place]?.column]?.texts;
   return {
     ...dataset,
-    ...(texts &&
-      mapSplits(dataset, split =>
-        withSymbols(split, dataset.sequenceLength, { place, texts, width: numbers.length }),
-      )),
     ...(staticCount > 0 && { input: { kind: 'number', size: numbers.length, static: staticCount } }),
     columnSettings: index => settingsOf(features, numbers[index], categories),
     columnNames: { features: i => numbers[i].name, targets: i => targetsOf(config)[i] },
     ...(config.target_kind === 'value' && { targetNames: targetsOf(config) }),
-  };
-}
-
-/** Adds the symbols of steps: the texts of the number at `place` of a step. */
-function withSymbols(
-  split: Split,
-  steps: number,
-  {
-    place,
-    texts,
-    width,
-  }: { readonly place: number; readonly texts: readonly string[]; readonly width: number },
-): Split {
-  const row = new Float32Array(steps * width);
-  return {
-    ...split,
-    symbols(index) {
-      split.read(index, row, 0, width);
-      const length = split.lengths?.[index] ?? steps;
-      return Array.from({ length }, (_, step) => texts[row[step * width + place]] ?? '');
-    },
   };
 }
 
@@ -242,7 +219,12 @@ function columnsOf(config: CsvConfig) {
   };
 }
 
-function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
+/** @param symbolOf the symbol of a row; absent if rows have none */
+function sequencesOf(
+  table: TrainingTable,
+  config: CsvConfig,
+  symbolOf: ((rows: Rows, row: number) => string) | undefined,
+): SequenceTable {
   const { sources, reader, rows } = table;
   const { level, sequence } = config;
   const size = targetsOf(config).length;
@@ -277,6 +259,7 @@ function sequencesOf(table: TrainingTable, config: CsvConfig): SequenceTable {
     ...ofSymbols,
     id: index => reader.idOf(rows.groups[lists[index][0]], lists[index]),
     ...(idIsPlace && { idIsPlace }),
+    ...(symbolOf && { symbols: index => lists[index].map(row => symbolOf(rows, row)) }),
     valueIn: (column, index) =>
       rows.splitValues.texts[rows.splits[lists[index][0] * columns.length + columns.indexOf(column)]],
     ...(startOf && { startOf }),

@@ -77,6 +77,11 @@ export class Rows {
     return hasLines ? { file, line: number } : { file, row: number };
   }
 
+  /** The number at `place` of a row. */
+  numberAt(row: number, place: number): number {
+    return this.features.at(this.starts[row] + place);
+  }
+
   /** The symbols of some rows. */
   textsOf(list: RowList): string[] {
     const { starts, texts } = this;
@@ -110,11 +115,10 @@ export class Rows {
    */
   unify(list: RowList, number: number): readonly [number, number] | undefined {
     const { features, starts } = this;
-    const numberIn = (row: number) => features.at(starts[row] + number);
-    const [first, ...others] = list.filter(row => !Number.isNaN(numberIn(row)));
+    const [first, ...others] = list.filter(row => !Number.isNaN(this.numberAt(row, number)));
     if (first === undefined) return undefined;
-    const value = numberIn(first);
-    const other = others.find(row => numberIn(row) !== value);
+    const value = this.numberAt(first, number);
+    const other = others.find(row => this.numberAt(row, number) !== value);
     for (const row of list) features.set(starts[row] + number, value);
     return other === undefined ? undefined : [first, other];
   }

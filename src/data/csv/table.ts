@@ -316,7 +316,7 @@ export class TableReader implements TableHandlers {
       const column = features[index];
       const places = rows.unify(list, number)?.map(row => rows.place(row));
       if (places) this.complain(key, () => changingStatic(this.ownerOf(key), column.name, places));
-      const isMissing = Number.isNaN(rows.features.at(rows.starts[list[0]] + number));
+      const isMissing = Number.isNaN(rows.numberAt(list[0], number));
       if (!isMissing || !hasCategories(column) || category?.(index, '') !== UNKNOWN_CATEGORY) continue;
       const place = () => ({ ...rows.place(list[0]), columnName: column.name });
       rows.warn(key, this.unknowns.warning(column, '', place));

@@ -20,12 +20,14 @@ export interface Bytes {
   /** For messages. */
   readonly name: string;
   readonly size: number;
+  /** SHA-256, lower-case hex; empty if it is not known (yet). */
+  readonly sha256: string;
   /** Valid until the next call. */
   readNow(range: ByteRange): Buffer;
 }
 
-export function memoryBytes(name: string, bytes: Buffer): Bytes {
-  return { name, size: bytes.length, readNow: ({ from, to }) => bytes.subarray(from, to) };
+export function memoryBytes(name: string, bytes: Buffer, sha256 = ''): Bytes {
+  return { name, size: bytes.length, sha256, readNow: ({ from, to }) => bytes.subarray(from, to) };
 }
 
 /** Number of bytes that a scan reads at a time. */
@@ -52,7 +54,8 @@ export class RangedFile implements Bytes {
   private window: Buffer = Buffer.alloc(0);
   private windowStart = 0;
   private callsInBackground = 0;
-  private digest = '';
+  /** Known once the file has been read from start to end. */
+  sha256 = '';
 
   private constructor(
     readonly name: string,
@@ -90,11 +93,6 @@ export class RangedFile implements Bytes {
     return new RangedFile(this.name, this.known, this.held);
   }
 
-  /** SHA-256 of the file, lower-case hex; empty until it has been read from start to end. */
-  get sha256(): string {
-    return this.digest;
-  }
-
   /** Yields the chunks of the whole file, each valid until the next. */
   async *scan(): AsyncGenerator<Buffer> {
     const hash = createHash('sha256');
@@ -105,7 +103,7 @@ export class RangedFile implements Bytes {
       hash.update(piece);
       yield piece;
     }
-    this.digest = hash.digest('hex');
+    this.sha256 = hash.digest('hex');
   }
 
   async read(ranges: readonly ByteRange[]): Promise<Buffer[]> {

@@ -25,7 +25,7 @@ import {
 } from '../core/dataset.js';
 import { type HeldOutConfig, heldCount } from '../core/held-out.js';
 import { configError } from '../core/problems.js';
-import { type SequenceStore, storedSplit, TextCodes } from '../core/store.js';
+import { mapSplits, type SequenceStore, storedSplit, TextCodes } from '../core/store.js';
 import { symbolsByCode, UNKNOWN, vocabularyFor } from '../core/vocabulary.js';
 import { TrainingFile } from '../reading/byte-sources.js';
 import { inputFiles, MAX_TEXT_BYTES, staysOnDisk } from '../reading/files.js';
@@ -76,24 +76,16 @@ async function open(config: TextConfig, { streams: rows = 1, ...context }: Datas
   const vocabulary = vocabularyFor(texts, () => trained, config, context);
   const symbols = symbolsByCode(texts, vocabulary);
   const count = vocabulary.symbols.length;
-  const unknownFractions: Partial<Record<SplitName, number>> = {};
-  const split = (name: SplitName, part: Part): Split => {
-    const length = lengthOf(part.range);
-    const counts = name === 'train' ? trained : countsOf(part);
-    unknownFractions[name] =
-      counts.reduce((sum, n, code) => sum + (symbols[code] === UNKNOWN ? n : 0), 0) / length;
-    return streamSplit(part, symbols, layout, {
-      numClasses: count,
-      isInMemory: !isOnDisk,
-      texts: vocabulary.symbols,
-    });
+  const form = { numClasses: count, isInMemory: !isOnDisk, texts: vocabulary.symbols };
+  const unknownFraction = (part: Part): number => {
+    const counts = part === parts.train ? trained : countsOf(part);
+    const unknown = counts.reduce((sum, n, code) => sum + (symbols[code] === UNKNOWN ? n : 0), 0);
+    return unknown / lengthOf(part.range);
   };
   return {
     input: { kind: 'symbol', count },
     sequenceLength: steps,
-    train: split('train', parts.train),
-    ...(parts.validation && { validation: split('validation', parts.validation) }),
-    test: split('test', parts.test),
+    ...mapSplits(parts, part => streamSplit(part, symbols, layout, form)),
     digests: splitFiles({
       train: streams.train.sources,
       validation: streams.validation?.sources,
@@ -101,7 +93,7 @@ async function open(config: TextConfig, { streams: rows = 1, ...context }: Datas
     }),
     classLabels: vocabulary.symbols,
     vocabulary,
-    unknownFractions,
+    unknownFractions: mapSplits(parts, unknownFraction),
   };
 }
 
