@@ -1,6 +1,7 @@
 /** Loads configs: files -> merged tree -> overrides -> schema -> defaults -> rules -> frozen. */
 
 import { stringify } from 'yaml';
+import { kindOf } from '../data/kinds.js';
 import { dirname, resolve } from '../host/index.js';
 import { lossFor, outputsPerNumber, taskOf } from '../math/losses/index.js';
 import { largerIsBetter } from '../math/metrics/index.js';
@@ -210,7 +211,7 @@ function fillDerived(config: PartialExperiment): PartialExperiment {
   const best = checkpoint?.metric ?? training?.early_stopping?.metric ?? selecting;
   const selectsBest = hasValidation(dataset) || training?.early_stopping !== undefined;
   const derived = {
-    'dataset.seed': dataset?.kind === 'synthetic' ? seed : undefined,
+    'dataset.seed': dataset && kindOf(dataset).isGenerated ? seed : undefined,
     'training.early_stopping.metric': best,
     'checkpoint.metric': best,
     'checkpoint.mode': largerIsBetter(best) ? 'max' : 'min',

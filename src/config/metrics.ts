@@ -40,7 +40,8 @@ export function splitsOf(dataset: DatasetConfig | undefined): readonly SplitName
 
 /** `seed` of a dataset with random splits; null if it is not set, undefined without such splits. */
 export function splitSeedOf(dataset: DatasetConfig): number | 'run' | null | undefined {
-  const isDrawn = dataset.kind !== 'synthetic' && !kindOf(dataset).dividesItself && hasRandomSplit(dataset);
+  const { isGenerated, dividesItself } = kindOf(dataset);
+  const isDrawn = !isGenerated && !dividesItself && hasRandomSplit(dataset);
   const seed = 'seed' in dataset ? dataset.seed : undefined;
   return isDrawn ? (seed ?? null) : undefined;
 }

@@ -2,6 +2,7 @@
 import { measuredMetrics } from '../config/index.js';
 import { splitSeedOf } from '../config/metrics.js';
 import { type ByteSource, fileBytes, type InputSource, type SplitName } from '../data/index.js';
+import { datasetFacts } from '../data/kinds.js';
 import { lossFor, targetSize, taskOf } from '../math/losses/index.js';
 import { accumulators } from '../math/metrics/index.js';
 import type { Scored, Task } from '../math/metrics/metric.js';
@@ -75,7 +76,7 @@ function factsOf({
     classes: class_names ?? null,
     targets: target_names ?? null,
     quantiles: loss.kind === 'quantile' ? loss.quantiles : null,
-    horizon: dataset.kind === 'forecast' ? dataset.horizon : null,
+    horizon: datasetFacts(dataset).horizon ?? null,
     'model.head': model.head.from,
     'number of outputs': output_size,
   };

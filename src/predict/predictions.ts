@@ -220,7 +220,7 @@ export function predictionForm(
     };
   }
   const { target, quantiles = [] } = own;
-  const horizon = dataset.kind === 'forecast' ? dataset.horizon : undefined;
+  const { horizon } = datasetFacts(dataset);
   const eachStep = predictsEachStep(head);
   const hasTexts = input.kind === 'number' ? embedsSteps(input) : vocabulary !== undefined;
   const steps = eachStep ? 1 : (horizon ?? 1);

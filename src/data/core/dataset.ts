@@ -494,6 +494,8 @@ export interface DatasetFacts {
   readonly numClasses?: number;
   /** N of the training split. */
   readonly trainCount?: number;
+  /** Steps that each sequence forecasts; absent unless sequences are windows of series. */
+  readonly horizon?: number;
 }
 
 /**
@@ -515,7 +517,9 @@ export interface DatasetKind<Config, Settings extends Shape = Shape> {
    */
   readonly dividesItself: boolean;
   /** True for series, whose windows follow each other in time. */
-  readonly isSeries?: boolean;
+  readonly isSeries?: true;
+  /** True if the data are generated from a seed, not read. */
+  readonly isGenerated?: true;
   /**
    * If each path may be a folder or a pattern, which `inputFiles` expands: the usual names of the
    * files of a folder. Otherwise null.

@@ -139,7 +139,12 @@ export type ForecastConfig = key.TypeOf<typeof settings>;
 
 export const forecast: DatasetKind<ForecastConfig, typeof settings> = {
   settings,
-  facts: ({ per_step = false }) => ({ inputKind: 'number', targetKind: 'value', perStep: per_step }),
+  facts: ({ per_step = false, horizon }) => ({
+    inputKind: 'number',
+    targetKind: 'value',
+    perStep: per_step,
+    horizon,
+  }),
   leaks,
   symbols: null,
   dividesItself: true,

@@ -95,6 +95,7 @@ export type SyntheticConfig = key.TypeOf<typeof settings>;
 export const synthetic: DatasetKind<SyntheticConfig, typeof settings> = {
   ...ARRAY_KIND,
   settings,
+  isGenerated: true,
   facts: ({ problem, train_size }) => ({
     ...(isOfRecords(problem) ? jsonl.facts(recordProblems[problem].config) : FACTS[problem]),
     trainCount: train_size,
